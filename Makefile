@@ -1,29 +1,49 @@
-# forksight: make all | demo | check | soak | bench | lint | install | clean
-#   O=DIR       where everything that is built goes (default build)
-#   DEBUG=1     -O0 -g3      ASAN=1  address and undefined-behaviour sanitizers (tools, not the shim)
-#   COVERAGE=1  gcov         TSAN=1  thread sanitizer (tools)
-#   PREFIX=/usr/local DESTDIR=   for install
+# forksight. Targets:
+#   all        the command, the preload object and the C kernels
+#   demo       set up, build, record a multiprocessing.Pool job and print its report
+#   check      set up, build, run every test        check-asan  units and end-to-end, sanitized
+#   soak       repeat the nobody-is-lost matrix     fuzz        hostile input for FUZZ_SECONDS each
+#   lint       compilers, formatters, analyzers     bench       measure the overhead budget
+#   install uninstall clean
+# Variables:
+#   O=DIR              where everything that is built goes (default build)
+#   DEBUG=1            -O0 -g3
+#   ASAN=1 TSAN=1      sanitizers, COVERAGE=1 gcov: in the tools, never in the preload object
+#   PREFIX DESTDIR     for install        PYTHON   for the demonstration
+#   CHECK='--only X'   only tests with X in their name    BENCH='--quick --only fork'
 O ?= build
 PREFIX ?= /usr/local
 CC ?= cc
 PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+FUZZ_SECONDS ?= 60
+SOAK ?= 100
 PACKAGES := hwloc jansson zlib libunwind-ptrace libunwind-generic
 
+comma := ,
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 OPTIMISE := $(if $(DEBUG),-O0 -g3,-O2 -g)
 INSTRUMENT := $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer) \
               $(if $(TSAN),-fsanitize=thread) $(if $(COVERAGE),--coverage)
-comma := ,
 
-BASE_FLAGS := -std=c17 -D_GNU_SOURCE -iquote . $(WARNINGS) $(OPTIMISE) -MMD -MP
-TOOL_FLAGS = $(BASE_FLAGS) $(INSTRUMENT) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
-TOOL_LIBS = $(INSTRUMENT) $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm $(LDFLAGS)
+# Asked once, and not before something is compiled: a bare machine has no pkg-config yet.
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
+PACKAGE_LIBS = $(eval PACKAGE_LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PACKAGE_LIBS)
+
+LANGUAGE := -std=c17 -D_GNU_SOURCE $(WARNINGS)
+DEPENDENCIES = -MMD -MP -MF $@.d -MT $@
+BASE_FLAGS = $(LANGUAGE) -iquote . $(OPTIMISE) $(DEPENDENCIES)
+TOOL_FLAGS = $(BASE_FLAGS) $(INSTRUMENT) $(PACKAGE_CFLAGS) $(CFLAGS)
+TOOL_LIBS = $(INSTRUMENT) $(PACKAGE_LIBS) -lm $(LDFLAGS)
 
 # Code that runs inside the application: hidden symbols, TLS that needs no
 # allocation, cancellation that unwinds through the thread trampoline.
-SHIM_FLAGS := $(BASE_FLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions \
-              -fno-stack-protector -U_FORTIFY_SOURCE $(CFLAGS)
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+SHIM_FLAGS = $(BASE_FLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions \
+             -fno-stack-protector -U_FORTIFY_SOURCE $(CFLAGS)
+# Two mappings instead of five (each costs every fork about a microsecond), and no
+# symbol left for forked children to look up one by one.
+SHIM_LAYOUT := -Wl,-z,now -Wl,-z,norelro -Wl,-z,noseparate-code
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 
 SHIM_SOURCES := $(wildcard preload/*.c)
 SHIM_ASSEMBLY := $(wildcard preload/vfork_$(ARCH).S)
@@ -31,14 +51,19 @@ TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c repo
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
 KERNEL_SOURCES := $(wildcard kernels/*.c)
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o) $(SHIM_ASSEMBLY:%.S=$(O)/shim/%.o)
 TOOL_OBJECTS := $(TOOL_SOURCES:%.c=$(O)/obj/%.o)
 UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
+FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
+MAN_PAGES := $(wildcard tracer/man/*.1)
 
-.PHONY: all tools shim units programs kernels clean
+.PHONY: all tools shim units programs kernels demo check check-asan soak fuzz lint bench \
+        install uninstall clean
+.DELETE_ON_ERROR:
 all: tools shim kernels
 tools: $(O)/forksight
 shim: $(O)/libforksight.so
@@ -52,7 +77,7 @@ $(O)/libfs.a: $(TOOL_OBJECTS)
 	rm -f $@ && ar rcs $@ $^
 $(O)/libforksight.so: $(SHIM_OBJECTS) preload/forksight.map
 	$(CC) -shared -o $@ $(SHIM_OBJECTS) -Wl,--version-script=preload/forksight.map \
-	  -Wl,-soname,libforksight.so -Wl,-z,relro -Wl,--as-needed -Wl,--hash-style=gnu $(LDFLAGS)
+	  -Wl,-soname,libforksight.so -Wl,--as-needed -Wl,--hash-style=gnu $(SHIM_LAYOUT) $(LDFLAGS)
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(TOOL_FLAGS) -c -o $@ $<
@@ -67,12 +92,77 @@ $(O)/unit/%: tests/unit/%.c $(O)/libfs.a
 	$(CC) $(TOOL_FLAGS) -o $@ $< $(O)/libfs.a $(TOOL_LIBS) -lcmocka
 $(O)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -D_GNU_SOURCE $(WARNINGS) -O1 -g -o $@ $< -pthread $(PROGRAM_FLAGS_$*)
+	$(CC) $(LANGUAGE) -iquote . -O1 -g $(DEPENDENCIES) -o $@ $< -pthread $(PROGRAM_FLAGS_$*)
 $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c17 -D_GNU_SOURCE $(WARNINGS) -O2 -g -o $@ $< -pthread -lm
+	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm
+
+# The fuzz drivers are built from the sources: the code under test must be
+# instrumented for coverage too, and that is clang's.
+$(O)/fuzz/%: tests/fuzz/%.c $(TOOL_SOURCES)
+	@mkdir -p $(@D)
+	clang $(LANGUAGE) -iquote . -O1 -g -fsanitize=fuzzer,address,undefined \
+	  $(PACKAGE_CFLAGS) -o $@ $< $(TOOL_SOURCES) $(PACKAGE_LIBS) -lm
+
+# The set-up installs the compiler, so everything after it is a new make.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+BUILD_QUIETLY = echo "building into $(O)" && $(MAKE) -s --no-print-directory $(JOBS)
+
+demo:
+	@tests/setup demo
+	+@$(BUILD_QUIETLY) all
+	@rm -rf $(O)/demo
+	$(O)/forksight run -o $(O)/demo -- $(PYTHON) kernels/k3_darts_pi.py 50000000
+
+check:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) all units programs
+	@BUILD=$(abspath $(O)) tests/run $(CHECK)
+
+check-asan:
+	@tests/setup check
+	@$(MAKE) --no-print-directory check O=$(O)-asan ASAN=1 CHECK='--only unit/ --only bad_input'
+
+soak:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) all programs
+	@BUILD=$(abspath $(O)) tests/soak $(SOAK)
+
+fuzz:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) $(FUZZERS)
+	@for fuzzer in $(FUZZERS); do \
+	  mkdir -p $$fuzzer.corpus && echo "$$fuzzer: $(FUZZ_SECONDS) s" && \
+	  $$fuzzer -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$$fuzzer. $$fuzzer.corpus || exit 1; done
+
+lint:
+	@tests/setup check
+	@tests/lint $(O)-lint
+
+bench:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) all programs $(O)/bench/operations $(O)/bench/regions $(O)/bench/empty.so
+	@BUILD=$(abspath $(O)) tests/bench/run $(BENCH)
+$(O)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -fopenmp
+$(O)/bench/%.so: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) -O2 $(DEPENDENCIES) -shared -fPIC -o $@ $<
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/forksight \
+	  $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(O)/forksight $(DESTDIR)$(PREFIX)/bin/forksight
+	install -m 755 $(O)/libforksight.so $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so
+	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/forksight $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so \
+	  $(MAN_PAGES:tracer/man/%=$(DESTDIR)$(PREFIX)/share/man/man1/%)
+	-rmdir $(DESTDIR)$(PREFIX)/lib/forksight
 
 clean:
-	rm -rf $(O)
+	rm -rf $(O) $(O)-asan $(O)-lint
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

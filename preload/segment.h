@@ -32,47 +32,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FSP_MAGIC 0x0a0d474553505346ull /* "FSPSEG\r\n", little endian */
+#define FSP_MAGIC   0x0a0d474553505346ull /* "FSPSEG\r\n", little endian */
 #define FSP_VERSION 1u
-#define FSP_ENDIAN 0x01020304u
+#define FSP_ENDIAN  0x01020304u
 
 enum { FSP_PAGE = 4096 };
-enum { FSP_BASE_SIZE = 64 * 1024 };       /* an image's first segment */
-enum { FSP_LARGEST_SIZE = 1024 * 1024 };  /* extensions grow fourfold up to here */
-enum { FSP_MASK_WORDS = 16 };             /* 1024 logical CPUs */
+enum { FSP_BASE_SIZE = 64 * 1024 };      /* an image's first segment */
+enum { FSP_LARGEST_SIZE = 1024 * 1024 }; /* an extension; sparse, as every segment */
+enum { FSP_MASK_WORDS = 16 };            /* 1024 logical CPUs */
 enum { FSP_CHUNK_EVENTS = 15 };
 
 /* Names of the variables by which the launcher reaches the shim. */
-#define FSP_ENV_DIR "FORKSIGHT_SEGMENTS"  /* absolute path of the node-local folder */
-#define FSP_ENV_FLAGS "FORKSIGHT_SHIM"    /* decimal bit set of FSP_FLAG_* */
-enum { FSP_FLAG_REPAIR_ENV = 1 };         /* carry the recorder into scrubbed environments */
+#define FSP_ENV_DIR   "FORKSIGHT_SEGMENTS" /* absolute path of the node-local folder */
+#define FSP_ENV_FLAGS "FORKSIGHT_SHIM"     /* decimal bit set of FSP_FLAG_* */
+enum {
+    FSP_FLAG_REPAIR_ENV = 1, /* carry the recorder into scrubbed environments */
+    FSP_FLAG_REPAIRED = 2,   /* this environment was one; the image takes the bit out again */
+};
 
 /* A segment's name in FSP_ENV_DIR: "<pid>-<creation time, ns>" + suffix. */
-#define FSP_SUFFIX_BASE ".seg"
+#define FSP_SUFFIX_BASE      ".seg"
 #define FSP_SUFFIX_EXTENSION ".ext"
 
 enum fsp_birth { /* how a process (or an image: FSP_BIRTH_IMAGE) came to be */
-    FSP_BIRTH_UNKNOWN = 0,
-    FSP_BIRTH_IMAGE,   /* slot 0 of a base segment: the image's first process; its
-                          real birth is another slot (same pid) or was not seen */
-    FSP_BIRTH_FORK,
-    FSP_BIRTH__FORK,   /* glibc's _Fork: no atfork handlers */
-    FSP_BIRTH_VFORK,
-    FSP_BIRTH_CLONE,   /* clone() without CLONE_VM */
-    FSP_BIRTH_SPAWN,   /* posix_spawn, posix_spawnp */
-    FSP_BIRTH_ATFORK,  /* seen by the atfork handlers only: a fork inside libc */
-    FSP_BIRTH_DAEMON,  /* daemon() */
-    FSP_BIRTH_FORKPTY, /* forkpty() */
-    FSP_BIRTH_COUNT
+                 FSP_BIRTH_UNKNOWN = 0,
+                 FSP_BIRTH_IMAGE, /* slot 0 of a base segment: the image's first process; its
+                                     real birth is another slot (same pid) or was not seen */
+                 FSP_BIRTH_FORK,
+                 FSP_BIRTH__FORK, /* glibc's _Fork: no atfork handlers */
+                 FSP_BIRTH_VFORK,
+                 FSP_BIRTH_CLONE,   /* clone() without CLONE_VM */
+                 FSP_BIRTH_SPAWN,   /* posix_spawn, posix_spawnp */
+                 FSP_BIRTH_ATFORK,  /* seen by the atfork handlers only: a fork inside libc */
+                 FSP_BIRTH_DAEMON,  /* daemon() */
+                 FSP_BIRTH_FORKPTY, /* forkpty() */
+                 FSP_BIRTH_COUNT
 };
 
-enum fsp_exit { /* the last thing the process itself did */
-    FSP_EXIT_NONE = 0, /* no exit hook ran: a signal, or still alive */
-    FSP_EXIT_EXIT,     /* exit(), return from main */
-    FSP_EXIT__EXIT,    /* _exit(), _Exit() */
-    FSP_EXIT_QUICK,    /* quick_exit() */
-    FSP_EXIT_ABORT,    /* abort() */
-    FSP_EXIT_COUNT
+enum fsp_exit {                    /* the last thing the process itself did */
+                FSP_EXIT_NONE = 0, /* no exit hook ran: a signal, or still alive */
+                FSP_EXIT_EXIT,     /* exit(), return from main */
+                FSP_EXIT__EXIT,    /* _exit(), _Exit() */
+                FSP_EXIT_QUICK,    /* quick_exit() */
+                FSP_EXIT_ABORT,    /* abort() */
+                FSP_EXIT_COUNT
 };
 
 enum fsp_process_state {
@@ -85,6 +88,7 @@ enum fsp_process_flag {
     FSP_PROCESS_SIGCHLD_IGNORED = 1u << 0, /* at exit, with children not waited for */
     FSP_PROCESS_MASK_UNKNOWN = 1u << 1,    /* more CPUs than FSP_MASK_WORDS holds */
     FSP_PROCESS_SETSID = 1u << 2,          /* the process made its own session */
+    FSP_PROCESS_OF_THREADS = 1u << 3,      /* [p] other threads ran in the parent at the fork */
 };
 
 struct fsp_usage { /* rusage, condensed */
@@ -105,21 +109,21 @@ struct fsp_process {
     uint8_t birth;          /* [p] enum fsp_birth */
     uint8_t exit;           /* [c] enum fsp_exit */
     uint8_t pad0[2];
-    int32_t exit_code;      /* [c] argument of exit */
-    uint64_t birth_site;    /* [p] key of the site of the fork; 0: none */
-    uint64_t t_fork;        /* [p] before the call */
-    uint64_t t_start;       /* [c] first time in the child; 0: never got there */
-    uint64_t t_exit;        /* [c] in the exit hook */
-    struct fsp_usage self;  /* [c] getrusage(RUSAGE_SELF) in the exit hook */
-    uint64_t run_ns;        /* [c] sum over its threads at the exit hook; 0: not read */
-    uint64_t wait_ns;       /*     (schedstat is read only for lives of 10 ms and more) */
+    int32_t exit_code;     /* [c] argument of exit */
+    uint64_t birth_site;   /* [p] key of the site of the fork; 0: none */
+    uint64_t t_fork;       /* [p] before the call */
+    uint64_t t_start;      /* [c] first time in the child; 0: never got there */
+    uint64_t t_exit;       /* [c] in the exit hook */
+    struct fsp_usage self; /* [c] getrusage(RUSAGE_SELF) in the exit hook */
+    uint64_t run_ns;       /* [c] sum over its threads at the exit hook; 0: not read */
+    uint64_t wait_ns;      /*     (schedstat is read only for lives of 10 ms and more) */
 
     _Atomic uint32_t reaped; /* [w] 1 once the fields below are stored */
     int32_t reaper;          /* [w] pid */
     int32_t status;          /* [w] wait status */
     uint32_t pad1;
-    uint64_t t_reap;         /* [w] */
-    struct fsp_usage reap;   /* [w] */
+    uint64_t t_reap;       /* [w] */
+    struct fsp_usage reap; /* [w] */
 
     /* Affinity: the mask as last known, and the last call that changed the main
      * thread's (or the whole process's) mask. Probing (hwloc, MPI binding for a
@@ -132,10 +136,10 @@ struct fsp_process {
     uint32_t affinity_calls;              /* [c] */
 
     /* exec: stored before the call, exec_errno after it failed. */
-    uint64_t t_exec;        /* [c] last attempt; 0: never */
-    int32_t exec_errno;     /* [c] 0: no failure after t_exec, that is: it succeeded */
-    uint32_t execs;         /* [c] attempts */
-    char exec_path[64];     /* [c] last 63 bytes of the path, NUL-terminated */
+    uint64_t t_exec;    /* [c] last attempt; 0: never */
+    int32_t exec_errno; /* [c] 0: no failure after t_exec, that is: it succeeded */
+    uint32_t execs;     /* [c] attempts */
+    char exec_path[64]; /* [c] last 63 bytes of the path, NUL-terminated */
 
     _Atomic uint32_t forks;           /* [c] children made, any kind */
     _Atomic uint32_t fork_failures;   /* [c] */
@@ -145,23 +149,33 @@ struct fsp_process {
     _Atomic uint32_t threads_peak;    /* [c] alive at once beyond the main thread */
     _Atomic uint32_t thread_failures; /* [c] pthread_create returned an error */
     uint32_t pad2;
-    uint8_t reserved[456]; /* zero */
+    uint64_t threads_run_ns;  /* [c] schedstat of ended threads that lived 10 ms and more; */
+    uint64_t threads_wait_ns; /*     run_ns and wait_ns have them in already */
+    _Atomic uint32_t forking; /* [c] hooks that are in a fork right now */
+    uint32_t pad3;
+    uint8_t reserved[432]; /* zero */
 };
 
-enum fsp_thread_state { FSP_THREAD_FREE = 0, FSP_THREAD_LIVE, FSP_THREAD_ENDED };
+enum fsp_thread_state {
+    FSP_THREAD_FREE = 0,
+    FSP_THREAD_LIVE,
+    FSP_THREAD_ENDED,
+    FSP_THREAD_RESERVED, /* by the creator, before the thread runs: tid and t_start are 0 */
+};
 
 struct fsp_thread {
     _Atomic uint32_t state;
     int32_t pid, tid;
-    uint32_t flags;            /* zero */
-    uint64_t start_site;       /* site of the start routine (kind FSP_SITE_ROUTINE) */
+    uint32_t flags;      /* zero */
+    uint64_t start_site; /* site of the start routine (kind FSP_SITE_ROUTINE) */
     uint64_t t_start, t_end;
-    uint64_t cpu_ns;           /* thread CPU clock at its end */
-    uint64_t run_ns, wait_ns;  /* schedstat at its end; 0: life under 10 ms */
-    uint64_t affinity_site;    /* last call that set this thread's mask; 0: none */
+    uint64_t cpu_ns;          /* thread CPU clock at its end */
+    uint64_t run_ns, wait_ns; /* schedstat at its end; 0: life under 10 ms */
+    uint64_t affinity_site;   /* last call that set this thread's mask; 0: none */
     uint64_t t_affinity;
     uint64_t mask[FSP_MASK_WORDS]; /* at its start, then as set by calls */
-    uint8_t reserved[48];
+    uint64_t handle;               /* pthread_t: means nothing outside the process */
+    uint8_t reserved[40];
 };
 
 enum fsp_event_kind {
@@ -198,8 +212,8 @@ struct fsp_event {
 
 /* Events of one process at a time: two writers on one line would cost 5 times. */
 struct fsp_chunk {
-    _Atomic int32_t owner;  /* pid; 0: free */
-    _Atomic uint32_t used;  /* events handed out (threads of the owner share it) */
+    _Atomic int32_t owner; /* pid; 0: free */
+    _Atomic uint32_t used; /* events handed out (threads of the owner share it) */
     uint64_t t_owned;
     uint8_t pad[48];
     struct fsp_event event[FSP_CHUNK_EVENTS];
@@ -224,53 +238,53 @@ struct fsp_site {
     uint64_t offset;       /* of the address in the module's file image */
     char module[160];
     char symbol[64];
-    char text[776];        /* NUL-terminated */
+    char text[776]; /* NUL-terminated */
 };
 
 enum fsp_library { /* bits of fsp_header.libraries: a shared object of that family is mapped */
-    FSP_LIBRARY_GOMP = 1u << 0,
-    FSP_LIBRARY_OMP = 1u << 1, /* LLVM */
-    FSP_LIBRARY_IOMP = 1u << 2,
-    FSP_LIBRARY_OPENBLAS = 1u << 3,
-    FSP_LIBRARY_MKL = 1u << 4,
-    FSP_LIBRARY_BLIS = 1u << 5,
-    FSP_LIBRARY_TBB = 1u << 6,
-    FSP_LIBRARY_NUMEXPR = 1u << 7,
-    FSP_LIBRARY_NUMBA = 1u << 8,
-    FSP_LIBRARY_MPI = 1u << 9,
-    FSP_LIBRARY_PYTHON = 1u << 10,
-    FSP_LIBRARY_CUDA = 1u << 11,
-    FSP_LIBRARY_ROCM = 1u << 12,
+                   FSP_LIBRARY_GOMP = 1u << 0,
+                   FSP_LIBRARY_OMP = 1u << 1, /* LLVM */
+                   FSP_LIBRARY_IOMP = 1u << 2,
+                   FSP_LIBRARY_OPENBLAS = 1u << 3,
+                   FSP_LIBRARY_MKL = 1u << 4,
+                   FSP_LIBRARY_BLIS = 1u << 5,
+                   FSP_LIBRARY_TBB = 1u << 6,
+                   FSP_LIBRARY_NUMEXPR = 1u << 7,
+                   FSP_LIBRARY_NUMBA = 1u << 8,
+                   FSP_LIBRARY_MPI = 1u << 9,
+                   FSP_LIBRARY_PYTHON = 1u << 10,
+                   FSP_LIBRARY_CUDA = 1u << 11,
+                   FSP_LIBRARY_ROCM = 1u << 12,
 };
 
 enum fsp_off { /* why a process stopped recording */
-    FSP_OFF_NONE = 0,
-    FSP_OFF_NO_SPACE,   /* the node-local folder is full or at its limit */
-    FSP_OFF_FOREIGN,    /* the folder is not ours, or a name was taken */
-    FSP_OFF_UNRESOLVED, /* a libc function was not found */
+               FSP_OFF_NONE = 0,
+               FSP_OFF_NO_SPACE,   /* the node-local folder is full or at its limit */
+               FSP_OFF_FOREIGN,    /* the folder is not ours, or a name was taken */
+               FSP_OFF_UNRESOLVED, /* a libc function was not found */
 };
 
 struct fsp_header {
     uint64_t magic;
     uint32_t version, endian;
     uint32_t header_size, process_size, thread_size, chunk_size, site_size;
-    uint32_t extension;     /* 0: base segment of an image, 1: extension of one */
+    uint32_t extension; /* 0: base segment of an image, 1: extension of one */
     uint64_t size;
-    uint32_t processes, threads, chunks, sites;                          /* slots of each kind */
-    uint64_t processes_at, threads_at, chunks_at, sites_at, index_at;    /* byte offsets */
-    int32_t pid, ppid;      /* who made the file, and its parent then */
-    uint64_t t_made;        /* CLOCK_MONOTONIC */
-    int64_t realtime_made;  /* CLOCK_REALTIME at t_made */
-    uint64_t image;         /* t_made of the base segment: groups the files of an image */
+    uint32_t processes, threads, chunks, sites;                       /* slots of each kind */
+    uint64_t processes_at, threads_at, chunks_at, sites_at, index_at; /* byte offsets */
+    int32_t pid, ppid;     /* who made the file, and its parent then */
+    uint64_t t_made;       /* CLOCK_MONOTONIC */
+    int64_t realtime_made; /* CLOCK_REALTIME at t_made */
+    uint64_t image;        /* t_made of the base segment: groups the files of an image */
 
     _Atomic uint64_t committed[4]; /* a bit per page of the file */
     _Atomic uint32_t lost_processes, lost_threads, lost_events, lost_sites;
-    _Atomic uint32_t off;          /* enum fsp_off of the last process that stopped */
+    _Atomic uint32_t off; /* enum fsp_off of the last process that stopped */
     _Atomic uint32_t off_count;
-    _Atomic uint32_t libraries;    /* bits of enum fsp_library seen so far */
-    _Atomic uint32_t ready;        /* 1 once the header is whole */
+    _Atomic uint32_t libraries; /* bits of enum fsp_library seen so far */
+    _Atomic uint32_t ready;     /* 1 once the header is whole */
     _Atomic uint32_t process_hint, thread_hint, chunk_hint; /* where to look for a free slot */
-    uint32_t env_repaired;         /* 1: this image's environment was scrubbed and repaired */
+    uint32_t env_repaired; /* 1: this image's environment was scrubbed and repaired */
 
     /* The image; empty in an extension. Longer text is cut, *_length says how
      * long it was. argv and environment are NUL-separated. */

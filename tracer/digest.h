@@ -260,10 +260,15 @@ int fs_digest_write(const struct fs_digest *digest, FILE *out);
 int fs_digest_read(FILE *in, struct fs_digest **list, size_t *count, char *error,
                    size_t error_size);
 
+/* Digests of one list share equal topologies: they are freed together or not at all. */
 void fs_digest_list_free(struct fs_digest *list, size_t count);
 
 /* Sets every number and mask to unknown and everything else to empty. */
 void fs_digest_init(struct fs_digest *digest);
 void fs_digest_free(struct fs_digest *digest); /* what digest holds, not digest itself */
+
+/* The same for one group: numbers and masks unknown, everything else empty. */
+void fs_group_init(struct fs_group *group);
+void fs_group_free(struct fs_group *group);
 
 #endif

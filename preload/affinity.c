@@ -1,0 +1,96 @@
+/*
+ * affinity.c - who changed a mask.
+ *
+ * Any context. These hooks explain, they do not measure: libc applies thread
+ * attributes by itself and LLVM's OpenMP makes bare system calls, so masks are
+ * sampled at starts and ends. The last change is kept, and only calls that
+ * change something are stored: libraries bind for a moment to see whether they
+ * can.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/shim.h"
+
+struct change {
+    uint64_t before[FSP_MASK_WORDS], after[FSP_MASK_WORDS];
+    uint64_t site;
+    pid_t tid; /* whose mask; 0: of the thread `handle` */
+};
+
+static void note_thread(struct fsp_thread *thread, const struct change *change) {
+    memcpy(thread->mask, change->after, sizeof thread->mask);
+    thread->t_affinity = fsp_now();
+    thread->affinity_site = change->site;
+}
+
+static void note_process(struct fsp_process *process, const struct change *change) {
+    process->affinity_calls++;
+    if (memcmp(change->before, change->after, sizeof change->before) == 0) return;
+    memcpy(process->mask_before, change->before, sizeof process->mask_before);
+    memcpy(process->mask, change->after, sizeof process->mask);
+    process->t_affinity = fsp_now();
+    process->affinity_site = change->site;
+    process->affinity_caller = getpid();
+}
+
+/* The slot of a thread of any process that this image knows. */
+static void note(const struct change *change, uint64_t handle) {
+    struct fsp_process *acting = fsp_acting();
+    struct fsp_process *process = acting;
+    struct fsp_thread *thread = NULL;
+
+    if (acting == NULL) return;
+    if (handle != 0 || change->tid != acting->pid)
+        thread = fsp_thread_find(acting->pid, change->tid, handle);
+    if (thread == NULL && change->tid != 0 && change->tid != acting->pid && acting->pid != 0)
+        process = fsp_process_find(change->tid);
+    if (thread != NULL)
+        note_thread(thread, change);
+    else if (process != NULL && (handle == 0 || handle == fsp_main_handle))
+        note_process(process, change);
+}
+
+FSP_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
+    const int error = errno;
+    struct change change;
+    bool read;
+    int result;
+
+    if (!fsp_ready()) return FSP_REAL(sched_setaffinity)(pid, size, set);
+    read = fsp_mask_read(pid, change.before) == 0;
+    fsp_keep_errno(error);
+    result = FSP_REAL(sched_setaffinity)(pid, size, set);
+    if (result == 0 && read && fsp_mask_read(pid, change.after) == 0) {
+        const bool vforked = fsp_tls.vfork != NULL && fsp_self() == NULL;
+
+        change.tid = pid != 0 ? pid : vforked ? getpid() : fsp_tid();
+        change.site = vforked ? 0 : fsp_site_call(__builtin_return_address(0));
+        note(&change, 0);
+        fsp_keep_errno(error);
+    }
+    return result;
+}
+
+/* There is no way to another thread's number: its slot is found by its handle. */
+FSP_EXPORT int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *set) {
+    const int error = errno;
+    const bool own = thread == pthread_self();
+    struct change change = {.tid = own && fsp_ready() ? fsp_tid() : 0};
+    int result;
+
+    if (!fsp_ready()) return FSP_REAL(pthread_setaffinity_np)(thread, size, set);
+    if (own) fsp_mask_read(change.tid, change.before);
+    result = FSP_REAL(pthread_setaffinity_np)(thread, size, set);
+    if (result == 0) {
+        const size_t kept = size < sizeof change.after ? size : sizeof change.after;
+
+        if (!own || fsp_mask_read(change.tid, change.after) != 0) memcpy(change.after, set, kept);
+        change.site = fsp_site_call(__builtin_return_address(0));
+        note(&change, own ? 0 : (uint64_t)thread);
+    }
+    fsp_keep_errno(error);
+    return result;
+}

@@ -1,0 +1,101 @@
+/*
+ * environment.c - recorded variables at the start, and who changes them later.
+ *
+ * Normal code. Only names of recorded_variables.h are looked at; everything else
+ * in an environment is the user's.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/recorded_variables.h"
+#include "preload/shim.h"
+#include "preload/text.h"
+
+static const struct {
+    const char *name;
+    size_t length;
+} recorded[] = {
+#define ENTRY(name, what, value, libraries) {#name, sizeof #name - 1},
+    FSP_RECORDED_VARIABLES(ENTRY)
+#undef ENTRY
+};
+enum { RECORDED = sizeof recorded / sizeof *recorded };
+
+/* Is the text up to '=' (or its end) a recorded name? */
+static bool is_recorded(const char *text) {
+    size_t length;
+
+    if (*text < 'A' || *text > 'Z') return false;
+    for (length = 0; text[length] != '\0' && text[length] != '='; length++)
+        FSP_PLAIN_LOOP();
+    for (unsigned i = 0; i < RECORDED; i++)
+        if (recorded[i].length == length && recorded[i].name[0] == *text &&
+            fsp_same(recorded[i].name, text, length))
+            return true;
+    return false;
+}
+
+void fsp_environment_record(struct fsp_header *header, char *const environment[]) {
+    struct fsp_text text = {.buffer = header->environment, .size = sizeof header->environment};
+
+    for (char *const *entry = environment; entry != NULL && *entry != NULL; entry++)
+        if (is_recorded(*entry)) fsp_text_bytes(&text, *entry, fsp_length(*entry) + 1);
+    header->env_length = (uint32_t)text.length;
+}
+
+static void note_set(const char *name, const char *value, const void *caller) {
+    const int error = errno;
+    struct fsp_event event = {.kind = FSP_EVENT_SETENV, .site = fsp_site_call(caller)};
+    struct fsp_text text = {.buffer = event.text, .size = sizeof event.text};
+
+    fsp_text_string(&text, name);
+    if (value != NULL) fsp_text_string(&text, "=");
+    if (value != NULL) fsp_text_string(&text, value);
+    fsp_event(event);
+    fsp_keep_errno(error);
+}
+
+static void note_unset(const char *name, const void *caller) {
+    const int error = errno;
+
+    fsp_event_text(FSP_EVENT_UNSETENV, 0, fsp_site_call(caller), name);
+    fsp_keep_errno(error);
+}
+
+FSP_EXPORT int setenv(const char *name, const char *value, int overwrite) {
+    const int result = FSP_REAL(setenv)(name, value, overwrite);
+
+    if (result == 0 && is_recorded(name) && fsp_ready())
+        note_set(name, value, __builtin_return_address(0));
+    return result;
+}
+
+/* The application's string stays its own; without '=' libc removes the name. */
+FSP_EXPORT int putenv(char *string) {
+    const int result = FSP_REAL(putenv)(string);
+
+    if (result == 0 && is_recorded(string) && fsp_ready()) {
+        if (strchr(string, '=') != NULL)
+            note_set(string, NULL, __builtin_return_address(0));
+        else
+            note_unset(string, __builtin_return_address(0));
+    }
+    return result;
+}
+
+FSP_EXPORT int unsetenv(const char *name) {
+    const int result = FSP_REAL(unsetenv)(name);
+
+    if (result == 0 && is_recorded(name) && fsp_ready())
+        note_unset(name, __builtin_return_address(0));
+    return result;
+}
+
+FSP_EXPORT int clearenv(void) {
+    const int result = FSP_REAL(clearenv)();
+
+    if (result == 0 && fsp_ready()) note_unset("", __builtin_return_address(0));
+    return result;
+}

@@ -1,0 +1,122 @@
+/*
+ * libraries.c - which thread, message-passing and interpreter libraries are there.
+ *
+ * Normal code; never in the child of _Fork, and not in the child of a fork while
+ * other threads ran: the lock of dl_iterate_phdr may be held there for ever.
+ * Standing in front of dlopen would break RUNPATH, so the loader's count of added
+ * objects is compared at hooks that we own: the objects are looked at only when
+ * it moved.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/shim.h"
+#include "preload/text.h"
+
+static const struct {
+    const char *prefix; /* of the file name */
+    uint32_t library;
+} families[] = {
+    {"libgomp.", FSP_LIBRARY_GOMP},         {"libgomp-", FSP_LIBRARY_GOMP},
+    {"libomp.", FSP_LIBRARY_OMP},           {"libomp5", FSP_LIBRARY_OMP},
+    {"libomp-", FSP_LIBRARY_OMP},           {"libiomp5", FSP_LIBRARY_IOMP},
+    {"libopenblas", FSP_LIBRARY_OPENBLAS},  {"libscipy_openblas", FSP_LIBRARY_OPENBLAS},
+    {"libmkl_", FSP_LIBRARY_MKL},           {"libblis", FSP_LIBRARY_BLIS},
+    {"libtbb.", FSP_LIBRARY_TBB},           {"libtbb12", FSP_LIBRARY_TBB},
+    {"libmpi.", FSP_LIBRARY_MPI},           {"libmpi_", FSP_LIBRARY_MPI},
+    {"libmpich", FSP_LIBRARY_MPI},          {"libmpifort", FSP_LIBRARY_MPI},
+    {"libpython3", FSP_LIBRARY_PYTHON},     {"libcuda.", FSP_LIBRARY_CUDA},
+    {"libcudart", FSP_LIBRARY_CUDA},        {"libamdhip64", FSP_LIBRARY_ROCM},
+    {"libhsa-runtime64", FSP_LIBRARY_ROCM},
+};
+
+static const struct {
+    const char *part; /* of the folder */
+    uint32_t library;
+} folders[] = {
+    {"/numexpr/", FSP_LIBRARY_NUMEXPR},
+    {"/numba/", FSP_LIBRARY_NUMBA},
+};
+
+/* Distributions put BLAS behind links: the name is one thing, the file another. */
+static const struct {
+    const char *part; /* of the file's real path */
+    uint32_t library;
+} blas[] = {
+    {"openblas", FSP_LIBRARY_OPENBLAS},
+    {"blis", FSP_LIBRARY_BLIS},
+    {"mkl", FSP_LIBRARY_MKL},
+};
+
+/* dl_iterate_phdr takes a lock, which after a fork is a page to copy: so births
+ * ask only now and then. */
+enum { BIRTHS_ASK_EVERY_NS = 50 * 1000 * 1000 };
+
+static _Atomic uint64_t adds_seen FSP_DATA, t_seen FSP_DATA;
+
+static uint32_t family_of_blas(const char *path) {
+    char link[32], target[256];
+    struct fsp_text text = {.buffer = link, .size = sizeof link};
+    const int fd = open(path, O_PATH | O_CLOEXEC);
+    ssize_t length;
+
+    if (fd < 0) return 0;
+    fsp_text_string(&text, "/proc/self/fd/");
+    fsp_text_number(&text, (uint64_t)fd);
+    length = readlink(link, target, sizeof target - 1);
+    close(fd);
+    target[length > 0 ? length : 0] = '\0';
+    for (unsigned i = 0; i < sizeof blas / sizeof *blas; i++)
+        if (strstr(target, blas[i].part) != NULL) return blas[i].library;
+    return 0;
+}
+
+static uint32_t family_of(const char *path) {
+    const char *name = fsp_text_basename(path);
+
+    for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
+        if (strncmp(name, families[i].prefix, strlen(families[i].prefix)) == 0)
+            return families[i].library;
+    for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strstr(path, folders[i].part) != NULL) return folders[i].library;
+    if (strncmp(name, "libblas.", 8) == 0 || strncmp(name, "liblapack.", 10) == 0)
+        return family_of_blas(path);
+    return 0;
+}
+
+static int count(struct dl_phdr_info *info, size_t size, void *adds) {
+    (void)size;
+    *(uint64_t *)adds = info->dlpi_adds;
+    return 1; /* one object is enough */
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *found) {
+    (void)size;
+    if (info->dlpi_name != NULL && info->dlpi_name[0] == '/')
+        *(uint32_t *)found |= family_of(info->dlpi_name);
+    return 0;
+}
+
+void fsp_libraries_note(void) {
+    const int error = errno;
+    uint64_t adds = 0;
+    uint32_t found = 0;
+
+    if (fsp_tls.no_objects || fsp_tls.no_loader) return;
+    atomic_store_explicit(&t_seen, fsp_now(), memory_order_relaxed);
+    dl_iterate_phdr(count, &adds);
+    if (adds == atomic_load_explicit(&adds_seen, memory_order_relaxed)) return;
+    atomic_store_explicit(&adds_seen, adds, memory_order_relaxed);
+    dl_iterate_phdr(look, &found);
+    if (fsp_python_there()) found |= FSP_LIBRARY_PYTHON;
+    atomic_fetch_or_explicit(&fsp_segment(0)->libraries, found, memory_order_relaxed);
+    fsp_keep_errno(error);
+}
+
+void fsp_libraries_note_at(uint64_t now) {
+    if (now - atomic_load_explicit(&t_seen, memory_order_relaxed) >= BIRTHS_ASK_EVERY_NS)
+        fsp_libraries_note();
+}

@@ -1,0 +1,205 @@
+/*
+ * python.c - the Python lines above a call.
+ *
+ * Normal code, before the real call. The interpreter is asked only when the
+ * calling thread holds its lock and no error is set; names come from the stable C
+ * API by dlsym, so one shim serves every interpreter from 3.8 on. Frames become
+ * objects in this, which may start the garbage collector and with it any code of
+ * the application: it is held off meanwhile, for in os.fork locks are held.
+ */
+#include <string.h>
+
+#include "preload/shim.h"
+#include "preload/text.h"
+
+typedef void object; /* PyObject, PyFrameObject, PyCodeObject */
+
+enum { MOST_FRAMES = 128 };
+
+/* Exported by an interpreter in the global scope: the program itself or a
+ * libpython that it was linked with. */
+extern int PyGILState_Check(void) __attribute__((weak));
+
+#define FUNCTIONS(X)                                                                               \
+    X(object *, PyGILState_GetThisThreadState, (void))                                             \
+    X(object *, _PyThreadState_UncheckedGet, (void))                                               \
+    X(object *, PyThreadState_GetUnchecked, (void))                                                \
+    X(object *, PyErr_Occurred, (void))                                                            \
+    X(void, PyErr_Clear, (void))                                                                   \
+    X(object *, PyEval_GetFrame, (void))                                                           \
+    X(int, PyFrame_GetLineNumber, (object *))                                                      \
+    X(object *, PyFrame_GetCode, (object *))                                                       \
+    X(object *, PyFrame_GetBack, (object *))                                                       \
+    X(object *, PyObject_GetAttrString, (object *, const char *))                                  \
+    X(const char *, PyUnicode_AsUTF8, (object *))                                                  \
+    X(void, Py_IncRef, (object *))                                                                 \
+    X(void, Py_DecRef, (object *))                                                                 \
+    X(int, PyGC_Disable, (void))                                                                   \
+    X(int, PyGC_Enable, (void))
+
+static struct {
+    _Atomic uint32_t state; /* 0: not looked yet, 1: usable, 2: not */
+#define POINTER(type, name, arguments) type(*name) arguments;
+    FUNCTIONS(POINTER)
+#undef POINTER
+} python FSP_DATA;
+
+enum { UNKNOWN, USABLE, UNUSABLE };
+
+bool fsp_python_there(void) {
+    return PyGILState_Check != NULL;
+}
+const void *fsp_python_address(void) {
+    return (const void *)PyGILState_Check;
+}
+
+static bool find_functions(void) {
+#define FIND(type, name, arguments) python.name = (__typeof__(python.name))fsp_symbol(#name);
+    FUNCTIONS(FIND)
+#undef FIND
+    if (python._PyThreadState_UncheckedGet == NULL)
+        python._PyThreadState_UncheckedGet = python.PyThreadState_GetUnchecked;
+    return python.PyGILState_GetThisThreadState && python._PyThreadState_UncheckedGet &&
+           python.PyErr_Occurred && python.PyErr_Clear && python.PyEval_GetFrame &&
+           python.PyFrame_GetLineNumber && python.PyObject_GetAttrString &&
+           python.PyUnicode_AsUTF8 && python.Py_IncRef && python.Py_DecRef;
+}
+
+static bool usable(void) {
+    uint32_t state = atomic_load_explicit(&python.state, memory_order_acquire);
+
+    if (PyGILState_Check == NULL) return false;
+    if (state == UNKNOWN && !fsp_tls.no_loader) {
+        state = find_functions() ? USABLE : UNUSABLE;
+        atomic_store_explicit(&python.state, state, memory_order_release);
+    }
+    return state == USABLE;
+}
+
+/* PyGILState_Check alone says yes to everybody once there are subinterpreters. */
+static bool holds_lock(void) {
+    const object *current = python._PyThreadState_UncheckedGet();
+
+    return current != NULL && current == python.PyGILState_GetThisThreadState() &&
+           PyGILState_Check() && python.PyErr_Occurred() == NULL;
+}
+
+/* New references; NULL (and no error set) when there is none. */
+static object *attribute(object *owner, const char *name) {
+    object *value = python.PyObject_GetAttrString(owner, name);
+
+    if (value == NULL) python.PyErr_Clear();
+    return value;
+}
+
+static object *code_of(object *frame) {
+    return python.PyFrame_GetCode != NULL ? python.PyFrame_GetCode(frame)
+                                          : attribute(frame, "f_code");
+}
+
+static object *back_of(object *frame) {
+    return python.PyFrame_GetBack != NULL ? python.PyFrame_GetBack(frame)
+                                          : attribute(frame, "f_back");
+}
+
+typedef void visitor(object *code, int line, void *context);
+
+/* Innermost first. The last f_back of all is None, which has no code. */
+static void walk(visitor *visit, void *context) {
+    const int collecting = python.PyGC_Disable != NULL ? python.PyGC_Disable() : 0;
+    object *frame = python.PyEval_GetFrame(); /* borrowed */
+
+    if (frame == NULL) python.PyErr_Clear();
+    if (frame != NULL) python.Py_IncRef(frame);
+    for (unsigned i = 0; i < MOST_FRAMES && frame != NULL; i++) {
+        object *code = code_of(frame), *back = NULL;
+
+        if (code != NULL) {
+            visit(code, python.PyFrame_GetLineNumber(frame), context);
+            python.Py_DecRef(code);
+            back = back_of(frame);
+        }
+        python.Py_DecRef(frame);
+        frame = back;
+    }
+    if (frame != NULL) python.Py_DecRef(frame);
+    if (collecting && python.PyGC_Enable != NULL) python.PyGC_Enable();
+}
+
+static void add_to_key(object *code, int line, void *context) {
+    uint64_t *key = context;
+
+    *key =
+        (*key ^ (uint64_t)(uintptr_t)code ^ (uint64_t)(uint32_t)line << 40) * 0x9e3779b97f4a7c15ull;
+    *key ^= *key >> 32;
+}
+
+uint64_t fsp_python_key(void) {
+    uint64_t key = FSP_SITE_PYTHON;
+
+    if (!usable() || !holds_lock()) return 0;
+    walk(add_to_key, &key);
+    return key != FSP_SITE_PYTHON ? key : 0;
+}
+
+/* ---- text ---- */
+
+struct lines {
+    struct fsp_text text;
+    bool users_only; /* leave out the standard library */
+};
+
+/* ".../lib/python3.11/threading.py", but nothing that was installed beside it. */
+static bool is_standard(const char *file) {
+    return strncmp(file, "<frozen", 7) == 0 ||
+           ((strstr(file, "/lib/python3") != NULL || strstr(file, "/lib64/python3") != NULL) &&
+            strstr(file, "/site-packages/") == NULL && strstr(file, "/dist-packages/") == NULL);
+}
+
+static void add_name(struct fsp_text *text, object *code, const char *name, bool standard) {
+    object *value = attribute(code, name);
+    const char *string = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
+
+    if (value != NULL && string == NULL) python.PyErr_Clear();
+    if (string == NULL) string = "?";
+    fsp_text_string(text, standard ? fsp_text_basename(string) : string);
+    if (value != NULL) python.Py_DecRef(value);
+}
+
+static bool code_is_standard(object *code) {
+    object *value = attribute(code, "co_filename");
+    const char *file = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
+    const bool standard = file != NULL && is_standard(file);
+
+    if (value != NULL && file == NULL) python.PyErr_Clear();
+    if (value != NULL) python.Py_DecRef(value);
+    return standard;
+}
+
+static void add_line(object *code, int line, void *context) {
+    struct lines *lines = context;
+    const bool standard = code_is_standard(code);
+
+    if (standard && lines->users_only) return;
+    if (lines->text.length > 0) fsp_text_bytes(&lines->text, "\n", 1);
+    add_name(&lines->text, code, "co_filename", standard);
+    fsp_text_bytes(&lines->text, ":", 1);
+    fsp_text_number(&lines->text, line > 0 ? (uint64_t)line : 0);
+    fsp_text_bytes(&lines->text, ":", 1);
+    add_name(&lines->text, code, "co_name", false);
+}
+
+void fsp_python_text(struct fsp_site *site) {
+    struct lines lines = {.text = {.buffer = site->text, .size = sizeof site->text}};
+    size_t length;
+
+    walk(add_line, &lines);
+    length = lines.text.length;
+    if (!fsp_text_fits(&lines.text)) {
+        lines = (struct lines){.text = {.buffer = site->text, .size = sizeof site->text},
+                               .users_only = true};
+        site->text[0] = '\0';
+        walk(add_line, &lines);
+    }
+    site->text_length = (uint32_t)length;
+}

@@ -1,0 +1,76 @@
+/*
+ * resolve.c - finds the real functions behind the hooks.
+ *
+ * Runs in any context before the first record, normally in the constructor.
+ * dlsym may allocate, so the shim never stands in front of malloc. RTLD_NEXT is
+ * judged by the return address of the call: a dlsym that the compiler turned
+ * into a tail call would search from the caller's object, hence look_up.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "preload/shim.h"
+
+/* dlsym moved from libdl to libc in glibc 2.34 and got a new version there. The
+ * first version exists on both sides; weak, for an old program may have no libdl:
+ * then the shim stays off. */
+#if defined __GLIBC__ && defined __x86_64__
+__asm__(".symver dlsym, dlsym@GLIBC_2.2.5");
+#elif defined __GLIBC__ && defined __aarch64__
+__asm__(".symver dlsym, dlsym@GLIBC_2.17");
+#endif
+extern void *dlsym(void *restrict handle, const char *restrict name) __attribute__((weak));
+
+struct fsp_real fsp_real_functions FSP_DATA;
+
+static const char *const names[] = {
+#define FSP_NAME(type, name, arguments) #name,
+    FSP_HOOKS(FSP_NAME)
+#undef FSP_NAME
+};
+enum { COUNT = sizeof names / sizeof *names };
+_Static_assert(sizeof(struct fsp_real) == COUNT * sizeof(void *), "a pointer per name");
+
+/* Stands in for a function that this libc does not have. */
+static long missing(void) {
+    errno = ENOSYS;
+    return -1;
+}
+
+/* The empty statement needs the result, so the call returns here. */
+static void *look_up(void *handle, const char *name) {
+    void *symbol = dlsym != NULL ? dlsym(handle, name) : NULL;
+
+    __asm__ volatile("" : "+r"(symbol));
+    return symbol;
+}
+
+static void *find(unsigned i) {
+    void *function = look_up(RTLD_NEXT, names[i]);
+
+    if (function == NULL) function = (void *)missing;
+    __atomic_store_n((void **)&fsp_real_functions + i, function, __ATOMIC_RELEASE);
+    return function;
+}
+
+void *fsp_resolve(size_t offset) {
+    return find((unsigned)(offset / sizeof(void *)));
+}
+
+void *fsp_symbol(const char *name) {
+    return look_up(RTLD_DEFAULT, name);
+}
+
+bool fsp_resolvable(void) {
+    return dlsym != NULL;
+}
+
+void fsp_resolve_all(void) {
+    static _Atomic uint32_t done FSP_DATA;
+
+    if (atomic_load_explicit(&done, memory_order_acquire)) return;
+    for (unsigned i = 0; i < COUNT; i++)
+        find(i);
+    atomic_store_explicit(&done, 1, memory_order_release);
+}

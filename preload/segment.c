@@ -1,0 +1,214 @@
+/*
+ * segment.c - makes the memory files of an image and hands out safe pages.
+ *
+ * Normal code and signal handlers, parents of births; a child of vfork never
+ * comes here. A file is named after its maker's pid and its creation time, is
+ * mapped and closed: no descriptor stays in the application. A page is stored
+ * into only after the kernel promised it (see fsp_segment_commit).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "preload/shim.h"
+#include "preload/text.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+enum { PAGES_AT_ONCE = 4 };
+
+static struct {
+    _Atomic(struct fsp_header *) segment[FSP_SEGMENTS_MAX];
+    _Atomic uint32_t count;
+    _Atomic uint32_t full; /* the folder gave no more: do not ask at every fork */
+    uint64_t image;
+    char folder[256];
+} files FSP_DATA;
+
+unsigned fsp_segment_count(void) {
+    const uint32_t count = atomic_load_explicit(&files.count, memory_order_acquire);
+
+    return count < FSP_SEGMENTS_MAX ? count : FSP_SEGMENTS_MAX;
+}
+
+struct fsp_header *fsp_segment(unsigned i) {
+    return atomic_load_explicit(&files.segment[i], memory_order_acquire);
+}
+
+/* "<folder>/<pid>-<time>.seg"; false when it does not fit. */
+static bool path_of(char *path, size_t size, pid_t pid, uint64_t made, bool extension) {
+    struct fsp_text text = {.buffer = path, .size = size};
+
+    fsp_text_string(&text, files.folder);
+    fsp_text_bytes(&text, "/", 1);
+    fsp_text_number(&text, (uint64_t)pid);
+    fsp_text_bytes(&text, "-", 1);
+    fsp_text_number(&text, made);
+    fsp_text_string(&text, extension ? FSP_SUFFIX_EXTENSION : FSP_SUFFIX_BASE);
+    return fsp_text_fits(&text);
+}
+
+/* Promises bytes of a file that is open: in one call with the page tables where
+ * the kernel can (it fails where a store would raise SIGBUS), else by
+ * allocation. */
+static bool promise(int fd, char *map, size_t offset, size_t bytes) {
+    if (madvise(map + offset, bytes, MADV_POPULATE_WRITE) == 0) return true;
+    return errno == EINVAL && posix_fallocate(fd, (off_t)offset, (off_t)bytes) == 0;
+}
+
+static void set_committed(struct fsp_header *segment, size_t from, size_t to) {
+    for (size_t page = from; page < to; page++)
+        atomic_fetch_or_explicit(&segment->committed[page / 64], 1ull << page % 64,
+                                 memory_order_release);
+}
+
+static bool all_committed(const struct fsp_header *segment, size_t from, size_t to) {
+    for (size_t page = from; page < to; page++)
+        if (!(atomic_load_explicit(&segment->committed[page / 64], memory_order_acquire) >>
+                  page % 64 &
+              1))
+            return false;
+    return true;
+}
+
+bool fsp_segment_committed(const struct fsp_header *segment, const void *at) {
+    const size_t page = (size_t)((const char *)at - (const char *)segment) / FSP_PAGE;
+
+    return all_committed(segment, page, page + 1);
+}
+
+/* Kernels before 5.14: the file is opened anew, for no descriptor was kept. */
+static bool commit_by_path(struct fsp_header *segment, size_t offset, size_t bytes) {
+    char path[sizeof files.folder + 48];
+    bool promised = false;
+    int fd;
+
+    if (!path_of(path, sizeof path, segment->pid, segment->t_made, segment->extension))
+        return false;
+    fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return false;
+    promised = posix_fallocate(fd, (off_t)offset, (off_t)bytes) == 0;
+    close(fd);
+    return promised;
+}
+
+bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t bytes) {
+    const size_t offset = (size_t)((const char *)from - (const char *)segment);
+    const size_t pages = segment->size / FSP_PAGE;
+    size_t first = offset / FSP_PAGE, last = (offset + bytes - 1) / FSP_PAGE + 1;
+    int error;
+    bool promised;
+
+    if (all_committed(segment, first, last)) return true;
+    error = errno;
+    first -= first % PAGES_AT_ONCE;
+    last = last - 1 - (last - 1) % PAGES_AT_ONCE + PAGES_AT_ONCE;
+    if (last > pages) last = pages;
+    promised =
+        madvise((char *)segment + first * FSP_PAGE, (last - first) * FSP_PAGE,
+                MADV_POPULATE_WRITE) == 0 ||
+        (errno == EINVAL && commit_by_path(segment, first * FSP_PAGE, (last - first) * FSP_PAGE));
+    if (promised) set_committed(segment, first, last);
+    fsp_keep_errno(error);
+    return promised;
+}
+
+/* The folder must be ours alone: what others could replace is not written to. */
+static bool folder_is_ours(const char *folder) {
+    struct stat status;
+
+    return folder[0] == '/' && fsp_length(folder) < sizeof files.folder &&
+           syscall(SYS_newfstatat, AT_FDCWD, folder, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static void fill_header(struct fsp_header *header, uint64_t size, bool extension, uint64_t made) {
+    struct timespec real;
+
+    header->version = FSP_VERSION;
+    header->endian = FSP_ENDIAN;
+    fsp_layout(header, size, extension);
+    header->pid = getpid();
+    header->ppid = getppid();
+    header->t_made = made;
+    clock_gettime(CLOCK_REALTIME, &real);
+    header->realtime_made = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec;
+    header->image = files.image;
+    set_committed(header, 0, 2);
+    header->magic = FSP_MAGIC;
+}
+
+/* The new file, mapped, with header and the first process page ready; NULL with
+ * errno. A file that cannot be used is taken away again. */
+static struct fsp_header *make(uint64_t size, bool extension) {
+    const uint64_t made = fsp_now();
+    char path[sizeof files.folder + 48];
+    void *map = MAP_FAILED;
+    int fd;
+
+    if (files.image == 0) files.image = made;
+    if (!path_of(path, sizeof path, getpid(), made, extension)) return NULL;
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd < 0) return NULL;
+    if (ftruncate(fd, (off_t)size) == 0)
+        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map != MAP_FAILED && !promise(fd, map, 0, 2 * FSP_PAGE)) {
+        munmap(map, size);
+        map = MAP_FAILED;
+        errno = ENOSPC;
+    }
+    close(fd);
+    if (map == MAP_FAILED) {
+        unlink(path);
+        return NULL;
+    }
+    fill_header(map, size, extension, made);
+    return map;
+}
+
+static void add(struct fsp_header *segment) {
+    const uint32_t at = atomic_fetch_add_explicit(&files.count, 1, memory_order_acq_rel);
+
+    /* Beyond the table: only its maker could have used it, and it is not whole. */
+    if (at < FSP_SEGMENTS_MAX)
+        atomic_store_explicit(&files.segment[at], segment, memory_order_release);
+    else
+        munmap(segment, segment->size);
+}
+
+enum fsp_off fsp_segment_base(const char *folder) {
+    struct fsp_header *base;
+
+    if (!folder_is_ours(folder)) return FSP_OFF_FOREIGN;
+    fsp_text_copy(files.folder, sizeof files.folder, folder);
+    base = make(FSP_BASE_SIZE, false);
+    if (base == NULL) return errno == EEXIST || errno == ELOOP ? FSP_OFF_FOREIGN : FSP_OFF_NO_SPACE;
+    add(base);
+    return FSP_OFF_NONE;
+}
+
+bool fsp_segment_extend(void) {
+    const int error = errno;
+    struct fsp_header *segment = NULL;
+
+    if (fsp_segment_count() == FSP_SEGMENTS_MAX || atomic_load(&files.full)) return false;
+    /* The largest at once: the file is sparse, and every mapping more would make every
+     * fork dearer. */
+    segment = make(FSP_LARGEST_SIZE, true);
+    if (segment == NULL) {
+        atomic_store(&files.full, 1);
+        atomic_store(&fsp_segment(0)->off, FSP_OFF_NO_SPACE);
+    } else {
+        atomic_store_explicit(&segment->ready, 1, memory_order_release);
+        add(segment);
+    }
+    fsp_keep_errno(error);
+    return segment != NULL;
+}

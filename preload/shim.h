@@ -1,0 +1,245 @@
+/*
+ * shim.h - what the files of the shim share inside the application's process.
+ *
+ * Contexts. A hook may run in normal code, in a signal handler, in the child of
+ * a fork (of a threaded parent: every lock may be held for ever) and in the
+ * child of a vfork, which uses its parent's memory, stack and thread-local
+ * storage. So there is no lock, no malloc, no stdio in here, no descriptor
+ * stays open, and nothing ever exits or prints. Whatever fails is counted and
+ * the real function is called all the same, with errno as it left it.
+ */
+#ifndef FSP_SHIM_H
+#define FSP_SHIM_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "preload/hooks.h"
+#include "preload/segment.h"
+
+#define FSP_EXPORT __attribute__((visibility("default")))
+
+/* Zeros that live in the object's file: one mapping for all of its data, and each
+ * mapping of a process costs its forks about a microsecond. */
+#define FSP_DATA __attribute__((section(".data")))
+
+/* A second exported name of a hook that is defined in the same file. */
+#define FSP_ALIAS(alias, hook) __asm__(".globl " #alias "\n.set " #alias ", " #hook)
+
+/* ---- state ---- */
+
+enum fsp_state { FSP_COLD, FSP_INIT, FSP_READY, FSP_OFF };
+extern _Atomic uint32_t fsp_state;
+
+/* pthread_t of the main thread; 0: another thread started the recorder. */
+extern uint64_t fsp_main_handle;
+
+/* First use in this image: opens the recorder if the environment asks for it.
+ * Wait-free: of several threads one works, the others just call on. */
+bool fsp_start(void);
+
+/* True when hooks are to record. */
+static inline bool fsp_ready(void) {
+    const uint32_t state = atomic_load_explicit(&fsp_state, memory_order_acquire);
+
+    return state == FSP_READY || (state == FSP_COLD && fsp_start());
+}
+
+/*
+ * Thread-local state, small because of initial-exec TLS. It lies beside the
+ * thread control block, a page that a forked child writes anyway; a parent does
+ * not, so births do not write here before they fork. `self` is a
+ * cache: code that is not sure to run in the process that stored it asks
+ * fsp_self().
+ */
+struct fsp_tls {
+    struct fsp_process *self;    /* slot of this process */
+    struct fsp_thread *thread;   /* slot of this thread; NULL in a main thread */
+    struct fsp_process *vfork;   /* slot of the child that runs on this stack right now */
+    struct fsp_process *pending; /* reserved by the atfork handlers */
+    int32_t tid;                 /* 0: not asked yet */
+    uint8_t birth;               /* what the atfork handlers are to record; 0: as they see it */
+    bool no_loader;              /* the loader's locks may be held for ever (child of _Fork) */
+    bool no_objects;             /* ... that of dl_iterate_phdr (child of a fork with threads) */
+};
+extern __thread struct fsp_tls fsp_tls;
+_Static_assert(sizeof(struct fsp_tls) <= 64, "initial-exec TLS must stay small");
+
+/* ---- real functions (resolve.c) ---- */
+
+struct fsp_real {
+#define FSP_POINTER(type, name, arguments) type(*name) arguments;
+    FSP_HOOKS(FSP_POINTER)
+#undef FSP_POINTER
+};
+extern struct fsp_real fsp_real_functions;
+
+/* Is there a way to find them? Without one nothing can be recorded. */
+bool fsp_resolvable(void);
+
+/* Finds every function that was not asked for yet. */
+void fsp_resolve_all(void);
+
+/* As fsp_ready; and sees to it that the child need not ask the loader. */
+static inline bool fsp_ready_for_birth(void) {
+    fsp_resolve_all();
+    return fsp_ready();
+}
+
+/* Finds the function whose pointer lies at this offset of the table. */
+void *fsp_resolve(size_t offset);
+
+/* dlsym in the global scope; NULL also when there is no dlsym to ask. */
+void *fsp_symbol(const char *name);
+
+#define FSP_REAL(name)                                                                             \
+    (__builtin_expect(fsp_real_functions.name != NULL, 1)                                          \
+         ? fsp_real_functions.name                                                                 \
+         : (__typeof__(fsp_real_functions.name))fsp_resolve(offsetof(struct fsp_real, name)))
+
+/* Puts errno back. A store that changes nothing would still copy the page after a
+ * fork. */
+static inline void fsp_keep_errno(int error) {
+    if (errno != error) errno = error;
+}
+
+/* ---- clock and identity (identity.c) ---- */
+
+uint64_t fsp_now(void); /* CLOCK_MONOTONIC, ns */
+
+/* The same by a system call: where the pages of the vDSO are not there yet, as in
+ * a new child, that is cheaper. */
+uint64_t fsp_now_cold(void);
+
+pid_t fsp_pid(void);   /* asked of the kernel each time */
+int32_t fsp_tid(void); /* of the calling thread, cached; not for a vfork child */
+
+/* Reads a thread's mask (0: the caller's) into mask; 0, or -1: unknown. */
+int fsp_mask_read(pid_t tid, uint64_t mask[FSP_MASK_WORDS]);
+
+/* ---- the segments of this image (segment.c) ---- */
+
+enum { FSP_SEGMENTS_MAX = 64 }; /* of one image, as far as one process knows them */
+
+/* Makes the base segment in folder. Returns enum fsp_off: why not, or
+ * FSP_OFF_NONE. folder is copied. */
+enum fsp_off fsp_segment_base(const char *folder);
+
+/* Makes a further segment; true when slots of all kinds are there anew. */
+bool fsp_segment_extend(void);
+
+/* The segment number i, NULL when there is none (yet); 0 is the base. */
+struct fsp_header *fsp_segment(unsigned i);
+unsigned fsp_segment_count(void);
+
+/* Makes sure that storing into these bytes of a segment cannot fault: a page of
+ * a sparse file on a full tmpfs would raise SIGBUS. */
+bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t bytes);
+
+/* True when the page of this byte was committed: reading a hole would fill it. */
+bool fsp_segment_committed(const struct fsp_header *segment, const void *at);
+
+/* ---- slots (process.c) ---- */
+
+/* Claims a cleared slot, index -1, state FREE; makes an extension when there is
+ * none. NULL: lost, and counted. */
+struct fsp_process *fsp_process_claim(void);
+void fsp_process_release(struct fsp_process *slot);             /* it was not needed */
+void fsp_process_identify(struct fsp_process *slot, pid_t pid); /* stores pid in the index */
+
+/* The slot of a child of `parent` that was not reaped; NULL: none. */
+struct fsp_process *fsp_process_child(pid_t pid, pid_t parent);
+
+/* The slot of a process that still lives, as far as this image knows it. */
+struct fsp_process *fsp_process_find(pid_t pid);
+
+/*
+ * The calling process's slot. A process that no hook saw being born gets one
+ * here. NULL in the child of a vfork and when no slot is to be had.
+ */
+struct fsp_process *fsp_self(void);
+
+/* As fsp_self, but in the child of a vfork the slot that its parent reserved. */
+struct fsp_process *fsp_acting(void);
+
+/* ---- events (event.c) ---- */
+
+/* Stores an event: kind, a, b, site and text or u are the caller's; the time
+ * stays when it is not 0. Counts what has no room. */
+void fsp_event(struct fsp_event event);
+
+/* The same with a text, cut to fit. */
+void fsp_event_text(uint32_t kind, int32_t b, uint64_t site, const char *text);
+
+/* ---- sites (site.c, python.c) ---- */
+
+/* Key of the place that called a hook: the Python line when an interpreter
+ * called, else the address. 0: not known. Not for children of vfork or _Fork. */
+uint64_t fsp_site_call(const void *return_address);
+uint64_t fsp_site_routine(fsp_routine *start); /* of a thread */
+
+/* Key of the Python stack of the calling thread; 0: it holds no GIL, has an
+ * error set or there is no interpreter. */
+uint64_t fsp_python_key(void);
+void fsp_python_text(struct fsp_site *site); /* fills text and text_length */
+bool fsp_python_there(void);                 /* the image exports an interpreter */
+const void *fsp_python_address(void);        /* of code in it; NULL: there is none */
+
+/* ---- births (birth.c, vfork.c) ---- */
+
+/* Before a birth: reserves a slot for the child. NULL: lost. */
+struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_address);
+void fsp_birth_child(struct fsp_process *slot); /* in the child of a fork */
+/* In the parent, also after a failure (pid -1: releases the slot, event with
+ * errno). in_memory: the child shared our memory, its pid is ours to store. */
+void fsp_birth_parent(struct fsp_process *slot, enum fsp_birth birth, pid_t pid, bool in_memory);
+void fsp_birth_register(void); /* the atfork handlers */
+
+/* ---- exec (exec.c, repair.c) ---- */
+
+/* Stores an attempt into the slot of who makes it (NULL: nothing is stored). */
+struct fsp_process *fsp_exec_begin(struct fsp_process *slot, const char *path);
+void fsp_exec_failed(struct fsp_process *slot, int error);
+
+/* What to add to environments that lost us; from the image's own environment. */
+void fsp_repair_prepare(char *const environment[], const char *folder, unsigned flags);
+
+/*
+ * Repair in two steps, for the new array lies on the caller's stack (the caller
+ * may be a vfork child: no heap). fsp_repair_room: how many bytes it takes, 0
+ * when nothing is to be repaired (or cannot be). fsp_repair fills them and
+ * returns the array.
+ */
+size_t fsp_repair_room(char *const environment[]);
+char **fsp_repair(char *const environment[], void *room);
+
+/* ---- others ---- */
+
+/* environment.c: copies "NAME=VALUE" of recorded variables into the header. */
+void fsp_environment_record(struct fsp_header *header, char *const environment[]);
+
+/* libraries.c: notes families of shared objects that were mapped since. */
+void fsp_libraries_note(void);
+void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
+
+/* exit.c */
+void fsp_exit_register(void);
+void fsp_exit_record(enum fsp_exit how, int code);
+
+/* thread.c */
+/* The slot of a live thread, by number or (handle not 0) by pthread_t. */
+struct fsp_thread *fsp_thread_find(pid_t pid, pid_t tid, uint64_t handle);
+
+/* usage.c: schedstat of a thread of this process, or (tid 0) of all of them;
+ * adds to run and wait. */
+void fsp_usage_schedule(pid_t tid, uint64_t *run, uint64_t *wait);
+void fsp_usage_condense(struct fsp_usage *usage, const struct rusage *rusage);
+
+/* Lives for which the dearer facts are read at the end (18 us for schedstat). */
+enum { FSP_LONG_LIFE_NS = 10 * 1000 * 1000 };
+
+#endif

@@ -1,0 +1,149 @@
+/* cmd_explain.c - `forksight explain`: what a rule means, without a job. */
+#include "report/commands.h"
+#include "report/print/page.h"
+#include "report/rule.h"
+#include "report/sources.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <langinfo.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const severity_names[] = {
+    [FS_NOTE] = "note", [FS_WARNING] = "warning", [FS_ERROR] = "error"};
+
+enum { PARAGRAPH_LINES = 40 };
+
+static void explain_thresholds(struct fs_page *page, const struct fs_rule *rule,
+                               const struct fs_thresholds *thresholds) {
+    for (int i = 0; rule->thresholds && rule->thresholds[i].name; i++) {
+        const struct fs_threshold *row = &rule->thresholds[i];
+        const double value = fs_threshold(thresholds, rule, i);
+        const struct fs_source *source = fs_source_find(row->source);
+        const char *changed =
+            value != row->value ? fs_arena_printf(page->arena, "; default %g", row->value) : "";
+        fs_page_wrap(page, i ? "" : "limits",
+                     fs_arena_printf(page->arena, "%s.%s = %g %s: %s (%s%s)", rule->id, row->name,
+                                     value, row->unit, row->meaning,
+                                     source ? source->key : "this tool's choice", changed),
+                     3);
+    }
+}
+
+static void explain_sources(struct fs_page *page, const struct fs_rule *rule) {
+    for (int i = 0; rule->sources && rule->sources[i]; i++) {
+        const struct fs_source *source = fs_source_find(rule->sources[i]);
+        if (!source) continue;
+        fs_page_wrap(page, i ? "" : "sources",
+                     fs_arena_printf(page->arena, "[%s] %s", source->key, source->title), 2);
+        if (source->link) fs_page_long_line(page, "  ", source->link);
+    }
+}
+
+static void explain_rule(struct fs_page *page, const struct fs_rule *rule,
+                         const struct fs_thresholds *thresholds) {
+    fs_page_line(page, "%s  %s (%s, %s)", rule->id, rule->title, severity_names[rule->severity],
+                 rule->family);
+    fs_page_paint(page, FS_PAINT_BOLD, strlen(rule->id));
+    fs_page_wrap(page, "why", rule->why, PARAGRAPH_LINES);
+    fs_page_wrap(page, "decided", rule->decided, PARAGRAPH_LINES);
+    explain_thresholds(page, rule, thresholds);
+    fs_page_wrap(page, "except", rule->exceptions, PARAGRAPH_LINES);
+    fs_page_wrap(page, "fix", rule->fix, PARAGRAPH_LINES);
+    if (rule->dispute) fs_page_wrap(page, "disputed", rule->dispute, PARAGRAPH_LINES);
+    explain_sources(page, rule);
+}
+
+static void list_rules(struct fs_page *page) {
+    for (size_t i = 0; fs_rules[i]; i++)
+        fs_page_line(page, "%-8s  %-8s %s", fs_rules[i]->id, severity_names[fs_rules[i]->severity],
+                     fs_rules[i]->title);
+    fs_page_line(page, "forksight explain RULE says why, how it is decided and what to do.");
+}
+
+/* Insertions, deletions and replacements that turn a into b, case aside. */
+static size_t distance(const char *a, const char *b) {
+    enum { LONGEST = 32 };
+    size_t row[LONGEST + 1];
+    const size_t length = strnlen(b, LONGEST);
+    for (size_t j = 0; j <= length; j++)
+        row[j] = j;
+    for (size_t i = 0; i < LONGEST && a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < length; j++) {
+            const bool same = toupper((unsigned char)a[i]) == toupper((unsigned char)b[j]);
+            size_t least = diagonal + !same;
+            diagonal = row[j + 1];
+            if (row[j] + 1 < least) least = row[j] + 1;
+            if (diagonal + 1 < least) least = diagonal + 1;
+            row[j + 1] = least;
+        }
+    }
+    return row[length];
+}
+
+static const struct fs_rule *nearest_rule(const char *id) {
+    const struct fs_rule *best = fs_rules[0];
+    for (size_t i = 1; fs_rules[i]; i++)
+        if (distance(id, fs_rules[i]->id) < distance(id, best->id)) best = fs_rules[i];
+    return best;
+}
+
+/* The values that `forksight report` would use here, or NULL: told on stderr. */
+static struct fs_thresholds *current_thresholds(void) {
+    char error[PATH_MAX + 256];
+    const char *config = getenv("FORKSIGHT_CONFIG");
+    struct fs_thresholds *thresholds = fs_thresholds_new();
+    if (!thresholds) {
+        fprintf(stderr, "forksight explain: %s\n", strerror(errno));
+        return NULL;
+    }
+    if (!config || !*config || fs_thresholds_read(thresholds, config, error, sizeof error) == 0)
+        return thresholds;
+    fprintf(stderr, "forksight explain: %s\n", error);
+    fs_thresholds_free(thresholds);
+    return NULL;
+}
+
+static int print_help(void) {
+    puts("Usage: forksight explain [RULE]\n"
+         "Lists the rules, or says of one why it exists, how it is decided, when it is\n"
+         "silent, what to do, and which documents it rests on.");
+    return fflush(stdout) == 0 ? FS_REPORT_OK : FS_REPORT_NO_DATA;
+}
+
+int fs_cmd_explain(int argc, char **argv) {
+    struct fs_arena arena = {0};
+    const char *id = argc > 1 ? argv[1] : NULL;
+    if (id && (strcmp(id, "--help") == 0 || strcmp(id, "-h") == 0)) return print_help();
+
+    const struct fs_rule *rule = id ? fs_rule_find(id) : NULL;
+    if (argc > 2 || (id && !rule)) {
+        if (argc > 2)
+            fputs("forksight explain: one rule at a time: forksight explain AFF-01\n", stderr);
+        else
+            fprintf(stderr, "forksight explain: no rule '%s'; did you mean %s?\n",
+                    fs_harmless(&arena, id, false), nearest_rule(id)->id);
+        fs_arena_free(&arena);
+        return FS_REPORT_USAGE;
+    }
+    struct fs_thresholds *thresholds = current_thresholds();
+    if (!thresholds) return FS_REPORT_USAGE;
+
+    setlocale(LC_CTYPE, "");
+    struct fs_page page = {.arena = &arena, .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
+    if (rule)
+        explain_rule(&page, rule, thresholds);
+    else
+        list_rules(&page);
+    const bool failed = arena.failed || fs_page_write(&page, stdout, false) < 0;
+    if (failed) fprintf(stderr, "forksight explain: cannot write: %s\n", strerror(errno));
+    fs_thresholds_free(thresholds);
+    fs_arena_free(&arena);
+    return failed ? FS_REPORT_NO_DATA : FS_REPORT_OK;
+}

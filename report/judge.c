@@ -1,0 +1,192 @@
+#include "report/judge.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Do two loads describe the same line of the program? Then they are one finding,
+ * on whatever node they are. */
+static bool like_loads(const struct fs_load *a, const struct fs_load *b) {
+    if (!a || !b) return a == b;
+    if (a == b) return true;
+    const struct fs_group *x = a->group, *y = b->group;
+    return x->kind == y->kind && same_text(x->executable, y->executable) &&
+           same_text(x->parent_executable, y->parent_executable) &&
+           same_text(x->site.file, y->site.file) && x->site.line == y->site.line;
+}
+
+static bool like_findings(const struct fs_finding *a, const struct fs_finding *b) {
+    return a->rule == b->rule && a->severity == b->severity && like_loads(a->load, b->load) &&
+           (a->load || same_text(a->title, b->title));
+}
+
+static int add_merged(struct fs_verdict *verdict, const struct fs_finding *finding) {
+    for (size_t i = 0; i < verdict->count; i++) {
+        struct fs_finding *known = &verdict->findings[i];
+        if (!like_findings(known, finding)) continue;
+        known->nodes += known->last_node != finding->node;
+        known->last_node = finding->node;
+        known->population += finding->population;
+        known->of += finding->of;
+        known->groups++;
+        return 0;
+    }
+    if ((verdict->count & (verdict->count - 1)) == 0) {
+        const size_t room = verdict->count ? 2 * verdict->count : 1;
+        struct fs_finding *grown = fs_arena_alloc(&verdict->arena, room * sizeof *grown);
+        if (!grown) return -1;
+        if (verdict->count > 0) memcpy(grown, verdict->findings, verdict->count * sizeof *grown);
+        verdict->findings = grown;
+    }
+    verdict->findings[verdict->count] = *finding;
+    verdict->findings[verdict->count++].last_node = finding->node;
+    return 0;
+}
+
+/* When one finding explains another. */
+
+static bool of_same_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return like_loads(cause->load, symptom->load);
+}
+
+static double load_threads(const struct fs_load *load) {
+    return (double)load->workers * (load->threads > 0 ? load->threads : 1);
+}
+
+/* With the mask put right, the threads would fit. */
+static bool fits_job(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return of_same_load(cause, symptom) && load_threads(symptom->load) <= symptom->node->job_cpus;
+}
+
+/* With one thread each, the workers would fit. */
+static bool workers_fit(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return of_same_load(cause, symptom) && symptom->load->workers <= symptom->load->effective;
+}
+
+/* Without the quota, the threads would fit. */
+static bool fits_mask(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->node == symptom->node && load_threads(symptom->load) <= symptom->load->cpus;
+}
+
+static bool is_error(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->severity == FS_ERROR && cause->node == symptom->node;
+}
+
+static double evidence_value(const struct fs_finding *finding, const char *name) {
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        if (strcmp(finding->evidence[i].name, name) == 0) return finding->evidence[i].value;
+    return NAN;
+}
+
+static bool killed(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->node == symptom->node && evidence_value(symptom, "signal") == SIGKILL;
+}
+
+static bool bus_error(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->severity == FS_ERROR && cause->node == symptom->node &&
+           evidence_value(symptom, "signal") == SIGBUS;
+}
+
+static const struct {
+    const char *cause, *symptom; /* a cause of three letters: the whole family */
+    bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
+} precedence[] = {
+    {"SLM-02", "AFF-01", of_same_load}, {"SLM-02", "OVS-02", of_same_load},
+    {"AFF-02", "AFF-01", of_same_load}, {"AFF-02", "OVS-02", of_same_load},
+    {"AFF-01", "OVS-02", of_same_load}, {"SLM-02", "OVS-01", fits_job},
+    {"AFF-02", "OVS-01", fits_job},     {"AFF-01", "OVS-01", fits_job},
+    {"OVS-01", "OVS-02", workers_fit},  {"OVS-04", "OVS-02", fits_mask},
+    {"AFF", "EFF-05", is_error},        {"OVS", "EFF-05", is_error},
+    {"MEM-01", "PRC-02", killed},       {"MEM-02", "PRC-02", bus_error},
+};
+
+static bool names(const char *pattern, const struct fs_finding *finding) {
+    return strncmp(finding->rule->id, pattern, strlen(pattern)) == 0;
+}
+
+/* Rows come in order, so what has two causes is told of the one further up. */
+static void apply_precedence(struct fs_verdict *verdict, size_t row) {
+    for (size_t i = 0; i < verdict->count; i++) {
+        struct fs_finding *cause = &verdict->findings[i];
+        if (!names(precedence[row].cause, cause)) continue;
+        for (size_t j = 0; j < verdict->count; j++) {
+            struct fs_finding *symptom = &verdict->findings[j];
+            if (!names(precedence[row].symptom, symptom) || symptom->follows ||
+                !precedence[row].holds(cause, symptom))
+                continue;
+            symptom->follows = cause->rule;
+            cause->explains++;
+        }
+    }
+}
+
+static int by_weight(const void *left, const void *right) {
+    const struct fs_finding *a = left, *b = right;
+    if (!a->follows != !b->follows) return a->follows ? 1 : -1;
+    if (a->severity != b->severity) return a->severity < b->severity ? 1 : -1;
+    if (a->explains != b->explains) return b->explains - a->explains;
+    if (a->rule != b->rule) return fs_rule_index(a->rule) - fs_rule_index(b->rule);
+    return (a->population < b->population) - (a->population > b->population);
+}
+
+static void count_outcome(struct fs_verdict *verdict, const struct fs_outcome *outcome) {
+    verdict->passed += outcome->status == FS_PASS;
+    verdict->not_applicable += outcome->status == FS_NOT_APPLICABLE;
+    verdict->unknown += outcome->status == FS_STATUS_UNKNOWN;
+}
+
+static void run_rule(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                     const struct fs_rule *rule, struct fs_outcome *outcome) {
+    const long unrecorded = fs_job_unrecorded(job);
+    rule->check(job, thresholds, outcome);
+    if (rule->every_process && outcome->status == FS_PASS && unrecorded > 0) {
+        outcome->status = FS_STATUS_UNKNOWN;
+        outcome->why = fs_arena_printf(outcome->arena, "%ld process%s not fully recorded",
+                                       unrecorded, unrecorded == 1 ? " was" : "es were");
+    }
+}
+
+int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
+             struct fs_verdict *verdict) {
+    *verdict = (struct fs_verdict){0};
+    for (int i = 0; fs_rules[i]; i++) {
+        struct fs_outcome *outcome = &verdict->outcomes[i];
+        *outcome = (struct fs_outcome){.rule = fs_rules[i], .arena = &verdict->arena};
+        run_rule(job, thresholds, fs_rules[i], outcome);
+        count_outcome(verdict, outcome);
+        for (size_t j = 0; j < outcome->count; j++)
+            if (add_merged(verdict, &outcome->findings[j]) < 0) break;
+    }
+    for (size_t i = 0; i < sizeof precedence / sizeof *precedence; i++)
+        apply_precedence(verdict, i);
+    if (verdict->count > 1)
+        qsort(verdict->findings, verdict->count, sizeof *verdict->findings, by_weight);
+    for (size_t i = 0; i < verdict->count; i++) {
+        const struct fs_finding *finding = &verdict->findings[i];
+        if (finding->follows) continue;
+        verdict->errors += finding->severity == FS_ERROR;
+        verdict->warnings += finding->severity == FS_WARNING;
+        verdict->notes += finding->severity == FS_NOTE;
+    }
+    if (!verdict->arena.failed) return 0;
+    fs_verdict_free(verdict);
+    errno = ENOMEM;
+    return -1;
+}
+
+void fs_verdict_free(struct fs_verdict *verdict) {
+    fs_arena_free(&verdict->arena);
+    *verdict = (struct fs_verdict){0};
+}
+
+const struct fs_finding *fs_verdict_find(const struct fs_verdict *verdict, const char *rule) {
+    for (size_t i = 0; i < verdict->count; i++)
+        if (strcmp(verdict->findings[i].rule->id, rule) == 0) return &verdict->findings[i];
+    return NULL;
+}

@@ -1,0 +1,159 @@
+#include "report/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t idle_cpu_ns = 500000000; /* groups below are no load */
+
+int fs_mask_cpus(hwloc_const_bitmap_t mask) {
+    return mask ? hwloc_bitmap_weight(mask) : FS_UNKNOWN;
+}
+
+int fs_mask_cores(hwloc_topology_t topology, hwloc_const_bitmap_t mask) {
+    if (!topology || !mask || hwloc_bitmap_weight(mask) < 0) return FS_UNKNOWN;
+    hwloc_bitmap_t rest = hwloc_bitmap_dup(mask);
+    if (!rest) return FS_UNKNOWN;
+
+    int cores = 0;
+    hwloc_obj_t core = NULL;
+    while ((core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core)) != NULL) {
+        if (!hwloc_bitmap_intersects(rest, core->cpuset)) continue;
+        cores++;
+        hwloc_bitmap_andnot(rest, rest, core->cpuset);
+    }
+    cores += hwloc_bitmap_weight(rest);
+    hwloc_bitmap_free(rest);
+    return cores;
+}
+
+static enum fs_ignored group_ignored(const struct fs_group *group) {
+    if (group->helper) return FS_IGNORED_HELPER;
+    if (group->shell) return FS_IGNORED_SHELL;
+    if (group->workers_peak < 2) return FS_IGNORED_SINGLE;
+    if (group->cpu_ns < idle_cpu_ns) return FS_IGNORED_IDLE;
+    return FS_IGNORED_NO;
+}
+
+static double smaller(double cpus, double quota) {
+    return quota < cpus ? quota : cpus;
+}
+
+static void derive_load(struct fs_load *load, const struct fs_node *node,
+                        const struct fs_group *group) {
+    *load = (struct fs_load){
+        .node = node,
+        .group = group,
+        .ignored = group_ignored(group),
+        .workers = group->workers_peak,
+        .busy = group->workers_busy_peak,
+        .threads = group->threads_busy_peak == 0 ? 1 : group->threads_busy_peak,
+        .cpus = FS_UNKNOWN,
+        .cores = FS_UNKNOWN,
+        .effective = NAN,
+        .wait = NAN,
+        .use = NAN,
+        .demand = NAN,
+    };
+    if (group->masks_known && group->mask_union) {
+        load->cpus = fs_mask_cpus(group->mask_union);
+        load->cores = fs_mask_cores(node->digest->topology, group->mask_union);
+    }
+    /* An unknown quota can only lower E: the mask alone is the upper bound. */
+    if (load->cpus > 0) load->effective = smaller(load->cpus, node->quota);
+
+    const double runnable = (double)group->run_ns + (double)group->wait_ns;
+    if (group->workers_scheduled > 0 && group->run_ns >= 0 && group->wait_ns >= 0 && runnable > 0) {
+        load->wait = (double)group->wait_ns / runnable;
+        if (group->window_ns > 0) load->demand = runnable / (double)group->window_ns;
+    }
+    if (group->window_ns > 0 && group->window_cpu_ns >= 0 && load->effective > 0)
+        load->use = (double)group->window_cpu_ns / ((double)group->window_ns * load->effective);
+}
+
+static int derive_node(struct fs_node *node, const struct fs_digest *digest) {
+    *node = (struct fs_node){
+        .digest = digest,
+        .cpus = FS_UNKNOWN,
+        .job_cpus = fs_mask_cpus(digest->mask_job),
+        .job_cores = fs_mask_cores(digest->topology, digest->mask_job),
+        .start_cpus = fs_mask_cpus(digest->mask_start),
+        .quota = digest->quota.cpus > 0 ? digest->quota.cpus : NAN,
+    };
+    if (digest->topology)
+        node->cpus = fs_mask_cpus(hwloc_topology_get_complete_cpuset(digest->topology));
+    if (digest->group_count == 0) return 0;
+
+    node->loads = calloc(digest->group_count, sizeof *node->loads);
+    if (!node->loads) return -1;
+    node->load_count = digest->group_count;
+    for (size_t i = 0; i < digest->group_count; i++)
+        derive_load(&node->loads[i], node, &digest->groups[i]);
+    return 0;
+}
+
+int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
+    *job = (struct fs_job){.nodes = calloc(count ? count : 1, sizeof *job->nodes)};
+    if (!job->nodes) {
+        errno = ENOMEM;
+        return -1;
+    }
+    for (; job->node_count < count; job->node_count++) {
+        if (derive_node(&job->nodes[job->node_count], &digests[job->node_count]) == 0) continue;
+        fs_job_free(job);
+        errno = ENOMEM;
+        return -1;
+    }
+    return 0;
+}
+
+void fs_job_free(struct fs_job *job) {
+    for (size_t i = 0; i < job->node_count; i++)
+        free(job->nodes[i].loads);
+    free(job->nodes);
+    if (job->owned) fs_digest_list_free(job->owned, job->owned_count);
+    *job = (struct fs_job){0};
+}
+
+enum fs_language fs_node_language(const struct fs_node *node) {
+    static const struct {
+        const char *launcher;
+        enum fs_language language;
+    } table[] = {
+        {"srun", FS_LANGUAGE_SRUN},      {"mpirun", FS_LANGUAGE_MPIRUN},
+        {"mpiexec", FS_LANGUAGE_MPIRUN}, {"orterun", FS_LANGUAGE_MPIRUN},
+        {"prterun", FS_LANGUAGE_MPIRUN}, {"mpiexec.hydra", FS_LANGUAGE_HYDRA},
+    };
+    const char *launcher = node->digest->launcher;
+    for (size_t i = 0; launcher && i < sizeof table / sizeof *table; i++)
+        if (strcmp(launcher, table[i].launcher) == 0) return table[i].language;
+    return node->digest->scheduler.in_step ? FS_LANGUAGE_SRUN : FS_LANGUAGE_PLAIN;
+}
+
+static const char *find_variable(const struct fs_variable *list, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].name && strcmp(list[i].name, name) == 0) return list[i].value;
+    return NULL;
+}
+
+const char *fs_load_variable(const struct fs_load *load, const char *name) {
+    const struct fs_digest *digest = load->node->digest;
+    if (load->group->variable_count > 0)
+        return find_variable(load->group->variables, load->group->variable_count, name);
+    return find_variable(digest->variables, digest->variable_count, name);
+}
+
+long fs_job_unrecorded(const struct fs_job *job) {
+    long missing = 0;
+    for (size_t i = 0; i < job->node_count; i++) {
+        const struct fs_completeness *complete = &job->nodes[i].digest->complete;
+        long unseen = 0;
+        for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
+            unseen += complete->unseen[reason] > 0 ? complete->unseen[reason] : 0;
+        const long incomplete = (long)complete->processes - complete->recorded;
+        missing += unseen > incomplete ? unseen : incomplete > 0 ? incomplete : 0;
+        if (complete->lost_processes > 0) missing += (long)complete->lost_processes;
+    }
+    return missing;
+}

@@ -1,0 +1,96 @@
+/*
+ * model.h - the job as the rules see it: the nodes' digests and what follows
+ * from them by arithmetic alone. No judgement is made here.
+ *
+ * A "load" is a group of like workers that the load rules (AFF, OVS, EFF) look
+ * at, with the quantities those rules speak of. Unknown quantities are NAN or
+ * FS_UNKNOWN; whoever compares with them must ask first.
+ */
+#ifndef FS_REPORT_MODEL_H
+#define FS_REPORT_MODEL_H
+
+#include "tracer/digest.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum fs_ignored { /* why the load rules leave a group out */
+                  FS_IGNORED_NO = 0,
+                  FS_IGNORED_HELPER, /* launchers, resource trackers, managers, fork servers */
+                  FS_IGNORED_SHELL,
+                  FS_IGNORED_IDLE,   /* less than half a CPU-second in all */
+                  FS_IGNORED_SINGLE, /* never two workers at once */
+};
+
+struct fs_node;
+
+struct fs_load {
+    const struct fs_node *node;
+    const struct fs_group *group;
+    enum fs_ignored ignored;
+    int workers;      /* W: alive at once */
+    int busy;         /* of those, busy or runnable at once; FS_UNKNOWN without samples */
+    int threads;      /* t: busy threads in one worker; at least 1; FS_UNKNOWN without samples */
+    int cpus, cores;  /* of the union of the workers' masks; FS_UNKNOWN */
+    double effective; /* E: CPUs that the workers can use: that union, or the quota if less; NAN */
+    double wait;      /* D: run-queue wait / (run + wait), 0 to 1; NAN */
+    double use;       /* U: CPU time / (window x E); NAN */
+    double demand;    /* threads that ran or wanted to, mean over the window; NAN */
+};
+
+struct fs_node {
+    const struct fs_digest *digest;
+    int cpus;                /* of the machine; FS_UNKNOWN */
+    int job_cpus, job_cores; /* J, Jc; FS_UNKNOWN */
+    int start_cpus;          /* of the mask that forksight started with; FS_UNKNOWN */
+    double quota;            /* Q in CPUs; INFINITY: none; NAN: unknown */
+    struct fs_load *loads;   /* one for each group of the digest, same order */
+    size_t load_count;
+};
+
+/* How the job was started on this node: the language of a fix. */
+enum fs_language { FS_LANGUAGE_PLAIN, FS_LANGUAGE_SRUN, FS_LANGUAGE_MPIRUN, FS_LANGUAGE_HYDRA };
+
+struct fs_job {
+    struct fs_node *nodes;
+    size_t node_count;
+    struct fs_digest *owned; /* digests that fs_job_load read; NULL for hand-built jobs */
+    size_t owned_count;
+};
+
+/*
+ * Derives a job from count digests, which must outlive it (unless fs_job_load
+ * made it). Returns 0, or -1 with errno ENOMEM.
+ */
+int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count);
+
+/*
+ * Reads the digests of all directories: their *.digest files, or, when a
+ * directory has none, what can be recovered from it. Returns 0, or -1 with one
+ * line in error (what is wrong and what to do) and *job empty.
+ */
+int fs_job_load(struct fs_job *job, const char *const *directories, size_t count, char *error,
+                size_t error_size);
+
+void fs_job_free(struct fs_job *job);
+
+/*
+ * Distinct physical cores that mask touches; a CPU that topology does not know
+ * counts as a core. FS_UNKNOWN if either is NULL.
+ */
+int fs_mask_cores(hwloc_topology_t topology, hwloc_const_bitmap_t mask);
+
+/* CPUs of mask; FS_UNKNOWN if it is NULL or infinite. */
+int fs_mask_cpus(hwloc_const_bitmap_t mask);
+
+enum fs_language fs_node_language(const struct fs_node *node);
+
+/* Value of a recorded variable: of the group's workers, else of the job's main
+ * image; NULL if unset or unknown. */
+const char *fs_load_variable(const struct fs_load *load, const char *name);
+
+/* Processes that no witness could describe whole (over all nodes), for rules
+ * that speak of every process. */
+long fs_job_unrecorded(const struct fs_job *job);
+
+#endif

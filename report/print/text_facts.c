@@ -1,0 +1,281 @@
+/* text_facts.c - what was seen, without judgement: header, CPUs, tree, completeness. */
+#include "report/commands.h"
+#include "report/print/text.h"
+#include "report/remedy.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char *plural(long count) {
+    return count == 1 ? "" : "s";
+}
+
+static long processes_seen(const struct fs_job *job) {
+    long count = 0;
+    for (size_t i = 0; i < job->node_count; i++)
+        count += job->nodes[i].digest->complete.processes;
+    return count;
+}
+
+static const char *plain_name(const char *word) {
+    return word[0] == '/' || word[0] == '.' ? fs_base_name(word) : word;
+}
+
+/* The command as a person would tell it: programs and files without their folders. */
+static const char *command_text(struct fs_arena *arena, const struct fs_digest *digest) {
+    const char *text = "";
+    for (size_t i = 0; i < digest->command_count && strlen(text) < 200; i++)
+        text = fs_arena_printf(arena, "%s%s%s", text, i ? " " : "",
+                               fs_quote_word(arena, plain_name(digest->command[i])));
+    return text;
+}
+
+void fs_text_header(struct fs_page *page, const struct fs_job *job) {
+    struct fs_arena *arena = page->arena;
+    if (job->node_count == 0) return;
+    const struct fs_digest *digest = job->nodes[0].digest;
+    const struct fs_scheduler *scheduler = &digest->scheduler;
+    const long wall = digest->wall_ns > 0 ? (long)(digest->wall_ns / 1000000000) : 0;
+    const long processes = processes_seen(job);
+    const char *id = "";
+    if (scheduler->job)
+        id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, scheduler->step ? "." : "",
+                             scheduler->step ? scheduler->step : "");
+    const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
+    const char *tail =
+        fs_arena_printf(arena, "  %zu node%s  %ld process%s  %ld:%02ld:%02ld", job->node_count,
+                        plural((long)job->node_count), processes, processes == 1 ? "" : "es",
+                        wall / 3600, wall / 60 % 60, wall % 60);
+    head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
+    const size_t taken = fs_text_width(head, page->utf8) + strlen(tail);
+    const char *command = fs_harmless(arena, command_text(arena, digest), page->utf8);
+    fs_page_line(page, "%s%s%s", head,
+                 fs_text_cut(arena, command, taken < 68 ? FS_COLUMNS - taken : 12, page->utf8),
+                 tail);
+}
+
+/* One character for a run of CPUs: busy wins over allowed, allowed over foreign. */
+static char cpus_symbol(const struct fs_digest *digest, hwloc_const_bitmap_t allowed,
+                        const int *cpus, size_t count) {
+    char symbol = '-';
+    for (size_t i = 0; i < count; i++) {
+        const unsigned cpu = (unsigned)cpus[i];
+        if (digest->cpus_busy && hwloc_bitmap_isset(digest->cpus_busy, cpu)) return '#';
+        if (hwloc_bitmap_isset(allowed, cpu)) symbol = '.';
+    }
+    return symbol;
+}
+
+enum { STRIP_WIDTH = 56, STRIP_ROWS = 4, CPUS_MAX = 4096 };
+
+/* CPUs below object: the first hardware thread of every core, then the second ones. */
+static size_t list_cpus(hwloc_topology_t topology, hwloc_obj_t object, int *cpus) {
+    size_t count = 0;
+    bool found = true;
+    for (unsigned thread = 0; found; thread++) {
+        found = false;
+        hwloc_obj_t core = NULL;
+        while ((core = hwloc_get_next_obj_inside_cpuset_by_type(topology, object->cpuset,
+                                                                HWLOC_OBJ_CORE, core)) != NULL) {
+            hwloc_obj_t pu =
+                hwloc_get_obj_inside_cpuset_by_type(topology, core->cpuset, HWLOC_OBJ_PU, thread);
+            if (!pu || count == CPUS_MAX) continue;
+            cpus[count++] = (int)pu->os_index;
+            found = true;
+        }
+    }
+    return count;
+}
+
+static void print_strip(struct fs_page *page, const struct fs_digest *digest, hwloc_obj_t object,
+                        const char *name, hwloc_const_bitmap_t allowed) {
+    int cpus[CPUS_MAX];
+    char strip[STRIP_WIDTH + 1];
+    const size_t count = list_cpus(digest->topology, object, cpus);
+    const size_t fold = (count + STRIP_WIDTH - 1) / STRIP_WIDTH;
+    size_t length = 0;
+    for (size_t i = 0; i < count; i += fold)
+        strip[length++] =
+            cpus_symbol(digest, allowed, cpus + i, count - i < fold ? count - i : fold);
+    strip[length] = '\0';
+    if (fold > 1)
+        fs_page_line(page, "  %-9s %s  x%zu", name, strip, fold);
+    else if (count > 0)
+        fs_page_line(page, "  %-9s %s", name, strip);
+}
+
+void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding) {
+    const struct fs_digest *digest = finding->node->digest;
+    hwloc_const_bitmap_t allowed = finding->load && finding->load->group->mask_union
+                                       ? finding->load->group->mask_union
+                                       : digest->mask_job;
+    if (!digest->topology || !allowed) return;
+    const int packages = hwloc_get_nbobjs_by_type(digest->topology, HWLOC_OBJ_PACKAGE);
+    const char *host = fs_harmless(page->arena, digest->host ? digest->host : "", page->utf8);
+
+    fs_page_line(page, "CPUs %-12s  # busy   . allowed, idle   - not in the workers' mask",
+                 fs_text_cut(page->arena, host, 20, page->utf8));
+    if (packages < 1 || packages > STRIP_ROWS) {
+        print_strip(page, digest, hwloc_get_root_obj(digest->topology), "all", allowed);
+        return;
+    }
+    for (int i = 0; i < packages; i++)
+        print_strip(page, digest,
+                    hwloc_get_obj_by_type(digest->topology, HWLOC_OBJ_PACKAGE, (unsigned)i),
+                    fs_arena_printf(page->arena, "socket %d", i), allowed);
+}
+
+static const char *group_text(struct fs_arena *arena, const struct fs_group *group) {
+    static const char *const births[] = {
+        [FS_GROUP_FORK] = "fork",
+        [FS_GROUP_SPAWN] = "spawn",
+        [FS_GROUP_FORKSERVER] = "fork server",
+        [FS_GROUP_EXECUTABLE] = "exec",
+    };
+    int by_parent = 0, by_others = 0;
+    for (size_t i = 0; i < group->death_count; i++)
+        *(group->deaths[i].sent_by_parent ? &by_parent : &by_others) += 1;
+    by_others += group->deaths_more;
+    const char *ended = "";
+    if (by_parent > 0)
+        ended = fs_arena_printf(arena, ", %d ended by the parent's signal", by_parent);
+    if (by_others > 0)
+        ended = fs_arena_printf(arena, "%s, %d killed%s", ended, by_others,
+                                group->deaths_more ? " (some by the parent)" : "");
+    return fs_arena_printf(arena, "%d %s (%s)%s", group->workers,
+                           group->kind == FS_GROUP_EXECUTABLE ? fs_base_name(group->executable)
+                           : group->workers == 1              ? "worker"
+                                                              : "workers",
+                           births[group->kind], ended);
+}
+
+static const char *end_text(struct fs_arena *arena, const struct fs_digest *digest) {
+    if (digest->interrupted > 0) {
+        const char *name = sigabbrev_np(digest->interrupted);
+        return fs_arena_printf(arena, "interrupted by SIG%s", name ? name : "?");
+    }
+    if (digest->status < 0) return "end not seen";
+    if (WIFSIGNALED(digest->status)) {
+        const char *name = sigabbrev_np(WTERMSIG(digest->status));
+        return fs_arena_printf(arena, "ended by SIG%s", name ? name : "?");
+    }
+    return fs_arena_printf(arena, "exit status %d", WEXITSTATUS(digest->status));
+}
+
+void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
+    struct fs_arena *arena = page->arena;
+    if (job->node_count == 0) return;
+    const struct fs_digest *digest = job->nodes[0].digest;
+    const char *groups = "";
+    int shown = 0, left_out = digest->groups_more;
+    for (size_t i = 0; i < digest->group_count; i++) {
+        if (digest->groups[i].helper) continue;
+        if (shown++ < 3)
+            groups = fs_arena_printf(arena, "%s%s%s", groups, *groups ? "; " : "",
+                                     group_text(arena, &digest->groups[i]));
+        else
+            left_out++;
+    }
+    if (left_out > 0)
+        groups = fs_arena_printf(arena, "%s; %d more group%s", groups, left_out, plural(left_out));
+    const char *command = fs_text_cut(
+        arena, fs_harmless(arena, command_text(arena, digest), page->utf8), 40, page->utf8);
+    fs_page_wrap(page, "Tree",
+                 fs_arena_printf(arena, "%s%s%s; %s", command, *groups ? " -> " : "", groups,
+                                 end_text(arena, digest)),
+                 2);
+}
+
+static const char *const unseen_names[FS_UNSEEN_COUNT] = {
+    [FS_UNSEEN_STATIC] = "statically linked",      [FS_UNSEEN_SECURE] = "set-user-ID",
+    [FS_UNSEEN_SCRUBBED] = "environment scrubbed", [FS_UNSEEN_LIBC] = "another libc",
+    [FS_UNSEEN_OFF] = "recorder switched off",     [FS_UNSEEN_SHORT] = "too short-lived",
+    [FS_UNSEEN_OTHER] = "for another reason",
+};
+
+struct totals {
+    long processes, recorded, unseen, alive, shim_off, bad;
+    long long lost_processes, lost_threads, lost_events, lost_sites;
+    double collector_share;
+    bool recovered, interim;
+};
+
+static long long known(int64_t count) {
+    return count > 0 ? (long long)count : 0;
+}
+
+static struct totals sum_completeness(const struct fs_job *job) {
+    struct totals total = {.collector_share = NAN};
+    for (size_t i = 0; i < job->node_count; i++) {
+        const struct fs_digest *digest = job->nodes[i].digest;
+        const struct fs_completeness *complete = &digest->complete;
+        total.processes += complete->processes;
+        total.recorded += complete->recorded;
+        total.alive += complete->alive > 0 ? complete->alive : 0;
+        total.shim_off += complete->shim_off > 0 ? complete->shim_off : 0;
+        total.bad += complete->bad_segments > 0 ? complete->bad_segments : 0;
+        for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
+            total.unseen += complete->unseen[reason] > 0 ? complete->unseen[reason] : 0;
+        total.lost_processes += known(complete->lost_processes);
+        total.lost_threads += known(complete->lost_threads);
+        total.lost_events += known(complete->lost_events);
+        total.lost_sites += known(complete->lost_sites);
+        total.recovered = total.recovered || complete->recovered;
+        total.interim = total.interim || complete->interim;
+        if (complete->collector_cpu_ns >= 0 && digest->wall_ns > 0) {
+            const double share = (double)complete->collector_cpu_ns / (double)digest->wall_ns;
+            if (!(share <= total.collector_share)) total.collector_share = share;
+        }
+    }
+    return total;
+}
+
+/* Why processes were not recorded, "2 statically linked (busybox)". */
+static const char *unseen_text(struct fs_arena *arena, const struct fs_job *job) {
+    const char *text = "";
+    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++) {
+        long count = 0;
+        const char *example = NULL;
+        for (size_t i = 0; i < job->node_count; i++) {
+            const struct fs_completeness *complete = &job->nodes[i].digest->complete;
+            if (complete->unseen[reason] <= 0) continue;
+            count += complete->unseen[reason];
+            if (!example) example = complete->unseen_example[reason];
+        }
+        if (count > 0)
+            text = fs_arena_printf(arena, "%s%s%ld %s (%s)", text, *text ? ", " : "", count,
+                                   unseen_names[reason], fs_base_name(example));
+    }
+    return text;
+}
+
+void fs_text_data(struct fs_page *page, const struct fs_job *job) {
+    struct fs_arena *arena = page->arena;
+    const struct totals total = sum_completeness(job);
+    const long long lost =
+        total.lost_processes + total.lost_threads + total.lost_events + total.lost_sites;
+    const bool whole = total.recorded >= total.processes && total.unseen == 0 && lost == 0 &&
+                       !total.bad && !total.shim_off && !total.recovered && !total.interim;
+    const char *share =
+        isnan(total.collector_share)
+            ? ""
+            : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * total.collector_share);
+    const char *unseen = unseen_text(arena, job), *why = "";
+
+    fs_page_line(page, "Data      %s: %ld/%ld processes, %lld event%s lost%s",
+                 whole ? "complete" : "incomplete", total.recorded, total.processes,
+                 total.lost_events, plural((long)total.lost_events), share);
+    if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
+    if (total.lost_processes + total.lost_threads + total.lost_sites > 0)
+        why = fs_arena_printf(arena, "; lost: %lld processes, %lld threads, %lld places",
+                              total.lost_processes, total.lost_threads, total.lost_sites);
+    if (total.shim_off)
+        why = fs_arena_printf(arena, "%s; recorder off in %ld", why, total.shim_off);
+    if (total.bad) why = fs_arena_printf(arena, "%s; %ld damaged records", why, total.bad);
+    if (total.alive) why = fs_arena_printf(arena, "%s; %ld still running", why, total.alive);
+    if (total.recovered) why = fs_arena_printf(arena, "%s; recovered without the collector", why);
+    if (total.interim) why = fs_arena_printf(arena, "%s; the collector never finished", why);
+    if (*why) fs_page_wrap(page, "", why + 2, 2);
+}

@@ -1,0 +1,64 @@
+/*
+ * remedy.h - fixes in the language of the job: its command line with the mask or
+ * the worker count put right, and the names of places in it.
+ */
+#ifndef FS_REPORT_REMEDY_H
+#define FS_REPORT_REMEDY_H
+
+#include "report/arena.h"
+#include "report/model.h"
+
+#include <stdbool.h>
+
+/*
+ * word for a POSIX shell, as it is if it needs no quotes. What is not printable
+ * ASCII becomes $'\ooo' (bash, ksh, zsh and, since 2024, POSIX), so the text is
+ * harmless on a terminal and survives any locale.
+ */
+const char *fs_quote_word(struct fs_arena *arena, const char *word);
+
+struct fs_remedy {
+    const char *command;  /* whole command line, quoted */
+    const char *variable; /* that sized the pool and now says how many; NULL: none did */
+    bool mask_set;        /* a taskset or numactl prefix got the list */
+    bool cut;             /* command was too long for a page: only its beginning is there */
+};
+
+/*
+ * The job's command with two changes. mask (NULL: leave it): a taskset or numactl
+ * prefix gets these CPUs. workers (0: leave it): the recorded variable whose value
+ * is the number of workers that the load had is set to this many.
+ */
+struct fs_remedy fs_remedy_command(struct fs_arena *arena, const struct fs_load *load,
+                                   hwloc_const_bitmap_t mask, int workers);
+
+/* CPUs as a list, "0-3,8"; "?" for NULL. */
+const char *fs_mask_list(struct fs_arena *arena, hwloc_const_bitmap_t mask);
+
+/* "2 CPUs (1 core)"; of an unknown number: "? CPUs". */
+const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores);
+
+/* Last component of a path; "?" for NULL. */
+const char *fs_base_name(const char *path);
+
+/* "pool.py:41 in main", else "symbol in module", else NULL. */
+const char *fs_place_text(struct fs_arena *arena, const struct fs_place *place);
+
+struct fs_outcome;
+
+/* Adds the remedy as a fix behind prefix ("" or a launcher); when as in struct fs_fix. */
+void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *prefix,
+                   const struct fs_remedy *remedy);
+
+/* Adds two lines at most: who narrowed the mask, and where the workers were made. */
+void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load);
+void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);
+
+/*
+ * How the pool is sized by the CPUs that the process may use, in the language of
+ * the program: a Python expression, an option of the tool that makes the workers,
+ * or the C call. count is what it will give.
+ */
+const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int count);
+
+#endif

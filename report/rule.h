@@ -1,0 +1,131 @@
+/*
+ * rule.h - what a rule is and what it says.
+ *
+ * A rule is a row of constants and a pure function from the job to an outcome:
+ * one or more findings, or one of pass, not applicable, unknown with the reason.
+ * A fact that was not recorded makes the outcome unknown, never pass.
+ *
+ * All text in an outcome lives in its arena. Text from the job (paths, argv) is
+ * kept as it is; the printers make it harmless.
+ */
+#ifndef FS_REPORT_RULE_H
+#define FS_REPORT_RULE_H
+
+#include "report/arena.h"
+#include "report/model.h"
+#include "report/thresholds.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum fs_severity { FS_NOTE, FS_WARNING, FS_ERROR };
+
+/* Ordered: over several groups the greater one is the rule's status. */
+enum fs_status { FS_NOT_APPLICABLE, FS_PASS, FS_STATUS_UNKNOWN, FS_FINDING };
+
+/* FS_INFERRED: one of the facts is an upper bound or comes from the environment alone. */
+enum fs_confidence { FS_MEASURED, FS_INFERRED };
+
+enum fs_fix_kind { FS_FIX_COMMAND, FS_FIX_ENVIRONMENT, FS_FIX_CODE };
+
+struct fs_evidence {
+    const char *name; /* for machines, e.g. "run_queue_wait" */
+    double value;
+    const char *unit; /* "fraction", "count", "s", "bytes", "cpus" */
+    const char *text; /* the line a person reads; NULL: told by another line */
+};
+
+struct fs_fix {
+    enum fs_fix_kind kind;
+    const char *text; /* can be pasted as it is, or replaces code as it is */
+    const char *when; /* when it applies or what it gives, in a few words; NULL */
+};
+
+enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4 };
+
+struct fs_rule;
+
+struct fs_finding {
+    const struct fs_rule *rule;
+    enum fs_severity severity;
+    enum fs_confidence confidence;
+    const char *title;
+    const struct fs_node *node;      /* where; of several nodes the first */
+    const struct fs_load *load;      /* what it is about; NULL: the node as a whole */
+    const char *unit;                /* of the population: "workers", "processes" ... */
+    long population, of;             /* of 0: the whole is not counted */
+    int nodes, groups;               /* that say the same */
+    const struct fs_node *last_node; /* of those, the one merged last */
+    struct fs_evidence evidence[FS_EVIDENCE_MAX];
+    const char *cause[FS_CAUSES_MAX];
+    struct fs_fix fix[FS_FIXES_MAX];
+    size_t evidence_count, cause_count, fix_count;
+    const char *gain;              /* an estimate; NULL: none is made */
+    const struct fs_rule *follows; /* the finding that this one is a symptom of; NULL */
+    int explains;                  /* findings that are symptoms of this one */
+};
+
+struct fs_outcome {
+    const struct fs_rule *rule;
+    enum fs_status status;
+    const char *why; /* of a status other than FS_FINDING: one line */
+    struct fs_finding *findings;
+    size_t count;
+    struct fs_arena *arena;
+};
+
+struct fs_rule {
+    const char *id, *family, *title;
+    enum fs_severity severity; /* unless the rule's text says when it differs */
+    bool every_process; /* speaks of every process: with some unrecorded, a pass is unknown */
+    void (*check)(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                  struct fs_outcome *outcome);
+    const char *why;        /* what goes wrong, for a reader new to the matter */
+    const char *decided;    /* which facts are compared with which thresholds */
+    const char *exceptions; /* when it keeps silent */
+    const char *fix;
+    const char *dispute; /* where the documents contradict each other, and what is done; NULL */
+    const struct fs_threshold *thresholds; /* ends with a row without a name; NULL: none */
+    const char *const *sources;            /* keys of fs_source_find(), NULL at the end */
+};
+
+/* All rules, in the order of their identifiers; NULL at the end. */
+extern const struct fs_rule *const fs_rules[];
+enum { FS_RULE_COUNT = 17 };
+
+/* The rule with that identifier (upper or lower case), or NULL. */
+const struct fs_rule *fs_rule_find(const char *id);
+int fs_rule_index(const struct fs_rule *rule);
+
+/* What rules use to say something. Formats are printf's. */
+
+/* One group's or node's share of the outcome; the greatest status stays. */
+void fs_vote(struct fs_outcome *outcome, enum fs_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A new finding; never NULL: without memory a spare one that is dropped. */
+struct fs_finding *fs_add_finding(struct fs_outcome *outcome, enum fs_severity severity,
+                                  const struct fs_node *node, const struct fs_load *load);
+void fs_set_title(struct fs_outcome *outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void fs_set_population(struct fs_outcome *outcome, long population, long of, const char *unit);
+
+/* To the finding added last; fs_add_number is evidence for machines only. */
+void fs_add_evidence(struct fs_outcome *outcome, const char *name, double value, const char *unit,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+void fs_add_number(struct fs_outcome *outcome, const char *name, double value, const char *unit);
+void fs_add_cause(struct fs_outcome *outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void fs_add_fix(struct fs_outcome *outcome, enum fs_fix_kind kind, const char *when,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
+void fs_set_gain(struct fs_outcome *outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Runs judge on every load that the load rules look at; without one the vote is
+ * "not applicable". */
+typedef void fs_judge_load(const struct fs_load *load, const struct fs_thresholds *thresholds,
+                           struct fs_outcome *outcome);
+void fs_each_load(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                  struct fs_outcome *outcome, fs_judge_load *judge);
+
+#endif

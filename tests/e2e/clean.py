@@ -1,0 +1,109 @@
+"""Jobs that follow the documentation: no finding, and a count of the rules that passed."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import harness as h
+
+
+def clean(command, folder, **keywords):
+    result = h.under_forksight(command, cwd=folder, **keywords)
+    h.equal(result.status, 0, f"status\n{result}")
+    h.expect_clean(result)
+    return result
+
+
+@h.test
+def pool_that_fits(folder):
+    h.need_cpus(2)
+    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "60000000"], folder,
+          env=h.environment(NUM_PROCS=2))
+
+
+@h.test
+def pool_that_fits_by_affinity(folder):
+    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "40000000"], folder, outer=["taskset", "-c", "0"])
+
+
+@h.test
+def executor_and_spawned_pool_that_fit(folder):
+    h.need_cpus(2)
+    (folder / "two.py").write_text(
+        "import multiprocessing as mp\n"
+        "from concurrent.futures import ProcessPoolExecutor\n\n\n"
+        "def work(n):\n    return sum(i * i for i in range(n))\n\n\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessPoolExecutor(2) as pool:\n"
+        "        print(len(list(pool.map(work, [15_000_000] * 4))))\n"
+        "    with mp.get_context('spawn').Pool(2) as pool:\n"
+        "        print(len(pool.map(work, [15_000_000] * 4, chunksize=1)))\n")
+    clean([h.PYTHON, "two.py"], folder)
+
+
+@h.test
+def serial_script(folder):
+    clean([h.PYTHON, "-c", "print(sum(i * i for i in range(30_000_000)))"], folder)
+
+
+@h.test
+def make_with_two_jobs(folder):
+    h.need_cpus(2)
+    h.need_tool("make", "cc")
+    for number in range(8):
+        body = "".join(f"double f{number}_{i}(double x) {{ double s = 0;\n"
+                       f"  for (int k = 0; k < 100; k++) s += x * k / ({i} + 1.0 + s * s);\n"
+                       "  return s; }\n" for i in range(150))
+        (folder / f"part{number}.c").write_text(body)
+    (folder / "main.c").write_text("double f0_0(double); int main(void) { return f0_0(0) > 1; }\n")
+    (folder / "Makefile").write_text(
+        "parts := $(patsubst %.c,%.o,$(wildcard *.c))\nprogram: $(parts)\n\t$(CC) -o $@ $^\n"
+        "%.o: %.c\n\t$(CC) -O2 -c -o $@ $<\n")
+    result = clean(["make", "-j2"], folder)
+    h.check((folder / "program").exists(), f"not built\n{result}")
+
+
+@h.test
+def pipeline_in_bash(folder):
+    script = ("seq 1 400000 | sed 's/1/one/g' | grep -v two | sort | uniq -c | awk '{n += $1} "
+              "END {print n}'; for i in 1 2 3; do (echo $i | tr 1-3 a-c) & done; wait")
+    result = clean(["bash", "-c", script], folder)
+    h.check(result.stdout.startswith("400000\n"), f"output\n{result}")
+
+
+@h.test
+def server_with_fifty_idle_threads(folder):
+    clean([h.PYTHON, h.PROGRAMS / "idle_server.py"], folder)
+
+
+@h.test
+def program_that_makes_no_process(folder):
+    clean(["true"], folder)
+
+
+@h.test
+def input_and_output_bound_workers(folder):
+    (folder / "wait.py").write_text(
+        "import os, time\nfrom multiprocessing import Pool\n\n\n"
+        "def fetch(number):\n    time.sleep(0.5)\n    return number\n\n\n"
+        "if __name__ == '__main__':\n    with Pool(16) as pool:\n"
+        "        print(len(pool.map(fetch, range(96), chunksize=1)))\n")
+    clean([h.PYTHON, "wait.py"], folder)
+
+
+@h.test
+def daemon_with_its_own_session(folder):
+    script = "setsid -f sleep 3 </dev/null >/dev/null 2>&1; echo started"
+    result = clean(["sh", "-c", script], folder)
+    h.equal(result.stdout, "started\n", "output")
+
+
+@h.test
+def report_reads_the_same_as_the_run_printed(folder):
+    result = h.under_forksight([h.PYTHON, "-c", "pass"], cwd=folder)
+    again = h.execute([h.FORKSIGHT, "report", folder / "job"], cwd=folder)
+    h.equal(again.status, 0, f"status\n{again}")
+    h.equal(again.stdout, result.report, "report")
+
+
+if __name__ == "__main__":
+    h.main()

@@ -1,0 +1,47 @@
+"""Every variant of kernels/expectations.json: recorded, and its findings held
+against those that it must and must not cause."""
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import harness as h
+
+
+def command_of(variant):
+    file = h.KERNELS / variant["file"]
+    if file.suffix == ".c":
+        return [h.BUILD / "kernels" / file.stem, *variant["args"]]
+    return [h.PYTHON, file, *variant["args"]]
+
+
+def run_variant(variant):
+    def body(folder):
+        h.need_cpus(variant["cpus"])
+        if "numpy" in (h.KERNELS / variant["file"]).read_text():
+            h.python_path("numpy")
+        result = h.under_forksight([*variant.get("wrapper", []), *command_of(variant)],
+                                   outer=variant.get("outer", ()), cwd=folder,
+                                   env=h.environment(**variant["environment"]))
+        h.equal(result.status, 0, f"status\n{result}")
+        h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
+        h.check_screen(result.report)
+    return body
+
+
+for entry in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]:
+    h.add(entry["name"], run_variant(entry))
+
+
+@h.test
+def every_kernel_has_expectations(_folder):
+    named = {v["file"] for v in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]}
+    present = {p.name for p in h.KERNELS.iterdir() if p.suffix in (".py", ".c")}
+    h.equal(named, present, "kernels in expectations.json")
+    for name in present:
+        lines = (h.KERNELS / name).read_text().splitlines()
+        h.check(len(lines) <= 80, f"{name} has {len(lines)} lines")
+
+
+if __name__ == "__main__":
+    h.main()

@@ -1,0 +1,104 @@
+#!/bin/bash
+# The application notices nothing: descriptors, errno, environment, signals, thread
+# ends, small stacks, early constructors, full or foreign folders.
+. "$(dirname "$0")/common.sh"
+
+manner() { # KIND [COUNT PATTERNS]...
+    local kind=$1
+    shift
+    record "$kind" "$PROGRAMS/manners" "$kind"
+    expect "shim/manners/$kind" 0 "$@"
+}
+
+manner descriptors
+manner errno 1 'event setenv&OMP_NUM_THREADS=2'
+manner wait 4 'birth=fork&reaped=1'
+manner ends 1 'birth=image&threads=3/3/' 3 'thread state=2'
+manner environment 1 'event repaired' 1 'repaired=1&executable=.*/env'
+manner affinity 1 'birth=image&calls=3' 2 'mask=1( |$)&before=|^thread'
+if grep -q "^ONLY=1" "$FOLDER/environment.out" &&
+    [ "$(grep -vc -e "^ONLY=" -e "^LD_PRELOAD=" -e "^FORKSIGHT_" "$FOLDER/environment.out")" = 0 ]; then
+    ok shim/manners/clean_environment
+else
+    not_ok shim/manners/clean_environment "$(tr '\n' ' ' <"$FOLDER/environment.out")"
+fi
+
+# Without the variable nothing is made, whatever else is set.
+mkdir -m 700 "$FOLDER/off"
+if LD_PRELOAD=$SHIM FORKSIGHT_SHIM=1 "$PROGRAMS/births" fork && [ -z "$(ls "$FOLDER/off")" ]; then
+    ok shim/manners/off
+else
+    not_ok shim/manners/off "the program failed or something was written"
+fi
+
+# Folders that are not ours alone, or not there, switch the recorder off.
+mkdir -m 777 "$FOLDER/open"
+ln -s "$FOLDER/off" "$FOLDER/link"
+for folder in "$FOLDER/open" "$FOLDER/link" "$FOLDER/missing" relative "" /; do
+    recorded "$folder" "$PROGRAMS/births" spawn || not_ok shim/manners/folder "failed with '$folder'"
+done
+if [ -z "$(ls "$FOLDER/open" "$FOLDER/off" | grep -v ':$' | grep .)" ]; then
+    ok shim/manners/foreign_folder
+else
+    not_ok shim/manners/foreign_folder "a file was made in a folder that others can write"
+fi
+
+# The folder was taken away: what is there goes on, what comes is not recorded.
+mkdir -m 700 "$FOLDER/away"
+if recorded "$FOLDER/away" sh -c "rm -r '$FOLDER/away'; '$PROGRAMS/births' fork && '$PROGRAMS/storms' forks 100"; then
+    ok shim/manners/folder_gone
+else
+    not_ok shim/manners/folder_gone "status $?"
+fi
+
+# A killed process leaves what it had stored.
+mkdir -m 700 "$FOLDER/kill"
+recorded "$FOLDER/kill" sh -c 'kill -9 $$' 2>/dev/null
+RECORD=$FOLDER/kill.txt STATUS=0
+"$PROGRAMS/segments" "$FOLDER/kill"/* >"$RECORD" 2>&1
+expect shim/manners/kill_9 0 1 'file .*ready=1 .*mode=600'
+
+# A library's constructor runs before ours: it forks and makes a thread.
+cat >"$FOLDER/early.c" <<'END'
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void *run(void *argument) { return argument; }
+__attribute__((constructor)) static void early(void) {
+    pthread_t thread;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) _exit(9);
+    if (waitpid(pid, &status, 0) != pid || status != 9 << 8) _exit(90);
+    if (pthread_create(&thread, NULL, run, NULL) != 0 || pthread_join(thread, NULL) != 0) _exit(91);
+}
+int early_value(void) { return 0; }
+END
+echo 'int early_value(void); int main(void) { return early_value(); }' >"$FOLDER/main.c"
+if ${CC:-cc} -shared -fPIC -o "$FOLDER/libearly.so" "$FOLDER/early.c" -pthread &&
+    ${CC:-cc} -o "$FOLDER/early" "$FOLDER/main.c" -L"$FOLDER" -learly -Wl,-rpath,"$FOLDER"; then
+    record early_run "$FOLDER/early"
+    expect shim/manners/early_constructor 0 1 'birth=fork&code=9&reaped=1' 1 'thread state=2'
+else
+    skip shim/manners/early_constructor "no C compiler"
+fi
+
+# Children of _Fork ask the loader nothing while its locks are held.
+record loader "$PROGRAMS/fork_beside_dlopen" libm.so.6 300
+expect shim/manners/fork_beside_dlopen 0 300 'birth=_Fork&reaped=1 status=0'
+
+# A sanitizer's runtime before us, valgrind-like orders of LD_PRELOAD, names with ours at the end.
+asan=$(${CC:-cc} -print-file-name=libasan.so 2>/dev/null)
+if [ -e "$asan" ] && echo 'int main(void) { return 0; }' >"$FOLDER/asan.c" &&
+    ${CC:-cc} -fsanitize=address -o "$FOLDER/asan" "$FOLDER/asan.c" 2>/dev/null; then
+    mkdir -m 700 "$FOLDER/sanitizer"
+    if LD_PRELOAD="$(readlink -f "$asan") $SHIM" FORKSIGHT_SEGMENTS=$FOLDER/sanitizer "$FOLDER/asan"; then
+        ok shim/manners/behind_asan
+    else
+        not_ok shim/manners/behind_asan "status $?"
+    fi
+else
+    skip shim/manners/behind_asan "no libasan"
+fi
+exit $FAILED

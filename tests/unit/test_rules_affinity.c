@@ -1,0 +1,291 @@
+/* AFF-01, AFF-02 and SLM-02: each fires, and each exception keeps it silent. */
+#include "tests/unit/rule_fixture.h"
+
+static bool any_fix_has(const struct fs_finding *finding, const char *text) {
+    for (size_t i = 0; i < finding->fix_count; i++)
+        if (strstr(finding->fix[i].text, text)) return true;
+    return false;
+}
+
+static bool any_cause_has(const struct fs_finding *finding, const char *text) {
+    for (size_t i = 0; i < finding->cause_count; i++)
+        if (strstr(finding->cause[i], text)) return true;
+    return false;
+}
+
+static void squeezed(struct fixture *f) {
+    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
+    fixture_pool(f, &f->group[0], 4, "0");
+    f->digest.group_count = 1;
+    static const char *const words[] = {"taskset", "-c", "0", "pool.py"};
+    for (size_t i = 0; i < 4; i++)
+        f->command[i] = (char *)words[i];
+    f->digest.command_count = 4;
+    fixture_variable(f, "NUM_PROCS", "4");
+    f->narrowing = (struct fs_narrowing){.pid = 99,
+                                         .executable = (char *)"/usr/bin/taskset",
+                                         .before = fixture_mask(f, "0-1"),
+                                         .after = fixture_mask(f, "0")};
+    f->group[0].narrowing = &f->narrowing;
+}
+
+static void squeeze_names_cause_and_fix(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_non_null(finding);
+    assert_int_equal(finding->severity, FS_ERROR);
+    assert_string_equal(finding->title, "4 workers squeezed onto 1 CPU");
+    assert_string_equal(finding->fix[0].text, "NUM_PROCS=2 taskset -c 0-1 pool.py");
+    assert_int_equal(finding->fix_count, 1);
+    assert_true(any_cause_has(finding, "by taskset (process 99): CPUs 0-1 -> 0"));
+    assert_true(any_cause_has(finding, "pool.py:41 in main"));
+    assert_non_null(strstr(finding->evidence[2].text, "75 % of the time"));
+    fixture_free(&f);
+}
+
+static void squeeze_without_a_variable_sizes_the_pool(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.digest.variable_count = 0;
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_string_equal(finding->fix[0].text, "taskset -c 0-1 pool.py");
+    assert_string_equal(finding->fix[1].text, "Pool(len(os.sched_getaffinity(0)))");
+    fixture_free(&f);
+}
+
+static void squeeze_by_a_library_widens_the_workers(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.digest.command_count = 0;
+    f.narrowing.executable = (char *)"/usr/bin/python3.11";
+    f.narrowing.place.module = (char *)"/usr/lib/libopenblas.so.0";
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_true(any_fix_has(
+        finding, "Pool(2, initializer=os.sched_setaffinity, initargs=(0, range(0, 2)))"));
+    assert_true(any_cause_has(finding, "libopenblas.so.0"));
+    fixture_free(&f);
+}
+
+static void taskset_bit_mask_is_rewritten(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.command[1] = (char *)"0x1";
+    f.command[2] = (char *)"a b.py";
+    f.digest.command_count = 3;
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_string_equal(finding->fix[0].text, "NUM_PROCS=2 taskset 0x3 'a b.py'");
+    fixture_free(&f);
+}
+
+static void numactl_is_rewritten(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.command[0] = (char *)"numactl";
+    f.command[1] = (char *)"--physcpubind=0";
+    f.command[2] = (char *)"-l";
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_string_equal(finding->fix[0].text, "NUM_PROCS=2 numactl --physcpubind=0-1 -l pool.py");
+    fixture_free(&f);
+}
+
+static void job_is_small(struct fixture *f) {
+    f->digest.mask_job = fixture_mask(f, "0");
+}
+static void one_core_each(struct fixture *f) {
+    f->group[0].workers_peak = 1;
+}
+static void idle_workers(struct fixture *f) {
+    f->group[0].workers_busy_peak = 1;
+}
+static void short_overlap(struct fixture *f) {
+    f->group[0].overlap_ns = SECOND / 2;
+}
+static void no_wait(struct fixture *f) {
+    f->group[0].wait_ns = f->group[0].run_ns / 10;
+}
+static void no_masks(struct fixture *f) {
+    f->group[0].masks_known = false;
+}
+static void no_topology(struct fixture *f) {
+    f->digest.topology = NULL;
+}
+static void no_samples(struct fixture *f) {
+    f->group[0].sample_ns = FS_UNKNOWN;
+}
+static void no_schedstat(struct fixture *f) {
+    f->group[0].workers_scheduled = 0;
+}
+static void little_cpu(struct fixture *f) {
+    f->group[0].cpu_ns = SECOND / 3;
+}
+static void a_helper(struct fixture *f) {
+    f->group[0].helper = true;
+}
+static void a_shell(struct fixture *f) {
+    f->group[0].shell = true;
+}
+static void pinned_apart(struct fixture *f) {
+    f->group[0].mask_union = fixture_mask(f, "0-1");
+    f->group[0].masks_distinct = 2;
+}
+
+static void squeeze_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"the job was given no more", job_is_small, FS_PASS},
+        {"a single worker", one_core_each, FS_NOT_APPLICABLE},
+        {"demand below the union", idle_workers, FS_PASS},
+        {"short overlap", short_overlap, FS_PASS},
+        {"no contention", no_wait, FS_PASS},
+        {"pinned apart", pinned_apart, FS_PASS},
+        {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
+        {"cores unknown", no_topology, FS_STATUS_UNKNOWN},
+        {"not sampled", no_samples, FS_STATUS_UNKNOWN},
+        {"wait unknown", no_schedstat, FS_STATUS_UNKNOWN},
+        {"less than half a CPU-second", little_cpu, FS_NOT_APPLICABLE},
+        {"helper", a_helper, FS_NOT_APPLICABLE},
+        {"shell", a_shell, FS_NOT_APPLICABLE},
+    };
+    CHECK_GUARDS("AFF-01", squeezed, guards);
+}
+
+static void bound(struct fixture *f) {
+    squeezed(f);
+    f->digest.command_count = 0;
+    f->digest.variable_count = 0;
+    fixture_variable(f, "OMP_PROC_BIND", "true");
+    f->narrowing.executable = (char *)"/usr/bin/python3.11";
+    f->narrowing.place = (struct fs_place){.module = (char *)"/usr/lib/libgomp.so.1"};
+    f->narrowing.t = SECOND / 20;
+}
+
+static void unset(struct fixture *f) {
+    f->digest.variable_count = 0;
+}
+static void bind_false(struct fixture *f) {
+    f->variables[0].value = (char *)"FALSE";
+}
+static void bind_false_with_places(struct fixture *f) {
+    bind_false(f);
+    fixture_variable(f, "OMP_PLACES", "cores");
+}
+static void whole_mask(struct fixture *f) {
+    f->group[0].mask_union = fixture_mask(f, "0-1");
+}
+static void fork_first(struct fixture *f) {
+    f->narrowing.t = SECOND;
+}
+static void another_caller(struct fixture *f) {
+    f->narrowing.place.module = (char *)"/usr/lib/libopenblas.so.0";
+}
+static void no_call(struct fixture *f) {
+    f->group[0].narrowing = NULL;
+}
+static void several_masks(struct fixture *f) {
+    f->group[0].masks_distinct = 2;
+}
+
+static void binding_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"unset", unset, FS_NOT_APPLICABLE},
+        {"false", bind_false, FS_NOT_APPLICABLE},
+        {"false with places", bind_false_with_places, FS_NOT_APPLICABLE},
+        {"mask intact", whole_mask, FS_PASS},
+        {"fork before binding", fork_first, FS_PASS},
+        {"another library", another_caller, FS_PASS},
+        {"no call", no_call, FS_PASS},
+        {"several masks", several_masks, FS_PASS},
+        {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("AFF-02", bound, guards);
+}
+
+static void places_alone_bind(void **state) {
+    (void)state;
+    struct fixture f;
+    bound(&f);
+    f.variables[0] = (struct fs_variable){(char *)"GOMP_CPU_AFFINITY", (char *)"0-1"};
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-02");
+    assert_true(any_cause_has(finding, "GOMP_CPU_AFFINITY=0-1: libgomp.so.1 bound the parent"));
+    assert_true(any_fix_has(finding, "unset GOMP_CPU_AFFINITY"));
+    fixture_free(&f);
+}
+
+/* srun gave the only task one core of 32, and a pool of 64 runs there. */
+static void narrow_step(struct fixture *f) {
+    fixture_machine(f, "pack:2 core:16 pu:2", "0,1");
+    fixture_pool(f, &f->group[0], 64, "0,1");
+    f->digest.group_count = 1;
+    f->digest.scheduler = (struct fs_scheduler){.name = "slurm",
+                                                .cpus_on_node = 64,
+                                                .cpus_per_task = FS_UNKNOWN,
+                                                .step_tasks_on_node = 1,
+                                                .in_step = true};
+}
+
+static void step_finding(void **state) {
+    (void)state;
+    struct fixture f;
+    narrow_step(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "SLM-02");
+    assert_true(any_fix_has(finding, "srun -n 1 -c 64 --cpu-bind=cores python3 pool.py"));
+    assert_string_equal(finding->gain, "up to 32x CPU time (est)");
+    fixture_free(&f);
+}
+
+static void no_slurm(struct fixture *f) {
+    f->digest.scheduler.name = NULL;
+}
+static void not_in_step(struct fixture *f) {
+    f->digest.scheduler.in_step = false;
+}
+static void many_tasks(struct fixture *f) {
+    f->digest.scheduler.step_tasks_on_node = 4;
+}
+static void tasks_unknown(struct fixture *f) {
+    f->digest.scheduler.step_tasks_on_node = FS_UNKNOWN;
+}
+static void enough(struct fixture *f) {
+    f->group[0].mask_union = fixture_mask(f, "0-63");
+}
+static void narrowed_inside(struct fixture *f) {
+    f->digest.mask_start = fixture_mask(f, "0-63");
+    f->group[0].narrowing = &f->narrowing;
+}
+
+static void step_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"no Slurm", no_slurm, FS_NOT_APPLICABLE},
+        {"outside srun", not_in_step, FS_NOT_APPLICABLE},
+        {"several tasks", many_tasks, FS_NOT_APPLICABLE},
+        {"tasks unknown", tasks_unknown, FS_STATUS_UNKNOWN},
+        {"enough CPUs", enough, FS_PASS},
+        {"narrowed by the job", narrowed_inside, FS_PASS},
+        {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("SLM-02", narrow_step, guards);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(squeeze_names_cause_and_fix),
+        cmocka_unit_test(squeeze_without_a_variable_sizes_the_pool),
+        cmocka_unit_test(squeeze_by_a_library_widens_the_workers),
+        cmocka_unit_test(taskset_bit_mask_is_rewritten),
+        cmocka_unit_test(numactl_is_rewritten),
+        cmocka_unit_test(squeeze_guards),
+        cmocka_unit_test(binding_guards),
+        cmocka_unit_test(places_alone_bind),
+        cmocka_unit_test(step_finding),
+        cmocka_unit_test(step_guards),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

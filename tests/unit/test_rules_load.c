@@ -1,0 +1,429 @@
+/* OVS-01, 02, 03, 04, 08 and EFF-01, 05: each fires, and each exception keeps it silent. */
+#include "tests/unit/rule_fixture.h"
+
+#include <errno.h>
+
+static void clean_job_has_no_finding(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_clean(&f);
+    const struct fs_verdict *verdict = fixture_judge(&f, NULL);
+    for (size_t i = 0; i < verdict->count; i++)
+        print_error("%s: %s\n", verdict->findings[i].rule->id, verdict->findings[i].title);
+    assert_int_equal(verdict->count, 0);
+    assert_int_equal(verdict->unknown, 0);
+    assert_int_equal(verdict->passed + verdict->not_applicable, FS_RULE_COUNT);
+    fixture_free(&f);
+}
+
+/* Eight workers with a BLAS team of 16 each on 16 CPUs. */
+static void teams(struct fixture *f) {
+    fixture_machine(f, "pack:1 core:16 pu:1", "0-15");
+    fixture_pool(f, &f->group[0], 8, "0-15");
+    f->digest.group_count = 1;
+    f->group[0].threads_busy_peak = 16;
+    f->group[0].threads_owner = (char *)"/usr/lib/libopenblas.so.0";
+    f->group[0].libraries = FSP_LIBRARY_OPENBLAS;
+    f->group[0].wait_ns = f->group[0].run_ns;
+}
+
+static void teams_are_counted(void **state) {
+    (void)state;
+    struct fixture f;
+    teams(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-01");
+    assert_string_equal(finding->title, "8 workers x 16 threads = 128 on 16 CPUs");
+    assert_int_equal(finding->severity, FS_ERROR);
+    assert_string_equal(finding->fix[0].text, "export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2");
+    fixture_free(&f);
+}
+
+static void one_thread(struct fixture *f) {
+    f->group[0].threads_busy_peak = 1;
+}
+static void threads_unknown(struct fixture *f) {
+    f->group[0].threads_busy_peak = FS_UNKNOWN;
+}
+static void few_threads(struct fixture *f) {
+    f->group[0].threads_busy_peak = 2;
+}
+static void idle_pool(struct fixture *f) {
+    f->group[0].workers_busy_peak = 1;
+}
+static void short_overlap(struct fixture *f) {
+    f->group[0].overlap_ns = SECOND / 2;
+}
+static void no_contention(struct fixture *f) {
+    f->group[0].wait_ns = f->group[0].run_ns / 20;
+}
+static void no_schedstat(struct fixture *f) {
+    f->group[0].workers_scheduled = 0;
+}
+static void no_masks(struct fixture *f) {
+    f->group[0].masks_known = false;
+}
+
+static void teams_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"one thread each", one_thread, FS_PASS},
+        {"the threads fit", few_threads, FS_PASS},
+        {"idle pool", idle_pool, FS_PASS},
+        {"short overlap", short_overlap, FS_PASS},
+        {"no contention", no_contention, FS_PASS},
+        {"threads unknown", threads_unknown, FS_STATUS_UNKNOWN},
+        {"wait unknown", no_schedstat, FS_STATUS_UNKNOWN},
+        {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("OVS-01", teams, guards);
+}
+
+/* Pool() sized by the machine's 4 CPUs, of which the job was given 2. */
+static void crowd(struct fixture *f) {
+    fixture_machine(f, "pack:1 core:4 pu:1", "0-1");
+    fixture_pool(f, &f->group[0], 4, "0-1");
+    f->digest.group_count = 1;
+}
+
+static void crowd_names_cpu_count(void **state) {
+    (void)state;
+    struct fixture f;
+    crowd(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
+    assert_string_equal(finding->title, "4 workers on 2 CPUs");
+    assert_int_equal(finding->severity, FS_ERROR);
+    assert_non_null(strstr(finding->cause[0], "os.cpu_count()"));
+    assert_string_equal(finding->fix[0].text, "Pool(len(os.sched_getaffinity(0)))");
+    assert_null(fs_verdict_find(&f.verdict, "AFF-01"));
+    fixture_free(&f);
+}
+
+static void crowd_by_a_variable(void **state) {
+    (void)state;
+    struct fixture f;
+    crowd(&f);
+    f.group[0].workers = f.group[0].workers_peak = f.group[0].workers_busy_peak = 3;
+    fixture_variable(&f, "NUM_PROCS", "3");
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
+    assert_int_equal(finding->severity, FS_WARNING);
+    assert_string_equal(finding->fix[0].text, "NUM_PROCS=2 python3 pool.py");
+    fixture_free(&f);
+}
+
+static void sleepers(struct fixture *f) {
+    f->group[0].window_cpu_ns = 10 * SECOND;
+    f->group[0].run_ns = 10 * SECOND;
+    f->group[0].wait_ns = 2 * SECOND;
+}
+static void few_busy(struct fixture *f) {
+    f->group[0].workers_busy_peak = 2;
+}
+static void smt(struct fixture *f) {
+    f->group[0].mask_union = fixture_mask(f, "0-3");
+}
+static void busy_unknown(struct fixture *f) {
+    f->group[0].workers_busy_peak = FS_UNKNOWN;
+}
+
+static void crowd_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"sleeping workers", sleepers, FS_PASS},
+        {"few busy at once", few_busy, FS_PASS},
+        {"a CPU each", smt, FS_PASS},
+        {"short overlap", short_overlap, FS_PASS},
+        {"no contention", no_contention, FS_PASS},
+        {"load unknown", busy_unknown, FS_STATUS_UNKNOWN},
+        {"wait unknown", no_schedstat, FS_STATUS_UNKNOWN},
+        {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("OVS-02", crowd, guards);
+}
+
+/* Two pools of two workers, at the same time on the same two CPUs. */
+static void two_pools(struct fixture *f) {
+    fixture_clean(f);
+    fixture_pool(f, &f->group[1], 2, "0-1");
+    f->digest.group_count = 2;
+    f->group[1].site.line = 50;
+    for (int i = 0; i < 2; i++)
+        f->group[i].run_ns = f->group[i].wait_ns = f->group[i].cpu_ns = 10 * SECOND;
+    f->digest.workers_busy_peak = 4;
+}
+
+static void one_after_the_other(struct fixture *f) {
+    f->digest.workers_busy_peak = 2;
+}
+static void two_relaxed_pools(struct fixture *f) {
+    f->digest.active_ns = 20 * SECOND;
+}
+
+static void pools_are_judged_together(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"one after the other", one_after_the_other, FS_PASS},
+        {"little demand", two_relaxed_pools, FS_PASS},
+    };
+    CHECK_GUARDS("OVS-02", two_pools, guards);
+}
+
+/* A serial program in an allocation of 8 cores. */
+static void idle(struct fixture *f) {
+    fixture_machine(f, "pack:1 core:8 pu:1", "0-7");
+    f->digest.scheduler = (struct fs_scheduler){.name = "slurm", .cpus_on_node = 8};
+    f->digest.busy_mean = 0.99;
+    f->digest.workers_busy_peak = 0;
+    f->digest.threads_busy_peak = 1;
+}
+
+static void no_scheduler(struct fixture *f) {
+    f->digest.scheduler.name = NULL;
+}
+static void one_core(struct fixture *f) {
+    f->digest.mask_job = fixture_mask(f, "0");
+}
+static void short_job(struct fixture *f) {
+    f->digest.active_ns = 3 * SECOND;
+}
+static void used(struct fixture *f) {
+    f->digest.busy_mean = 7;
+}
+static void many_workers(struct fixture *f) {
+    f->digest.workers_busy_peak = 8;
+}
+static void memory_bound(struct fixture *f) {
+    f->digest.memory.limit = 8 << 20;
+    f->digest.memory.workers_pss_peak = 4 << 20;
+}
+static void load_unknown(struct fixture *f) {
+    f->digest.busy_mean = NAN;
+}
+
+static void idle_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"no allocation", no_scheduler, FS_NOT_APPLICABLE},
+        {"one core", one_core, FS_NOT_APPLICABLE},
+        {"short", short_job, FS_NOT_APPLICABLE},
+        {"used", used, FS_PASS},
+        {"enough workers", many_workers, FS_PASS},
+        {"memory", memory_bound, FS_PASS},
+        {"unknown", load_unknown, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("OVS-03", idle, guards);
+}
+
+static void idle_gpu_job_is_a_note(void **state) {
+    (void)state;
+    struct fixture f;
+    idle(&f);
+    fixture_pool(&f, &f.group[0], 1, "0-7");
+    f.group[0].libraries = FSP_LIBRARY_CUDA;
+    f.digest.group_count = 1;
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-03");
+    assert_int_equal(finding->severity, FS_NOTE);
+    assert_non_null(strstr(finding->title, "serial job"));
+    fixture_free(&f);
+}
+
+static void throttled(struct fixture *f) {
+    fixture_clean(f);
+    f->digest.quota = (struct fs_quota){.version = 2,
+                                        .path = (char *)"/job",
+                                        .cpus = 0.5,
+                                        .periods = 100,
+                                        .throttled = 80,
+                                        .throttled_ns = 6 * SECOND,
+                                        .runnable_mean = 2,
+                                        .runnable_peak = 2};
+}
+
+static void no_quota(struct fixture *f) {
+    f->digest.quota.cpus = INFINITY;
+}
+static void wide_quota(struct fixture *f) {
+    f->digest.quota.cpus = 2;
+}
+static void burst(struct fixture *f) {
+    f->digest.quota.periods = 9;
+}
+static void hardly(struct fixture *f) {
+    f->digest.quota.throttled = 5;
+}
+static void one_runnable(struct fixture *f) {
+    f->digest.quota.runnable_mean = 0.4;
+}
+static void quota_unknown(struct fixture *f) {
+    f->digest.quota.cpus = NAN;
+}
+
+static void quota_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"none", no_quota, FS_NOT_APPLICABLE},
+        {"as wide as the mask", wide_quota, FS_PASS},
+        {"burst", burst, FS_PASS},
+        {"hardly throttled", hardly, FS_PASS},
+        {"runnable below it", one_runnable, FS_PASS},
+        {"unknown", quota_unknown, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("OVS-04", throttled, guards);
+}
+
+static struct fs_fork_failure failure;
+
+static void limited(struct fixture *f) {
+    fixture_clean(f);
+    failure = (struct fs_fork_failure){
+        .executable = (char *)"/usr/bin/python3.11", .pid = 100, .error = EAGAIN, .count = 3};
+    f->digest.fork_failures = &failure;
+    f->digest.fork_failure_count = 1;
+}
+
+static void recovered(struct fixture *f) {
+    (void)f;
+    failure.recovered = true;
+}
+static void no_memory(struct fixture *f) {
+    (void)f;
+    failure.error = ENOMEM;
+}
+static void no_failure(struct fixture *f) {
+    f->digest.fork_failure_count = 0;
+}
+static void unseen_failure(struct fixture *f) {
+    f->digest.fork_failure_count = 0;
+    f->digest.pids.refused = 2;
+}
+
+static void limit_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"succeeded later", recovered, FS_PASS},
+        {"another error", no_memory, FS_PASS},
+        {"none", no_failure, FS_PASS},
+        {"counter without a call", unseen_failure, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("OVS-08", limited, guards);
+}
+
+static void uneven(struct fixture *f) {
+    fixture_clean(f);
+    f->group[0].worker_cpu_ns =
+        (struct fs_spread){2, 4 * SECOND, 4 * SECOND, 10 * SECOND, 10 * SECOND, 14 * SECOND};
+    f->group[0].first_idle = 4 * SECOND;
+}
+
+static void turnover(struct fixture *f) {
+    f->group[0].workers = 9;
+}
+static void even(struct fixture *f) {
+    f->group[0].worker_cpu_ns =
+        (struct fs_spread){2, 6 * SECOND, 6 * SECOND, 7 * SECOND, 7 * SECOND, 13 * SECOND};
+}
+static void no_tail(struct fixture *f) {
+    f->group[0].first_idle = 95 * SECOND / 10;
+}
+static void coarse(struct fixture *f) {
+    f->group[0].sample_ns = 3 * SECOND;
+}
+static void server(struct fixture *f) {
+    f->group[0].busy_ns = 4 * SECOND;
+}
+static void spread_unknown(struct fixture *f) {
+    f->group[0].worker_cpu_ns.n = 0;
+}
+static void small_total(struct fixture *f) {
+    f->group[0].worker_cpu_ns.sum = SECOND / 2;
+}
+
+static void balance_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"one after the other", turnover, FS_NOT_APPLICABLE},
+        {"within the limit", even, FS_PASS},
+        {"no tail", no_tail, FS_PASS},
+        {"tail within two samples", coarse, FS_PASS},
+        {"server", server, FS_NOT_APPLICABLE},
+        {"short", small_total, FS_NOT_APPLICABLE},
+        {"short overlap", short_overlap, FS_NOT_APPLICABLE},
+        {"unknown", spread_unknown, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("EFF-01", uneven, guards);
+}
+
+/* A loop of Pool.apply: one worker busy at a time. */
+static void blocking(struct fixture *f) {
+    fixture_clean(f);
+    f->group[0].cpu_ns = f->group[0].window_cpu_ns = f->group[0].run_ns = 10 * SECOND;
+    f->group[0].overlap_ns = 0;
+}
+
+static void blocking_is_named(void **state) {
+    (void)state;
+    struct fixture f;
+    blocking(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "EFF-05");
+    assert_non_null(strstr(finding->cause[0], "Pool.apply"));
+    assert_non_null(strstr(finding->fix[0].text, "apply_async"));
+    assert_int_equal(finding->severity, FS_WARNING);
+    fixture_free(&f);
+}
+
+static void sleeping_pool_is_a_note(void **state) {
+    (void)state;
+    struct fixture f;
+    blocking(&f);
+    f.group[0].sleep_ns = 6 * SECOND;
+    assert_int_equal(fs_verdict_find(fixture_judge(&f, NULL), "EFF-05")->severity, FS_NOTE);
+    fixture_free(&f);
+}
+
+static void side_by_side(struct fixture *f) {
+    f->group[0].kind = FS_GROUP_EXECUTABLE;
+}
+static void short_use(struct fixture *f) {
+    f->group[0].busy_ns = 4 * SECOND;
+}
+static void well_used(struct fixture *f) {
+    f->group[0].window_cpu_ns = 13 * SECOND;
+}
+static void waits_for_requests(struct fixture *f) {
+    f->group[0].sleep_ns = 95 * SECOND / 10;
+}
+static void not_sampled(struct fixture *f) {
+    f->group[0].sample_ns = FS_UNKNOWN;
+}
+
+static void use_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"side by side", side_by_side, FS_NOT_APPLICABLE},
+        {"short", short_use, FS_NOT_APPLICABLE},
+        {"used", well_used, FS_PASS},
+        {"server", waits_for_requests, FS_NOT_APPLICABLE},
+        {"unknown", not_sampled, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("EFF-05", blocking, guards);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean_job_has_no_finding),
+        cmocka_unit_test(teams_are_counted),
+        cmocka_unit_test(teams_guards),
+        cmocka_unit_test(crowd_names_cpu_count),
+        cmocka_unit_test(crowd_by_a_variable),
+        cmocka_unit_test(crowd_guards),
+        cmocka_unit_test(pools_are_judged_together),
+        cmocka_unit_test(idle_guards),
+        cmocka_unit_test(idle_gpu_job_is_a_note),
+        cmocka_unit_test(quota_guards),
+        cmocka_unit_test(limit_guards),
+        cmocka_unit_test(balance_guards),
+        cmocka_unit_test(blocking_is_named),
+        cmocka_unit_test(sleeping_pool_is_a_note),
+        cmocka_unit_test(use_guards),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

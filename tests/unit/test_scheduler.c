@@ -1,0 +1,169 @@
+/* Slurm and PBS facts from environments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tracer/scheduler.h"
+
+static void counts_of_lists(void **state) {
+    (void)state;
+    static const struct {
+        const char *list;
+        int index, count;
+    } cases[] = {
+        {"16(x2),8", 0, 16},
+        {"16(x2),8", 1, 16},
+        {"16(x2),8", 2, 8},
+        {"16(x2),8", 3, -1},
+        {"16(x2),8", -1, -1},
+        {"16(x3)", -1, 16},
+        {"4,4", -1, 4},
+        {"64", 0, 64},
+        {"", 0, -1},
+        {"", -1, -1},
+        {"x", 0, -1},
+        {"16(x", 0, -1},
+        {"16(x2", 0, -1},
+        {"16(x0)", 0, -1},
+        {"16 8", 0, -1},
+        {"99999999999", 0, -1},
+        {"1(x2147483647),2", 2147483647, 2},
+        {"16(x2)8", 0, -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(fs_slurm_count_at(cases[i].list, cases[i].index), cases[i].count);
+}
+
+static void nodes_of_lists(void **state) {
+    (void)state;
+    static const struct {
+        const char *list, *host;
+        int index;
+    } cases[] = {
+        {"n1", "n1", 0},
+        {"n1", "n1.cluster.example", 0},
+        {"n1.cluster", "n1", 0},
+        {"n1", "n2", -1},
+        {"n[1-3]", "n2", 1},
+        {"n[001-003,7],login1", "n002", 1},
+        {"n[001-003,7],login1", "n7", 3},
+        {"n[001-003,7],login1", "login1", 4},
+        {"n[001-003,7],login1", "n2", -1},
+        {"n[1-3]", "n02", -1},
+        {"n[8-12]", "n10", 2},
+        {"a[1-2],b[1-2]", "b2", 3},
+        {"rack[1-2]node", "rack2node", 1},
+        {"rack[1-2]node", "rack2", -1},
+        {"n[1-3", "n2", -1},
+        {"n[3-1]", "n2", -1},
+        {"n[x]", "nx", -1},
+        {"n[]", "n", -1},
+        {"", "n1", -1},
+        {"n[0-99999999999]", "n1", -1},
+        {"n[1-3]", "n99999999999999999999", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(fs_slurm_node_index(cases[i].list, cases[i].host), cases[i].index);
+    assert_int_equal(fs_slurm_node_index(NULL, "n1"), -1);
+}
+
+static void slurm_batch_script(void **state) {
+    (void)state;
+    char *environment[] = {"PATH=/bin",
+                           "SLURM_JOB_ID=42",
+                           "SLURM_JOB_NODELIST=n[1-3]",
+                           "SLURM_JOB_CPUS_PER_NODE=16(x2),8",
+                           "SLURM_CPUS_ON_NODE=16",
+                           "SLURM_JOB_NUM_NODES=3",
+                           "SLURM_NTASKS=5",
+                           "SLURM_CPUS_PER_TASK=8",
+                           "SLURM_PROCID=0",
+                           NULL};
+    struct fs_scheduler facts;
+    assert_int_equal(fs_scheduler_read(environment, "n3.cluster", &facts), 0);
+    assert_string_equal(facts.name, "slurm");
+    assert_string_equal(facts.job, "42");
+    assert_null(facts.step);
+    assert_false(facts.in_step);
+    assert_int_equal(facts.cpus_on_node, 8);
+    assert_int_equal(facts.cpus_per_task, 8);
+    assert_int_equal(facts.tasks, 5);
+    assert_int_equal(facts.nodes, 3);
+    assert_int_equal(facts.step_tasks, FS_UNKNOWN);
+    fs_scheduler_free(&facts);
+}
+
+static void slurm_step(void **state) {
+    (void)state;
+    char *environment[] = {"SLURM_JOB_ID=42",        "SLURM_STEP_ID=1",
+                           "SLURM_PROCID=3",         "SLURM_NODEID=1",
+                           "SLURM_STEP_NUM_TASKS=4", "SLURM_STEP_TASKS_PER_NODE=3,1",
+                           "SLURM_CPUS_ON_NODE=1",   "SLURM_JOB_CPUS_PER_NODE=64(x2)",
+                           "SLURM_NNODES=2",         NULL};
+    struct fs_scheduler facts;
+    assert_int_equal(fs_scheduler_read(environment, "n2", &facts), 0);
+    assert_true(facts.in_step);
+    assert_string_equal(facts.step, "1");
+    assert_int_equal(facts.step_tasks, 4);
+    assert_int_equal(facts.step_tasks_on_node, 1);
+    assert_int_equal(facts.cpus_on_node, 64); /* of the job, not of the step */
+    assert_int_equal(facts.nodes, 2);
+    fs_scheduler_free(&facts);
+    environment[1] = "SLURM_STEP_ID=4294967291"; /* the batch script itself */
+    assert_int_equal(fs_scheduler_read(environment, "n2", &facts), 0);
+    assert_false(facts.in_step);
+    fs_scheduler_free(&facts);
+}
+
+static void pbs_and_none(void **state) {
+    (void)state;
+    char *pbs[] = {"PBS_JOBID=7.server", "NCPUS=32", "PBS_NP=64", "PBS_NUM_NODES=2", NULL};
+    char *odd[] = {"SLURM_JOB_ID=1",
+                   "SLURM_CPUS_PER_TASK=4 ",
+                   "SLURM_NTASKS=-3",
+                   "SLURM_CPUS_ON_NODE=99999999999999",
+                   "SLURM_JOB_CPUS_PER_NODE=((((",
+                   NULL};
+    char *none[] = {"HOME=/root", NULL};
+    struct fs_scheduler facts;
+    assert_int_equal(fs_scheduler_read(pbs, "n", &facts), 0);
+    assert_string_equal(facts.name, "pbs");
+    assert_string_equal(facts.job, "7.server");
+    assert_int_equal(facts.cpus_on_node, 32);
+    assert_int_equal(facts.tasks, 64);
+    fs_scheduler_free(&facts);
+    assert_int_equal(fs_scheduler_read(odd, "n", &facts), 0);
+    assert_int_equal(facts.cpus_per_task, FS_UNKNOWN);
+    assert_int_equal(facts.tasks, FS_UNKNOWN);
+    assert_int_equal(facts.cpus_on_node, FS_UNKNOWN);
+    fs_scheduler_free(&facts);
+    assert_int_equal(fs_scheduler_read(none, "n", &facts), 0);
+    assert_null(facts.name);
+    assert_null(facts.job);
+    assert_int_equal(facts.nodes, FS_UNKNOWN);
+    fs_scheduler_free(&facts);
+}
+
+static void launchers_are_known(void **state) {
+    (void)state;
+    assert_true(fs_is_launcher("srun"));
+    assert_true(fs_is_launcher("/usr/bin/mpirun"));
+    assert_true(fs_is_launcher("/opt/x/mpiexec.hydra"));
+    assert_false(fs_is_launcher("python3"));
+    assert_false(fs_is_launcher("/usr/bin/srun/x"));
+    assert_false(fs_is_launcher(""));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_of_lists),    cmocka_unit_test(nodes_of_lists),
+        cmocka_unit_test(slurm_batch_script), cmocka_unit_test(slurm_step),
+        cmocka_unit_test(pbs_and_none),       cmocka_unit_test(launchers_are_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/*
+ * cmd_run.c - forksight run: starts the job, collects while it runs, reports at its end.
+ */
+#include "tracer/commands.h"
+
+#include "report/commands.h"
+#include "report/thresholds.h"
+#include "tracer/clock.h"
+#include "tracer/collector.h"
+#include "tracer/jobdir.h"
+#include "tracer/launch.h"
+#include "tracer/supervise.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Processes that outlive the main one by this much are worth a word. */
+static const int64_t linger = 1200 * FS_MILLISECOND;
+static const int64_t linger_step = 20 * FS_MILLISECOND;
+static const long period_default_ms = 1000, period_least_ms = 20, period_most_ms = 60000;
+
+struct options {
+    const char *directory;
+    bool quiet, repair_env;
+    long period_ms;
+    struct fs_thresholds *thresholds; /* NULL: nothing was set */
+    char **command;
+};
+
+static const char help[] =
+    "Usage: forksight run [OPTION]... -- CMD...\n"
+    "\n"
+    "Runs CMD, records its processes and threads, and prints at its end (to stderr)\n"
+    "what is wrong with the job. The exit status is CMD's; 125: forksight failed and\n"
+    "CMD was not started, 126: CMD cannot be executed, 127: CMD was not found.\n"
+    "\n"
+    "  -o, --output DIR          job directory, new or empty (default: $FORKSIGHT_DIR,\n"
+    "                            else forksight-<job or host-pid-time> here);\n"
+    "                            %j job, %s step, %h host, %p pid\n"
+    "  -q, --quiet               record only; `forksight report DIR` prints\n"
+    "      --threshold RULE.NAME=VALUE\n"
+    "                            another limit for a rule (repeatable)\n"
+    "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
+    "      --no-env-repair       do not follow into programs that are started with an\n"
+    "                            empty environment\n"
+    "      --period MS           longest time between two samples (default 1000)\n"
+    "  -h, --help                this text\n"
+    "\n"
+    "Environment: FORKSIGHT_DIR (as -o), FORKSIGHT_LOCAL_DIR (node-local place of the\n"
+    "segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit), FORKSIGHT_PERIOD (as\n"
+    "--period), FORKSIGHT_CONFIG (as --config).\n";
+
+static int complain(int status, const char *text) {
+    fprintf(stderr, "forksight: %s\n", text);
+    return status;
+}
+
+/* -1: no such period. */
+static long parse_period(const char *text) {
+    char *end;
+    const long period = strtol(text, &end, 10);
+
+    return *text && !*end && period >= period_least_ms && period <= period_most_ms ? period : -1;
+}
+
+static int set_period(struct options *options, const char *text, const char *from) {
+    char message[256];
+
+    options->period_ms = parse_period(text);
+    if (options->period_ms > 0) return 0;
+    snprintf(message, sizeof message, "%s: \"%.80s\" is no period; give %ld to %ld milliseconds", from, text,
+             period_least_ms, period_most_ms);
+    complain(FS_EXIT_USAGE, message);
+    return -1;
+}
+
+enum { OPTION_THRESHOLD = 256, OPTION_CONFIG, OPTION_NO_REPAIR, OPTION_PERIOD };
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"threshold", required_argument, NULL, OPTION_THRESHOLD},
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"no-env-repair", no_argument, NULL, OPTION_NO_REPAIR},
+    {"period", required_argument, NULL, OPTION_PERIOD},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+static int set_limits(struct options *options, int letter, const char *text) {
+    char error[FS_ERROR_SIZE];
+
+    if (!options->thresholds) options->thresholds = fs_thresholds_new();
+    if (!options->thresholds) return complain(FS_EXIT_FAILED, "out of memory"), -1;
+    const int result = letter == OPTION_CONFIG
+                           ? fs_thresholds_read(options->thresholds, text, error, sizeof error)
+                           : fs_thresholds_set(options->thresholds, text, error, sizeof error);
+    if (result != 0) complain(FS_EXIT_USAGE, error);
+    return result;
+}
+
+static int refuse_option(bool lacks_value, const char *word) {
+    char message[256];
+
+    snprintf(message, sizeof message, "%s \"%.100s\"; see forksight run --help",
+             lacks_value ? "a value is missing after" : "unknown option", word);
+    return complain(FS_EXIT_USAGE, message);
+}
+
+/* One pass over the arguments: the file of limits goes before single ones, wherever it stands. */
+static int parse_pass(int argc, char **argv, struct options *options, bool limits_only) {
+    int letter;
+
+    optind = 0;
+    opterr = 0;
+    while ((letter = getopt_long(argc, argv, "+:o:qh", long_options, NULL)) != -1) {
+        const bool is_config = letter == OPTION_CONFIG;
+        if (is_config && limits_only && set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
+        if (limits_only || is_config) continue;
+        if (letter == 'o') options->directory = optarg;
+        else if (letter == 'q') options->quiet = true;
+        else if (letter == OPTION_NO_REPAIR) options->repair_env = false;
+        else if (letter == OPTION_THRESHOLD) {
+            if (set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
+        } else if (letter == OPTION_PERIOD) {
+            if (set_period(options, optarg, "--period") != 0) return FS_EXIT_USAGE;
+        } else if (letter == 'h') {
+            fputs(help, stdout);
+            exit(fflush(stdout) == 0 ? FS_EXIT_OK : FS_EXIT_FAILED);
+        } else {
+            return refuse_option(letter == ':', argv[optind - 1]);
+        }
+    }
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct options *options) {
+    const char *period = getenv("FORKSIGHT_PERIOD"), *config = getenv("FORKSIGHT_CONFIG");
+
+    *options = (struct options){
+        .directory = getenv("FORKSIGHT_DIR"), .repair_env = true, .period_ms = period_default_ms};
+    if (period && *period && set_period(options, period, "FORKSIGHT_PERIOD") != 0) return FS_EXIT_USAGE;
+    int status = parse_pass(argc, argv, options, true);
+    if (status == 0 && !options->thresholds && config && *config &&
+        set_limits(options, OPTION_CONFIG, config) != 0)
+        status = FS_EXIT_USAGE;
+    if (status == 0) status = parse_pass(argc, argv, options, false);
+    if (status != 0) return status;
+    options->command = argv + optind;
+    if (options->command[0] && options->command[0][0]) return 0;
+    return complain(FS_EXIT_USAGE, "no command; say what to run: forksight run -- CMD (forksight run --help)");
+}
+
+static void flush_interim(void *data) {
+    void **both = data;
+
+    fs_collector_interim(both[0], both[1]);
+}
+
+/* While the main process lives. */
+static void follow(struct fs_collector *collector, struct fs_supervisor *supervisor) {
+    int64_t due = fs_now();
+
+    while (!supervisor->ended) {
+        fs_supervise_until(supervisor, due);
+        const int64_t now = fs_now();
+        collector->cohorts.frozen = supervisor->interrupted != 0;
+        if (supervisor->ended || now < due) continue;
+        due = fs_collector_tick(collector, now);
+        if (now - collector->t_interim >= collector->interim_every_ns)
+            fs_collector_interim(collector, supervisor);
+    }
+}
+
+/* Others may outlive the main process a little, and some for good. */
+static void follow_rest(struct fs_collector *collector, struct fs_supervisor *supervisor) {
+    const int64_t until = supervisor->t_end + linger;
+
+    fs_collector_look(collector, fs_now());
+    while (fs_collector_alive(collector) > 0 && fs_now() < until) {
+        if (fs_supervise_until(supervisor, fs_now() + linger_step) != 0) return;
+        fs_collector_look(collector, fs_now());
+    }
+}
+
+static int report_start_failure(const struct options *options, bool exec_failed, int reason) {
+    char message[512];
+
+    if (!exec_failed) {
+        snprintf(message, sizeof message, "cannot start a process: %s", strerror(reason));
+        return complain(FS_EXIT_FAILED, message);
+    }
+    const bool not_found = reason == ENOENT || reason == ENOTDIR;
+    snprintf(message, sizeof message, "%.300s: %s%s", options->command[0],
+             not_found ? "not found" : strerror(reason),
+             not_found && !strchr(options->command[0], '/')
+                 ? " (neither in PATH nor a command of forksight, see forksight --help)"
+                 : "; name a program that can be executed");
+    return complain(not_found ? FS_EXIT_NOT_FOUND : FS_EXIT_NOT_EXECUTABLE, message);
+}
+
+/* From the start of the application to its exit status. */
+static int run_job(const struct options *options, struct fs_jobdir *job, struct fs_collector *collector,
+                   char *const environment[]) {
+    struct fs_supervisor supervisor = {.flush = flush_interim};
+    void *both[] = {collector, &supervisor};
+    char error[FS_ERROR_SIZE];
+    bool exec_failed;
+
+    supervisor.data = both;
+    if (fs_supervise_start(&supervisor, options->command, environment, &exec_failed) != 0) {
+        const int reason = errno;
+        fs_jobdir_undo(job);
+        return report_start_failure(options, exec_failed, reason);
+    }
+    fs_collector_started(collector, &supervisor);
+    follow(collector, &supervisor);
+    follow_rest(collector, &supervisor);
+    if (fs_collector_finish(collector, &supervisor, error, sizeof error) != 0) {
+        complain(FS_EXIT_FAILED, error);
+    } else {
+        fs_folder_remove(job);
+        if (!options->quiet) {
+            const char *directory = job->path;
+            const struct fs_report_options report = {.thresholds = options->thresholds};
+            fs_report_print(&directory, 1, stderr, &report);
+        }
+    }
+    fs_supervise_end(&supervisor);
+    return fs_exit_status(supervisor.status);
+}
+
+int fs_cmd_run(int argc, char **argv) {
+    const char *place = getenv("FORKSIGHT_LOCAL_DIR");
+    char preload[PATH_MAX], error[FS_ERROR_SIZE];
+    struct fs_collector collector;
+    struct options options;
+    struct fs_jobdir job;
+    int status = parse(argc, argv, &options);
+
+    if (place && !*place) place = NULL;
+    if (status != 0) goto out;
+    status = FS_EXIT_FAILED;
+    if (fs_start_ticks(getpid()) == 0) {
+        complain(status, "cannot read /proc; mount it, forksight needs it");
+        goto out;
+    }
+    if (fs_preload_find(preload, sizeof preload, error, sizeof error) != 0 ||
+        fs_jobdir_make(&job, options.directory, error, sizeof error) != 0) {
+        complain(status, error);
+        goto out;
+    }
+    fs_folder_sweep(place);
+    if (fs_folder_make(&job, place, error, sizeof error) != 0) {
+        fs_jobdir_undo(&job);
+        complain(status, error);
+        goto out;
+    }
+    char **environment = fs_environment_make(preload, job.folder, options.repair_env, options.command[0]);
+    if (fs_collector_open(&collector, &job, options.command, options.period_ms * FS_MILLISECOND, error,
+                          sizeof error) != 0 ||
+        !environment) {
+        fs_jobdir_undo(&job);
+        complain(status, environment ? error : "out of memory");
+    } else {
+        status = run_job(&options, &job, &collector, environment);
+    }
+    fs_collector_close(&collector);
+    fs_environment_free(environment);
+out:
+    fs_thresholds_free(options.thresholds);
+    return status;
+}

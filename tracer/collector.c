@@ -1,0 +1,254 @@
+/* collector.c - see collector.h. */
+#include "tracer/collector.h"
+
+#include "tracer/clock.h"
+#include "tracer/detail.h"
+#include "tracer/mask.h"
+#include "tracer/topology.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static const int64_t shortest_period = 20 * FS_MILLISECOND;
+static const int64_t shortest_sample = 100 * FS_MILLISECOND; /* ticks of /proc are 10 ms */
+static const int64_t first_interim = 10 * FS_SECOND, longest_interim = 60 * FS_SECOND;
+enum { COST_SHARE = 200, ELAPSED_SHARE = 100, RECORDS_MAX = 20000 };
+
+/* FORKSIGHT_MAX_MB, or 16 MiB or 128 KiB for each CPU of the job, the larger. */
+static int64_t folder_limit(hwloc_const_bitmap_t mask) {
+    const char *wanted = getenv("FORKSIGHT_MAX_MB");
+    const long megabytes = wanted ? strtol(wanted, NULL, 10) : 0;
+    const int64_t by_cpus = (int64_t)fs_mask_weight(mask) * (128 << 10);
+
+    if (megabytes > 0) return (int64_t)megabytes << 20;
+    return by_cpus > 16 << 20 ? by_cpus : 16 << 20;
+}
+
+static int fill_meta(struct fs_collector *collector, char **command) {
+    struct fs_meta *meta = &collector->meta;
+    char boot_id[64], here[PATH_MAX];
+
+    fs_boot_id(boot_id, sizeof boot_id);
+    meta->host = strdup(collector->job->host);
+    meta->folder = strdup(collector->job->folder);
+    meta->boot_id = strdup(boot_id);
+    meta->directory = getcwd(here, sizeof here) ? strdup(here) : NULL;
+    meta->command = command;
+    for (meta->command_count = 0; command[meta->command_count];)
+        meta->command_count++;
+    meta->start = fs_now();
+    meta->start_realtime = fs_clock_read(CLOCK_REALTIME);
+    meta->collector = getpid();
+    meta->collector_start = fs_start_ticks(getpid());
+    meta->mask_start = collector->mask_start ? fs_mask_text(collector->mask_start) : NULL;
+    meta->oom_kills = collector->oom_kills;
+    return meta->host && meta->folder && meta->boot_id ? 0 : -1;
+}
+
+static void read_node(struct fs_collector *collector) {
+    collector->mask_start = fs_mask_own();
+    if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
+    collector->cgroups = fs_cgroups_find("", 0);
+    collector->oom_kills = FS_UNKNOWN;
+    if (!collector->cgroups) return;
+    fs_cgroups_read(collector->cgroups, &collector->at_start);
+    collector->oom_kills = fs_cgroups_oom_kills(collector->cgroups);
+}
+
+int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, char **command,
+                      int64_t period_max_ns, char *error, size_t error_size) {
+    *collector = (struct fs_collector){.job = job, .fold.directory = -1, .period_ns = shortest_period,
+                                       .period_max_ns = period_max_ns, .interim_every_ns = first_interim,
+                                       .shm_size = FS_UNKNOWN, .shm_free_min = FS_UNKNOWN};
+    fs_table_init(&collector->table);
+    collector->table.run_pid = getpid();
+    collector->cohorts.table = &collector->table;
+    read_node(collector);
+    collector->limit_bytes = folder_limit(collector->mask_start);
+    if (fs_sampler_open(&collector->sampler, &collector->table) != 0) {
+        snprintf(error, error_size, "cannot read /proc: %s; forksight needs it mounted", strerror(errno));
+        return -1;
+    }
+    if (fs_fold_open(&collector->fold, &collector->table, job->folder) != 0 ||
+        fill_meta(collector, command) != 0) {
+        snprintf(error, error_size, "cannot open %s: %s", job->folder, strerror(errno));
+        return -1;
+    }
+    if (fs_meta_write(job, &collector->meta) != 0) {
+        const int reason = errno;
+        snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR", job->path,
+                 strerror(reason));
+        return errno = reason, -1;
+    }
+    return 0;
+}
+
+void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
+    struct fs_record *record = fs_table_add(&collector->table, supervisor->pid);
+
+    collector->table.main_pid = supervisor->pid;
+    collector->meta.main_pid = supervisor->pid;
+    collector->meta.start = supervisor->t_start;
+    collector->cpu_start = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID);
+    collector->t_interim = supervisor->t_start;
+    collector->t_oom_look = supervisor->t_start;
+    if (record) {
+        record->birth = FS_BIRTH_RUN;
+        record->ppid = collector->table.run_pid;
+        record->t_fork = supervisor->t_start;
+        record->t_seen = supervisor->t_start;
+        record->witnesses = FS_WITNESS_PARENT;
+    }
+    fs_meta_write(collector->job, &collector->meta);
+}
+
+/* Over its limit the folder gets another name, so that the shim finds no place for
+ * more: segments that exist go on. */
+static void keep_limit(struct fs_collector *collector) {
+    char hidden[PATH_MAX + 16];
+    const bool over = collector->fold.bytes > collector->limit_bytes;
+
+    if (over == collector->folder_hidden || !collector->job->folder[0]) return;
+    snprintf(hidden, sizeof hidden, "%s.full", collector->job->folder);
+    if (over ? rename(collector->job->folder, hidden) == 0 : rename(hidden, collector->job->folder) == 0)
+        collector->folder_hidden = over;
+}
+
+static void look_for_oom(struct fs_collector *collector, int64_t now) {
+    const int64_t kills = collector->cgroups ? fs_cgroups_oom_kills(collector->cgroups) : FS_UNKNOWN;
+
+    if (kills > collector->oom_kills && collector->oom_kills != FS_UNKNOWN &&
+        collector->oom_count < FS_OOMS_KEPT)
+        collector->ooms[collector->oom_count++] =
+            (struct fs_oom){.after = collector->t_oom_look, .before = now};
+    collector->oom_kills = kills;
+    collector->t_oom_look = now;
+}
+
+static void look_at_shm(struct fs_collector *collector) {
+    struct statvfs space;
+
+    if (statvfs("/dev/shm", &space) != 0) return;
+    const int64_t available = (int64_t)space.f_bfree * (int64_t)space.f_frsize;
+    collector->shm_size = (int64_t)space.f_blocks * (int64_t)space.f_frsize;
+    if (collector->shm_free_min == FS_UNKNOWN || available < collector->shm_free_min)
+        collector->shm_free_min = available;
+}
+
+static void look(struct fs_collector *collector, int64_t now, bool full) {
+    /* A quarter of the room is enough for what lives; the rest keeps the dead for a
+     * reader after an accident. */
+    const bool pressed = collector->fold.bytes > collector->limit_bytes / 4 ||
+                         collector->table.count > RECORDS_MAX;
+
+    fs_fold_pass(&collector->fold, now, pressed);
+    keep_limit(collector);
+    fs_sampler_discover(&collector->sampler, now, full);
+    if (full) fs_sampler_sample(&collector->sampler, now);
+    fs_cohorts_assign(&collector->cohorts, now);
+    if (!full) return;
+    fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
+    look_for_oom(collector, now);
+    look_at_shm(collector);
+    if (collector->table.count > RECORDS_MAX) fs_cohorts_forget(&collector->cohorts, RECORDS_MAX / 2, now);
+}
+
+void fs_collector_look(struct fs_collector *collector, int64_t now) { look(collector, now, true); }
+
+int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
+    const int64_t cpu = fs_clock_read(CLOCK_THREAD_CPUTIME_ID);
+    const int64_t since = collector->sampler.t_full == FS_UNKNOWN
+                              ? now - collector->meta.start
+                              : now - collector->sampler.t_full;
+    const bool full = since >= shortest_sample || collector->period_ns >= shortest_sample;
+
+    look(collector, now, full);
+    const int64_t cost = fs_clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu;
+    int64_t period = (now - collector->meta.start) / ELAPSED_SHARE;
+    if (period < shortest_period) period = shortest_period;
+    if (period > collector->period_max_ns) period = collector->period_max_ns;
+    if (period < cost * COST_SHARE) period = cost * COST_SHARE;
+    collector->period_ns = period;
+    return fs_now() + period;
+}
+
+int fs_collector_alive(const struct fs_collector *collector) {
+    int alive = 0;
+
+    for (const struct fs_record *record = collector->table.first; record; record = record->next)
+        alive += !record->over && !record->zombie;
+    return alive;
+}
+
+static int write_digest(FILE *out, const void *digest) { return fs_digest_write(digest, out); }
+
+struct detail { const struct fs_evaluation *evaluation; const struct fs_meta *meta; };
+
+static int write_detail(FILE *out, const void *data) {
+    const struct detail *detail = data;
+
+    return fs_detail_write(detail->evaluation, detail->meta->host, detail->meta->start_realtime, out);
+}
+
+static int write_files(struct fs_collector *collector, const struct fs_supervisor *supervisor, bool final) {
+    struct fs_evaluation evaluation;
+    struct fs_digest digest;
+    char name[300];
+    int failed = fs_collector_digest(collector, supervisor, final, &digest, &evaluation) != 0 ? errno : 0;
+
+    snprintf(name, sizeof name, "%s.detail", collector->job->host);
+    const struct detail detail = {&evaluation, &collector->meta};
+    if (!failed && fs_jobdir_write(collector->job, name, write_detail, &detail) != 0) failed = errno;
+    snprintf(name, sizeof name, "%s.digest", collector->job->host);
+    if (!failed && fs_jobdir_write(collector->job, name, write_digest, &digest) != 0) failed = errno;
+    fs_digest_free(&digest);
+    return failed ? (errno = failed, -1) : 0;
+}
+
+void fs_collector_interim(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
+    const int64_t now = fs_now();
+
+    write_files(collector, supervisor, false);
+    collector->t_interim = now;
+    if (collector->interim_every_ns < longest_interim) collector->interim_every_ns *= 2;
+    if (collector->interim_every_ns > longest_interim) collector->interim_every_ns = longest_interim;
+}
+
+int fs_collector_save(struct fs_collector *collector) { return write_files(collector, NULL, true); }
+
+int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                        char *error, size_t error_size) {
+    int failed = write_files(collector, supervisor, true) != 0 ? errno : 0;
+
+    collector->meta.finished = true;
+    if (!failed && fs_meta_write(collector->job, &collector->meta) != 0) failed = errno;
+    if (!failed) return 0;
+    snprintf(error, error_size,
+             "cannot write the record into %s: %s; make room there, then: forksight report %s",
+             collector->job->path, strerror(failed), collector->job->path);
+    return errno = failed, -1;
+}
+
+void fs_collector_close(struct fs_collector *collector) {
+    struct fs_meta *meta = &collector->meta;
+
+    fs_cohorts_free(&collector->cohorts);
+    fs_sampler_close(&collector->sampler);
+    fs_fold_close(&collector->fold);
+    fs_table_free(&collector->table);
+    fs_cgroup_snapshot_free(&collector->at_start);
+    fs_cgroups_free(collector->cgroups);
+    if (collector->topology) hwloc_topology_destroy(collector->topology);
+    hwloc_bitmap_free(collector->mask_start);
+    free(meta->host);
+    free(meta->folder);
+    free(meta->boot_id);
+    free(meta->directory);
+    free(meta->mask_start);
+    *meta = (struct fs_meta){0};
+}

@@ -1,0 +1,84 @@
+/*
+ * collector.h - gathers the facts of one node while the job runs.
+ *
+ * The collector has no thread of its own: whoever supervises the job calls
+ * fs_collector_tick() when it is due. A tick folds the segments, looks into
+ * /proc, and says when the next one is due: often at first, rarely later, and
+ * never so often that ticks take more than half a percent of a core.
+ */
+#ifndef FS_COLLECTOR_H
+#define FS_COLLECTOR_H
+
+#include "tracer/cgroup.h"
+#include "tracer/cohort.h"
+#include "tracer/digest.h"
+#include "tracer/evaluation.h"
+#include "tracer/fold.h"
+#include "tracer/jobdir.h"
+#include "tracer/process_table.h"
+#include "tracer/sampler.h"
+#include "tracer/supervise.h"
+
+enum { FS_OOMS_KEPT = 64 };
+
+struct fs_collector {
+    struct fs_jobdir *job;
+    struct fs_meta meta;
+    struct fs_table table;
+    struct fs_fold fold;
+    struct fs_sampler sampler;
+    struct fs_cohorts cohorts;
+    struct fs_cgroups *cgroups;
+    struct fs_cgroup_snapshot at_start;
+    hwloc_topology_t topology;       /* NULL: unknown */
+    hwloc_bitmap_t mask_start;
+    struct fs_oom ooms[FS_OOMS_KEPT]; size_t oom_count;
+    int64_t oom_kills, t_oom_look;
+    int64_t shm_size, shm_free_min;
+    int64_t cpu_start;               /* of this process when the job started */
+    int64_t period_ns, period_max_ns;
+    int64_t t_interim, interim_every_ns;
+    int64_t limit_bytes;             /* of the segment folder */
+    bool folder_hidden;              /* renamed away, for it is over the limit */
+    bool recovered;                  /* there was no sampling: folded after the collector was gone */
+};
+
+/*
+ * Prepares for a job that is about to start: reads the node (topology, mask, control
+ * groups), opens the segment folder, writes meta.json. `command` must outlive the
+ * collector. Returns 0, or -1 with errno and a sentence in error.
+ */
+int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, char **command,
+                      int64_t period_max_ns, char *error, size_t error_size);
+
+/* The command runs as a child of this process. */
+void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor);
+
+/* Returns when the next tick is due (CLOCK_MONOTONIC). */
+int64_t fs_collector_tick(struct fs_collector *collector, int64_t now);
+
+/* Writes a digest of the job so far. Errors are ignored: a later one may succeed. */
+void fs_collector_interim(struct fs_collector *collector, const struct fs_supervisor *supervisor);
+
+/* A last full look. */
+void fs_collector_look(struct fs_collector *collector, int64_t now);
+
+/* Recorded processes that are alive. */
+int fs_collector_alive(const struct fs_collector *collector);
+
+/* Closes the record (supervisor NULL: nobody waited for the job): writes detail, digest and meta.json. Returns 0, or -1 with errno and a
+ * sentence in error; the segment folder is then kept. */
+int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                        char *error, size_t error_size);
+
+/* Writes detail and digest, but leaves the record open: the job may go on. 0, or -1 with errno. */
+int fs_collector_save(struct fs_collector *collector);
+
+void fs_collector_close(struct fs_collector *collector);
+
+/* The digest of what is known now (digest.c); the caller frees it. supervisor may be NULL (then
+ * the end of the main process is taken from its record). Returns 0, or -1 with errno. */
+int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                        bool final, struct fs_digest *digest, struct fs_evaluation *evaluation);
+
+#endif

@@ -1,0 +1,217 @@
+/*
+ * collector_digest.c - the digest as a whole: the node, the job, and what the parts add.
+ */
+#include "tracer/collector.h"
+
+#include "tracer/clock.h"
+#include "tracer/mask.h"
+#include "tracer/scheduler.h"
+#include "tracer/topology.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Adds the machine's CPUs in their order until `count` are in mask. */
+static void widen(hwloc_bitmap_t mask, hwloc_topology_t topology, int count) {
+    hwloc_const_bitmap_t all = hwloc_topology_get_topology_cpuset(topology);
+    unsigned cpu;
+
+    hwloc_bitmap_foreach_begin(cpu, all) {
+        if (fs_mask_weight(mask) >= count) break;
+        hwloc_bitmap_set(mask, cpu);
+    }
+    hwloc_bitmap_foreach_end();
+}
+
+/*
+ * The CPUs that the job may use here: those that forksight started with, cut with the
+ * cpuset of the control group. A step of Slurm may have been bound to fewer than the job
+ * was granted; then as many as that, of which only the number is known for certain.
+ */
+static void fill_job_mask(const struct fs_collector *collector, struct fs_digest *digest) {
+    hwloc_const_bitmap_t cpuset = collector->at_start.cpuset;
+
+    if (!collector->mask_start) return;
+    digest->mask_start = hwloc_bitmap_dup(collector->mask_start);
+    digest->mask_job = hwloc_bitmap_dup(collector->mask_start);
+    digest->mask_job_from = "mask";
+    if (!digest->mask_job) return;
+    if (cpuset && !hwloc_bitmap_iszero(cpuset) && !hwloc_bitmap_isincluded(digest->mask_job, cpuset) &&
+        hwloc_bitmap_intersects(digest->mask_job, cpuset)) {
+        hwloc_bitmap_and(digest->mask_job, digest->mask_job, cpuset);
+        digest->mask_job_from = "cpuset";
+    }
+    if (!collector->topology || digest->scheduler.cpus_on_node <= fs_mask_weight(digest->mask_job)) return;
+    widen(digest->mask_job, collector->topology, digest->scheduler.cpus_on_node);
+    digest->mask_job_from = "slurm";
+}
+
+static int fill_command(const struct fs_meta *meta, struct fs_digest *digest) {
+    digest->host = strdup(meta->host);
+    digest->directory = meta->directory ? strdup(meta->directory) : NULL;
+    digest->command = calloc(meta->command_count + 1, sizeof *digest->command);
+    if (!digest->host || !digest->command) return -1;
+    for (size_t i = 0; i < meta->command_count; i++) {
+        digest->command[i] = strdup(meta->command[i]);
+        if (!digest->command[i]) return -1;
+        digest->command_count = i + 1;
+    }
+    const char *program = meta->command_count ? meta->command[0] : "";
+    const char *slash = strrchr(program, '/');
+    if (fs_is_launcher(program)) digest->launcher = strdup(slash ? slash + 1 : program);
+    return 0;
+}
+
+static void fill_topology(const struct fs_collector *collector, struct fs_digest *digest) {
+    char hash[FS_TOPOLOGY_HASH_SIZE];
+
+    if (!collector->topology || hwloc_topology_dup(&digest->topology, collector->topology) != 0) {
+        digest->topology = NULL;
+        return;
+    }
+    char *text = fs_topology_text(collector->topology);
+    if (!text) return;
+    fs_topology_hash(text, hash);
+    digest->topology_hash = strdup(hash);
+    free(text);
+}
+
+static void fill_cgroups(const struct fs_collector *collector, struct fs_digest *digest) {
+    struct fs_cgroup_snapshot at_end = {0};
+
+    if (!collector->cgroups || fs_cgroups_read(collector->cgroups, &at_end) != 0) return;
+    fs_cgroup_difference(&collector->at_start, &at_end, digest);
+    fs_cgroup_snapshot_free(&at_end);
+}
+
+static void fill_samples(const struct fs_collector *collector, struct fs_digest *digest) {
+    const struct fs_sampler *sampler = &collector->sampler;
+
+    if (collector->recovered || sampler->samples == 0) return;
+    digest->busy_cpus_peak = sampler->busy_cpus_peak;
+    digest->cpus_busy = fs_sampler_busy_cpus(sampler);
+    digest->active_ns = sampler->active_ns;
+    if (sampler->runnable_samples > 0) {
+        digest->quota.runnable_mean =
+            (double)sampler->runnable_sum / (double)sampler->runnable_samples;
+        digest->quota.runnable_peak = sampler->runnable_peak;
+    }
+}
+
+static void fill_shm(const struct fs_collector *collector, struct fs_digest *digest) {
+    digest->shm.size = collector->shm_size;
+    digest->shm.free_min = collector->shm_free_min;
+    digest->shm.ours = strncmp(collector->meta.folder, "/dev/shm/", 9) == 0;
+    digest->shm.own_bytes = digest->shm.ours ? collector->fold.bytes : 0;
+}
+
+static void fill_own_cost(const struct fs_collector *collector, struct fs_digest *digest) {
+    struct rusage usage;
+
+    digest->complete.samples = collector->sampler.samples;
+    if (collector->recovered) return;
+    digest->complete.collector_cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
+    if (getrusage(RUSAGE_SELF, &usage) == 0) digest->complete.collector_maxrss_kib = usage.ru_maxrss;
+}
+
+static void fill_work(const struct fs_collector *collector, const struct fs_evaluation *evaluation,
+                      struct fs_digest *digest) {
+    digest->cpu_ns = collector->table.forgotten_cpu_ns;
+    for (const struct fs_record *record = collector->table.first; record; record = record->next) {
+        const int64_t cpu = fs_record_cpu(record);
+        if (cpu > 0) digest->cpu_ns += cpu;
+    }
+    digest->wall_ns = evaluation->t_end - evaluation->t_start;
+    if (digest->wall_ns > 0) digest->busy_mean = (double)digest->cpu_ns / (double)digest->wall_ns;
+}
+
+static void fill_main(const struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                      struct fs_digest *digest) {
+    const struct fs_record *record = fs_table_find(&collector->table, collector->table.main_pid,
+                                                   collector->meta.start);
+
+    digest->main_pid = collector->table.main_pid;
+    digest->status = FS_UNKNOWN;
+    if (supervisor && supervisor->ended) digest->status = supervisor->status;
+    else if (record && record->exit != FSP_EXIT_NONE && record->exit != FSP_EXIT_ABORT && record->over)
+        digest->status = (record->exit_code & 0xff) << 8;
+    digest->interrupted = supervisor ? supervisor->interrupted : 0;
+    const struct fs_image *image = record ? fs_record_image(record) : NULL;
+    if (!image) return;
+    digest->variables = fs_copy_variables(image->variables, image->variable_count);
+    digest->variable_count = digest->variables ? image->variable_count : 0;
+}
+
+/* What `run` learned from its own wait for the main process. */
+static void note_main_end(struct fs_table *table, const struct fs_supervisor *supervisor) {
+    struct fs_record *record = fs_table_find(table, supervisor->pid, supervisor->t_start);
+    const struct rusage *usage = &supervisor->usage;
+
+    if (!record || record->reaper) return;
+    record->status = supervisor->status;
+    record->status_known = true;
+    record->reaper = table->run_pid;
+    record->t_reaped = supervisor->t_end;
+    record->reaped_ns = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * FS_SECOND +
+                        (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
+    if (record->maxrss_kib == FS_UNKNOWN) record->maxrss_kib = usage->ru_maxrss;
+    fs_record_close(table, record);
+}
+
+static struct fs_evaluation evaluation_of(struct fs_collector *collector,
+                                          const struct fs_supervisor *supervisor) {
+    const struct fs_record *record = fs_table_find(&collector->table, collector->table.main_pid,
+                                                   collector->meta.start);
+    const int64_t now = fs_now(), end = record ? fs_record_end(record) : FS_UNKNOWN;
+    struct fs_evaluation evaluation = {
+        .table = &collector->table,
+        .cohorts = &collector->cohorts,
+        .sampler = collector->recovered ? NULL : &collector->sampler,
+        .fold = &collector->fold,
+        .t_start = collector->meta.start,
+        .t_end = now,
+        .t_closed = now,
+        .t_interrupted = FS_UNKNOWN,
+        .ooms = collector->ooms,
+        .oom_count = collector->oom_count,
+    };
+
+    if (supervisor && supervisor->ended) evaluation.t_end = supervisor->t_end;
+    else if (end != FS_UNKNOWN) evaluation.t_end = end;
+    if (supervisor && supervisor->interrupted) {
+        evaluation.interrupted = supervisor->interrupted;
+        evaluation.t_interrupted = supervisor->t_interrupted;
+    }
+    return evaluation;
+}
+
+int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                        bool final, struct fs_digest *digest, struct fs_evaluation *evaluation) {
+    fs_digest_init(digest);
+    if (supervisor && supervisor->ended) note_main_end(&collector->table, supervisor);
+    fs_fold_settle(&collector->table);
+    *evaluation = evaluation_of(collector, supervisor);
+    digest->start_realtime = collector->meta.start_realtime;
+    if (fill_command(&collector->meta, digest) != 0 ||
+        fs_scheduler_read(environ, collector->meta.host, &digest->scheduler) != 0)
+        return errno = ENOMEM, -1;
+    fill_topology(collector, digest);
+    fill_job_mask(collector, digest);
+    evaluation->mask_job = digest->mask_job;
+    fill_cgroups(collector, digest);
+    fill_samples(collector, digest);
+    fill_shm(collector, digest);
+    fill_work(collector, evaluation, digest);
+    fill_main(collector, supervisor, digest);
+    digest->complete.interim = !final;
+    digest->complete.recovered = collector->recovered;
+    fs_evaluate_completeness(evaluation, digest);
+    fill_own_cost(collector, digest);
+    if (fs_evaluate_groups(evaluation, digest) != 0 || fs_evaluate_incidents(evaluation, digest) != 0)
+        return errno = ENOMEM, -1;
+    return 0;
+}

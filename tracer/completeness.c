@@ -1,0 +1,63 @@
+/*
+ * completeness.c - how many processes and events were seen, how many were not, and why.
+ */
+#include "tracer/evaluation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Parent, kind of birth, start, end (or alive) and mask are all known. */
+static bool is_whole(const struct fs_record *record) {
+    const bool ended = record->over || record->zombie;
+
+    return record->ppid > 0 && record->birth != FSP_BIRTH_UNKNOWN &&
+           (record->t_fork != FS_UNKNOWN || record->t_start != FS_UNKNOWN) && record->mask != 0 &&
+           (!ended || fs_record_end(record) != FS_UNKNOWN);
+}
+
+int fs_unseen_of(const struct fs_record *record) {
+    const struct fs_image *image = fs_record_image(record);
+    const bool exec_pending = record->t_exec != FS_UNKNOWN && record->exec_errno == 0 &&
+                              (!record->stage_count ||
+                               record->t_exec > record->stages[record->stage_count - 1].t);
+
+    if (exec_pending && record->exec_path) {
+        const enum fs_unseen reason = fs_unseen_reason(record->exec_path);
+        return reason == FS_UNSEEN_OTHER ? FS_UNSEEN_SHORT : (int)reason;
+    }
+    if (image && !image->shim) return (int)image->unseen;
+    if (record->witnesses & FS_WITNESS_SHIM) return -1;
+    /* Born and gone before its first own step: the parent's word is all there is. */
+    return FS_UNSEEN_SHORT;
+}
+
+static const char *name_of(const struct fs_record *record) {
+    const struct fs_image *image = fs_record_image(record);
+
+    if (record->exec_path && record->exec_path[0]) return record->exec_path;
+    return image && image->executable ? image->executable : "?";
+}
+
+void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest) {
+    struct fs_completeness *complete = &digest->complete;
+    const struct fs_table *table = evaluation->table;
+    const struct fs_fold *fold = evaluation->fold;
+
+    complete->processes = (int)(table->count + table->forgotten);
+    complete->recorded = (int)table->forgotten;
+    complete->alive = 0;
+    for (const struct fs_record *record = table->first; record; record = record->next) {
+        const int reason = fs_unseen_of(record);
+        complete->recorded += is_whole(record);
+        complete->alive += !record->over && !record->zombie;
+        if (reason < 0) continue;
+        if (complete->unseen[reason]++ == 0) complete->unseen_example[reason] = strdup(name_of(record));
+    }
+    complete->threads = table->threads;
+    complete->lost_processes = fold ? fold->lost_processes : 0;
+    complete->lost_threads = (fold ? fold->lost_threads : 0) + table->lost_threads;
+    complete->lost_events = (fold ? fold->lost_events : 0) + table->lost;
+    complete->lost_sites = fold ? fold->lost_sites : 0;
+    complete->shim_off = fold ? fold->shim_off : 0;
+    complete->bad_segments = fold ? fold->bad : 0;
+}

@@ -1,0 +1,281 @@
+/*
+ * digest_fields.c - the members of a digest, structure by structure. See digest_fields.h.
+ *
+ * A name or type changes only together with FS_DIGEST_VERSION; members may be added.
+ */
+#include "tracer/digest_fields.h"
+
+enum {
+    SIGNAL_MAX = 64,
+    VARIABLES_MAX = 256, /* more than there are recorded ones */
+    DEATHS_MAX = 16,
+    LEFTOVERS_MAX = 4096,
+    INCIDENTS_MAX = 4096,
+    COMMAND_MAX = 4096,
+};
+
+#define FIELD(structure, kind, disk_name, member, ...)                                             \
+    {                                                                                              \
+        .name = disk_name, .type = FS_FIELD_##kind, .offset = offsetof(struct structure, member),  \
+        ##__VA_ARGS__                                                                              \
+    }
+#define TABLE(fields, structure)                                                                   \
+    { .field = fields, .count = sizeof fields / sizeof fields[0], .size = sizeof(struct structure) }
+
+static const char *const scheduler_words[] = {"slurm", "pbs", NULL};
+static const char *const mask_words[] = {"mask", "cpuset", "slurm", "pbs", NULL};
+
+static const struct fs_field place_field[] = {
+    FIELD(fs_place, STRING, "file", file),         FIELD(fs_place, ID, "line", line),
+    FIELD(fs_place, STRING, "function", function), FIELD(fs_place, STRING, "module", module),
+    FIELD(fs_place, OFFSET, "offset", offset),     FIELD(fs_place, STRING, "stack", stack),
+};
+static const struct fs_fields place_fields = TABLE(place_field, fs_place);
+
+static const struct fs_field narrowing_field[] = {
+    FIELD(fs_narrowing, ID, "pid", pid),
+    FIELD(fs_narrowing, STRING, "exe", executable),
+    FIELD(fs_narrowing, INLINE, "place", place, .fields = &place_fields),
+    FIELD(fs_narrowing, TIME, "t", t),
+    FIELD(fs_narrowing, MASK, "before", before),
+    FIELD(fs_narrowing, MASK, "after", after),
+};
+static const struct fs_fields narrowing_fields = TABLE(narrowing_field, fs_narrowing);
+
+static const struct fs_field variable_field[] = {
+    FIELD(fs_variable, STRING, "name", name, .required = true),
+    FIELD(fs_variable, STRING, "value", value, .required = true),
+};
+static const struct fs_fields variable_fields = TABLE(variable_field, fs_variable);
+
+static const struct fs_field spread_field[] = {
+    FIELD(fs_spread, COUNT, "n", n),     FIELD(fs_spread, COUNT, "min", min),
+    FIELD(fs_spread, COUNT, "p50", p50), FIELD(fs_spread, COUNT, "p90", p90),
+    FIELD(fs_spread, COUNT, "max", max), FIELD(fs_spread, COUNT, "sum", sum),
+};
+static const struct fs_fields spread_fields = TABLE(spread_field, fs_spread);
+
+static const struct fs_field death_field[] = {
+    FIELD(fs_death, ID, "pid", pid),
+    FIELD(fs_death, ID, "signal", signal, .max = SIGNAL_MAX),
+    FIELD(fs_death, TIME, "t", t),
+    FIELD(fs_death, ID, "by", sent_by),
+    FIELD(fs_death, BOOL, "by_parent", sent_by_parent),
+    FIELD(fs_death, BOOL, "oom", oom),
+    FIELD(fs_death, COUNT, "shm_free", shm_free),
+    FIELD(fs_death, COUNT, "shm_total", shm_total),
+    FIELD(fs_death, COUNT, "idle", idle_ns),
+    FIELD(fs_death, BOOL, "waited", parent_waited),
+    FIELD(fs_death, STRING, "hint", stack_hint),
+};
+static const struct fs_fields death_fields = TABLE(death_field, fs_death);
+
+static const struct fs_field group_field[] = {
+    FIELD(fs_group, ID, "type", kind, .max = FS_GROUP_KIND_COUNT - 1),
+    FIELD(fs_group, ID, "parent", parent),
+    FIELD(fs_group, STRING, "parent_exe", parent_executable),
+    FIELD(fs_group, STRING, "parent_command", parent_command),
+    FIELD(fs_group, STRING, "exe", executable),
+    FIELD(fs_group, BOOL, "shell", shell),
+    FIELD(fs_group, BOOL, "helper", helper),
+    FIELD(fs_group, BOOL, "python", python),
+    FIELD(fs_group, INLINE, "site", site, .fields = &place_fields),
+    FIELD(fs_group, INT, "workers", workers),
+    FIELD(fs_group, INT, "peak", workers_peak),
+    FIELD(fs_group, INT, "busy_peak", workers_busy_peak),
+    FIELD(fs_group, IDS, "pids", examples),
+    FIELD(fs_group, TIME, "begin", begin),
+    FIELD(fs_group, TIME, "end", end),
+    FIELD(fs_group, COUNT, "busy", busy_ns),
+    FIELD(fs_group, COUNT, "overlap", overlap_ns),
+    FIELD(fs_group, COUNT, "cpu", cpu_ns),
+    FIELD(fs_group, COUNT, "run", run_ns),
+    FIELD(fs_group, COUNT, "wait", wait_ns),
+    FIELD(fs_group, INT, "scheduled", workers_scheduled),
+    FIELD(fs_group, COUNT, "window", window_ns),
+    FIELD(fs_group, COUNT, "window_cpu", window_cpu_ns),
+    FIELD(fs_group, COUNT, "sample", sample_ns),
+    FIELD(fs_group, INT, "threads_peak", threads_peak),
+    FIELD(fs_group, INT, "threads_busy", threads_busy_peak),
+    FIELD(fs_group, INT, "threads_total", threads_busy_total),
+    FIELD(fs_group, STRING, "threads_owner", threads_owner),
+    FIELD(fs_group, MASK, "mask", mask_union),
+    FIELD(fs_group, MASK, "mask_parent", mask_parent),
+    FIELD(fs_group, INT, "masks", masks_distinct),
+    FIELD(fs_group, BOOL, "masks_known", masks_known),
+    FIELD(fs_group, OBJECT, "narrowing", narrowing, .fields = &narrowing_fields),
+    FIELD(fs_group, INLINE, "worker_cpu", worker_cpu_ns, .fields = &spread_fields),
+    FIELD(fs_group, TIME, "first_idle", first_idle),
+    FIELD(fs_group, TIME, "last_busy", last_busy),
+    FIELD(fs_group, COUNT, "parent_cpu", parent_cpu_ns),
+    FIELD(fs_group, COUNT, "sleep", sleep_ns),
+    FIELD(fs_group, BITS, "libraries", libraries),
+    FIELD(fs_group, ARRAY, "variables", variables,
+          .count_offset = offsetof(struct fs_group, variable_count), .length = VARIABLES_MAX,
+          .fields = &variable_fields),
+    FIELD(fs_group, ARRAY, "deaths", deaths, .count_offset = offsetof(struct fs_group, death_count),
+          .length = DEATHS_MAX, .fields = &death_fields),
+    FIELD(fs_group, INT, "deaths_more", deaths_more),
+    FIELD(fs_group, INT, "unwaited", unwaited),
+    FIELD(fs_group, INT, "zombies", zombies_peak),
+    FIELD(fs_group, COUNT, "zombies_ns", zombies_ns),
+    FIELD(fs_group, INT, "orphans", orphans),
+    FIELD(fs_group, IDS, "orphan_pids", orphan_examples),
+    FIELD(fs_group, COUNT, "orphans_ns", orphans_ns),
+};
+const struct fs_fields fs_group_fields = TABLE(group_field, fs_group);
+
+static const struct fs_field lost_field[] = {
+    FIELD(fs_lost_variable, STRING, "name", name, .required = true),
+    FIELD(fs_lost_variable, STRING, "value", value, .required = true),
+    FIELD(fs_lost_variable, STRING, "parent_exe", parent_executable),
+    FIELD(fs_lost_variable, STRING, "exe", executable),
+    FIELD(fs_lost_variable, ID, "pid", pid),
+    FIELD(fs_lost_variable, INT, "count", count),
+    FIELD(fs_lost_variable, BITS, "libraries", libraries),
+    FIELD(fs_lost_variable, BOOL, "repaired", repaired),
+    FIELD(fs_lost_variable, INLINE, "site", site, .fields = &place_fields),
+};
+static const struct fs_fields lost_fields = TABLE(lost_field, fs_lost_variable);
+
+static const struct fs_field odd_field[] = {
+    FIELD(fs_odd_variable, ID, "oddity", oddity, .max = FS_ODD_MISSPELT),
+    FIELD(fs_odd_variable, STRING, "name", name, .required = true),
+    FIELD(fs_odd_variable, STRING, "value", value),
+    FIELD(fs_odd_variable, STRING, "meant", meant),
+    FIELD(fs_odd_variable, STRING, "exe", executable),
+    FIELD(fs_odd_variable, ID, "pid", pid),
+    FIELD(fs_odd_variable, INT, "count", count),
+    FIELD(fs_odd_variable, BITS, "libraries", libraries),
+};
+static const struct fs_fields odd_fields = TABLE(odd_field, fs_odd_variable);
+
+static const struct fs_field failure_field[] = {
+    FIELD(fs_fork_failure, STRING, "exe", executable),
+    FIELD(fs_fork_failure, ID, "pid", pid),
+    FIELD(fs_fork_failure, BOOL, "thread", thread),
+    FIELD(fs_fork_failure, ID, "error", error),
+    FIELD(fs_fork_failure, INT, "count", count),
+    FIELD(fs_fork_failure, BOOL, "recovered", recovered),
+};
+static const struct fs_fields failure_fields = TABLE(failure_field, fs_fork_failure);
+
+static const struct fs_field quota_field[] = {
+    FIELD(fs_quota, ID, "version", version, .max = 2),
+    FIELD(fs_quota, STRING, "path", path),
+    FIELD(fs_quota, REAL, "cpus", cpus),
+    FIELD(fs_quota, COUNT, "periods", periods),
+    FIELD(fs_quota, COUNT, "throttled", throttled),
+    FIELD(fs_quota, COUNT, "throttled_ns", throttled_ns),
+    FIELD(fs_quota, REAL, "runnable_mean", runnable_mean),
+    FIELD(fs_quota, REAL, "runnable_peak", runnable_peak),
+};
+static const struct fs_fields quota_fields = TABLE(quota_field, fs_quota);
+
+static const struct fs_field memory_field[] = {
+    FIELD(fs_memory, STRING, "path", path),
+    FIELD(fs_memory, ID, "version", version, .max = 2),
+    FIELD(fs_memory, COUNT, "limit", limit),
+    FIELD(fs_memory, COUNT, "peak", peak),
+    FIELD(fs_memory, COUNT, "oom_kills", oom_kills),
+    FIELD(fs_memory, COUNT, "pss_peak", workers_pss_peak),
+};
+static const struct fs_fields memory_fields = TABLE(memory_field, fs_memory);
+
+static const struct fs_field pids_field[] = {
+    FIELD(fs_pids, COUNT, "max", max),
+    FIELD(fs_pids, COUNT, "peak", peak),
+    FIELD(fs_pids, COUNT, "refused", refused),
+};
+static const struct fs_fields pids_fields = TABLE(pids_field, fs_pids);
+
+static const struct fs_field shm_field[] = {
+    FIELD(fs_shm, COUNT, "size", size),
+    FIELD(fs_shm, COUNT, "free_min", free_min),
+    FIELD(fs_shm, BOOL, "ours", ours),
+    FIELD(fs_shm, COUNT, "own", own_bytes),
+    FIELD(fs_shm, ARRAY, "leftovers", leftovers,
+          .count_offset = offsetof(struct fs_shm, leftover_count), .length = LEFTOVERS_MAX,
+          .fields = &variable_fields),
+};
+static const struct fs_fields shm_fields = TABLE(shm_field, fs_shm);
+
+static const struct fs_field completeness_field[] = {
+    FIELD(fs_completeness, INT, "processes", processes),
+    FIELD(fs_completeness, INT, "recorded", recorded),
+    FIELD(fs_completeness, INTS, "unseen", unseen, .length = FS_UNSEEN_COUNT),
+    FIELD(fs_completeness, STRINGS, "unseen_example", unseen_example, .length = FS_UNSEEN_COUNT),
+    FIELD(fs_completeness, INT, "alive", alive),
+    FIELD(fs_completeness, COUNT, "threads", threads),
+    FIELD(fs_completeness, COUNT, "lost_processes", lost_processes),
+    FIELD(fs_completeness, COUNT, "lost_threads", lost_threads),
+    FIELD(fs_completeness, COUNT, "lost_events", lost_events),
+    FIELD(fs_completeness, COUNT, "lost_sites", lost_sites),
+    FIELD(fs_completeness, INT, "off", shim_off),
+    FIELD(fs_completeness, INT, "bad", bad_segments),
+    FIELD(fs_completeness, BOOL, "recovered", recovered),
+    FIELD(fs_completeness, BOOL, "interim", interim),
+    FIELD(fs_completeness, COUNT, "cpu", collector_cpu_ns),
+    FIELD(fs_completeness, COUNT, "maxrss", collector_maxrss_kib),
+    FIELD(fs_completeness, COUNT, "samples", samples),
+};
+static const struct fs_fields completeness_fields = TABLE(completeness_field, fs_completeness);
+
+static const struct fs_field scheduler_field[] = {
+    FIELD(fs_scheduler, LITERAL, "name", name, .words = scheduler_words),
+    FIELD(fs_scheduler, STRING, "job", job),
+    FIELD(fs_scheduler, STRING, "step", step),
+    FIELD(fs_scheduler, INT, "cpus_on_node", cpus_on_node),
+    FIELD(fs_scheduler, INT, "cpus_per_task", cpus_per_task),
+    FIELD(fs_scheduler, INT, "tasks", tasks),
+    FIELD(fs_scheduler, INT, "step_tasks", step_tasks),
+    FIELD(fs_scheduler, INT, "nodes", nodes),
+    FIELD(fs_scheduler, INT, "threads_per_core", threads_per_core),
+    FIELD(fs_scheduler, INT, "step_tasks_on_node", step_tasks_on_node),
+    FIELD(fs_scheduler, BOOL, "in_step", in_step),
+};
+static const struct fs_fields scheduler_fields = TABLE(scheduler_field, fs_scheduler);
+
+static const struct fs_field digest_field[] = {
+    FIELD(fs_digest, STRING, "directory", directory),
+    FIELD(fs_digest, TIME, "start", start_realtime),
+    FIELD(fs_digest, COUNT, "wall", wall_ns),
+    FIELD(fs_digest, INT, "status", status),
+    FIELD(fs_digest, ID, "pid", main_pid),
+    FIELD(fs_digest, ID, "interrupted", interrupted, .max = SIGNAL_MAX),
+    FIELD(fs_digest, STRING, "launcher", launcher),
+    FIELD(fs_digest, STRING, "topology", topology_hash),
+    FIELD(fs_digest, MASK, "mask_start", mask_start),
+    FIELD(fs_digest, MASK, "mask_job", mask_job),
+    FIELD(fs_digest, LITERAL, "mask_job_from", mask_job_from, .words = mask_words),
+    FIELD(fs_digest, LIST, "command", command,
+          .count_offset = offsetof(struct fs_digest, command_count), .length = COMMAND_MAX),
+    FIELD(fs_digest, INLINE, "scheduler", scheduler, .fields = &scheduler_fields),
+    FIELD(fs_digest, INLINE, "quota", quota, .fields = &quota_fields),
+    FIELD(fs_digest, INLINE, "memory", memory, .fields = &memory_fields),
+    FIELD(fs_digest, INLINE, "pids", pids, .fields = &pids_fields),
+    FIELD(fs_digest, INLINE, "shm", shm, .fields = &shm_fields),
+    FIELD(fs_digest, INLINE, "complete", complete, .fields = &completeness_fields),
+    FIELD(fs_digest, COUNT, "cpu", cpu_ns),
+    FIELD(fs_digest, INT, "busy_cpus", busy_cpus_peak),
+    FIELD(fs_digest, MASK, "cpus_busy", cpus_busy),
+    FIELD(fs_digest, REAL, "busy_mean", busy_mean),
+    FIELD(fs_digest, INT, "workers_busy", workers_busy_peak),
+    FIELD(fs_digest, INT, "threads_busy", threads_busy_peak),
+    FIELD(fs_digest, COUNT, "active", active_ns),
+    FIELD(fs_digest, INT, "groups_more", groups_more),
+    FIELD(fs_digest, ARRAY, "lost", lost_variables,
+          .count_offset = offsetof(struct fs_digest, lost_variable_count), .length = INCIDENTS_MAX,
+          .fields = &lost_fields),
+    FIELD(fs_digest, ARRAY, "odd", odd_variables,
+          .count_offset = offsetof(struct fs_digest, odd_variable_count), .length = INCIDENTS_MAX,
+          .fields = &odd_fields),
+    FIELD(fs_digest, BOOL, "environments", environments_read),
+    FIELD(fs_digest, ARRAY, "failures", fork_failures,
+          .count_offset = offsetof(struct fs_digest, fork_failure_count), .length = INCIDENTS_MAX,
+          .fields = &failure_fields),
+    FIELD(fs_digest, ARRAY, "variables", variables,
+          .count_offset = offsetof(struct fs_digest, variable_count), .length = VARIABLES_MAX,
+          .fields = &variable_fields),
+};
+const struct fs_fields fs_digest_fields = TABLE(digest_field, fs_digest);

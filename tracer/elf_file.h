@@ -1,0 +1,20 @@
+/*
+ * elf_file.h - what an executable file says about how it is loaded.
+ *
+ * For 64-bit ELF files of this machine's byte order; any bytes may come.
+ */
+#ifndef FS_ELF_FILE_H
+#define FS_ELF_FILE_H
+
+#include <stdbool.h>
+
+enum { FS_LOADER_SIZE = 256 };
+
+/* The loader that the program in an open file names, into path. Returns 1; 0: it is
+ * static; -1: no such program. */
+int fs_elf_loader(int file, char path[FS_LOADER_SIZE]);
+
+/* Whether the program at path needs a shared object whose name begins with prefix. */
+bool fs_elf_needs(const char *path, const char *prefix);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * evaluation.h - from what was gathered to the digest.
+ *
+ * Pure arithmetic over the tables: nothing is read from the system here except
+ * for leftovers in /dev/shm. Texts and masks are copied into the digest, which
+ * owns them.
+ */
+#ifndef FS_EVALUATION_H
+#define FS_EVALUATION_H
+
+#include "tracer/cohort.h"
+#include "tracer/digest.h"
+#include "tracer/fold.h"
+#include "tracer/process_table.h"
+#include "tracer/sampler.h"
+
+/* The out-of-memory killer took victims between two looks. */
+struct fs_oom { int64_t after, before; };
+
+/* Everything that a digest is made from; times on CLOCK_MONOTONIC. */
+struct fs_evaluation {
+    struct fs_table *table;
+    struct fs_cohorts *cohorts;
+    const struct fs_sampler *sampler; /* NULL: the job was not sampled */
+    const struct fs_fold *fold;
+    int64_t t_start, t_end;      /* of the command; t_end: of its main process, or now */
+    int64_t t_closed;            /* of the record */
+    int interrupted; int64_t t_interrupted; /* FS_UNKNOWN: not */
+    const struct fs_oom *ooms; size_t oom_count;
+    hwloc_const_bitmap_t mask_job;
+};
+
+/* groups.c: digest->groups, groups_more and what is summed over them. */
+int fs_evaluate_groups(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
+/* group_lives.c: deaths, waits, orphans of a group. */
+void fs_evaluate_lives(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,
+                       struct fs_record *const *members, size_t count, struct fs_group *group);
+
+/* narrowing.c: the call that made a mask (of members or their parent) narrower than the
+ * job's; NULL: none is, or none was recorded. */
+struct fs_narrowing *fs_find_narrowing(const struct fs_evaluation *evaluation,
+                                       const struct fs_record *parent,
+                                       struct fs_record *const *members, size_t count);
+
+/* incidents.c: variables lost or odd, failures, leftovers. */
+int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
+/* completeness.c */
+void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+/* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */
+int fs_unseen_of(const struct fs_record *record);
+
+/* --- shared --- */
+
+/* Who sent the signal that ended a record: a pid; 0: no recorded process. */
+int fs_sender_of(const struct fs_table *table, const struct fs_record *record);
+
+/* Whether a record's end by SIGKILL coincides with a victim of the out-of-memory killer. */
+bool fs_is_oom_victim(const struct fs_evaluation *evaluation, const struct fs_record *record);
+
+/* Copies a site into a place of the digest. */
+void fs_place_of(const struct fs_table *table, struct fs_site_key id, struct fs_place *place);
+
+/*
+ * The recorded variables that a record's image has at time t: those of the image's
+ * start and what the record and its ancestors in the same image changed since.
+ * *list is the caller's (free), its texts are the table's. Returns their number.
+ */
+size_t fs_variables_at(const struct fs_table *table, const struct fs_record *record, int64_t t,
+                       struct fs_variable **list);
+
+/* Copies variables with their texts; NULL for none. */
+struct fs_variable *fs_copy_variables(const struct fs_variable *list, size_t count);
+
+/* A time on the job's clock; FS_UNKNOWN stays what it is. */
+static inline int64_t fs_job_time(const struct fs_evaluation *evaluation, int64_t t) {
+    return t == FS_UNKNOWN ? FS_UNKNOWN : t - evaluation->t_start;
+}
+
+#endif

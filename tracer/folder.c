@@ -1,0 +1,160 @@
+/*
+ * folder.c - the node-local segment folder: making, sweeping, removing.
+ *
+ * A folder is left behind when its collector was killed. It holds a record that
+ * `forksight report` can still fold, so it is swept only when nobody can want
+ * it: its collector is gone, no process that wrote into it lives, and its job
+ * directory has the final digest, does not exist any more, or the folder has
+ * not been touched for a day.
+ */
+#include "tracer/clock.h"
+#include "tracer/jobdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { LEFT_ALONE_FOR_S = 24 * 3600, MAKE_TRIES = 8 };
+static const uint64_t least_space = 1 << 20;
+
+static int write_owner(const struct fs_jobdir *job) {
+    char path[PATH_MAX + 16];
+
+    snprintf(path, sizeof path, "%s/owner", job->folder);
+    json_t *owner = json_pack("{s:i, s:I, s:s}", "pid", (int)getpid(), "start",
+                              (json_int_t)fs_start_ticks(getpid()), "job", job->path);
+    const int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int result = descriptor >= 0 && owner ? json_dumpfd(owner, descriptor, 0) : -1;
+    json_decref(owner);
+    if (descriptor >= 0) close(descriptor);
+    return result;
+}
+
+static int make_in(struct fs_jobdir *job, const char *place) {
+    char base[PATH_MAX];
+    struct statvfs space;
+    uint64_t random = 0;
+
+    if (!realpath(place, base) || statvfs(base, &space) != 0) return -1;
+    if ((uint64_t)space.f_bavail * space.f_frsize < least_space) return errno = ENOSPC, -1;
+    for (int i = 0; i < MAKE_TRIES; i++) {
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) return -1;
+        if (snprintf(job->folder, sizeof job->folder, "%s/forksight-%u-%016llx", base,
+                     (unsigned)geteuid(), (unsigned long long)random) >= (int)sizeof job->folder)
+            return errno = ENAMETOOLONG, -1;
+        if (mkdir(job->folder, 0700) == 0) return write_owner(job);
+        if (errno != EEXIST) return -1;
+    }
+    return -1;
+}
+
+int fs_folder_make(struct fs_jobdir *job, const char *place, char *error, size_t error_size) {
+    const char *temporary = getenv("TMPDIR");
+    const char *const places[] = {place ? place : "/dev/shm", place ? NULL : temporary,
+                                  place ? NULL : "/tmp"};
+    int reason = ENOENT;
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (!places[i] || !*places[i]) continue;
+        if (make_in(job, places[i]) == 0) return 0;
+        reason = errno;
+        fs_folder_remove(job);
+    }
+    snprintf(error, error_size,
+             "no room for the record in %s: %s; name a node-local directory in FORKSIGHT_LOCAL_DIR",
+             place ? place : "/dev/shm, $TMPDIR or /tmp", strerror(reason));
+    return errno = reason, -1;
+}
+
+/* Removes a folder of plain files; what is not one (or not ours) keeps it in place. */
+static void remove_folder(const char *path) {
+    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
+
+    if (!directory) {
+        if (descriptor >= 0) close(descriptor);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(descriptor, entry->d_name, 0);
+    rmdir(path);
+    closedir(directory);
+}
+
+void fs_folder_remove(struct fs_jobdir *job) {
+    if (job->folder[0]) remove_folder(job->folder);
+    job->folder[0] = '\0';
+}
+
+static bool job_needs_it(const char *job_path, const char *folder) {
+    char error[FS_ERROR_SIZE];
+    struct fs_meta meta;
+
+    if (access(job_path, F_OK) != 0) return errno != ENOENT;
+    if (fs_meta_read(job_path, &meta, error, sizeof error) != 0) return errno != ENOENT;
+    const bool needs = !meta.finished && meta.folder && strcmp(meta.folder, folder) == 0;
+    fs_meta_free(&meta);
+    return needs;
+}
+
+/* A process that made a segment here and still lives ("<pid>-..." is the file's name). */
+static bool has_living_writer(const char *path) {
+    DIR *directory = opendir(path);
+    bool living = false;
+
+    if (!directory) return true;
+    for (const struct dirent *entry; !living && (entry = readdir(directory));) {
+        const long pid = strtol(entry->d_name, NULL, 10);
+        living = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+    }
+    closedir(directory);
+    return living;
+}
+
+static bool is_left_over(const char *path) {
+    char owner_path[PATH_MAX + 512];
+    struct stat status;
+    json_error_t problem;
+
+    if (lstat(path, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
+        return false;
+    if (has_living_writer(path)) return false;
+    const bool old = time(NULL) - status.st_mtime > LEFT_ALONE_FOR_S;
+    snprintf(owner_path, sizeof owner_path, "%s/owner", path);
+    json_t *owner = json_load_file(owner_path, 0, &problem);
+    const char *job = json_string_value(json_object_get(owner, "job"));
+    const json_int_t pid = json_integer_value(json_object_get(owner, "pid"));
+    const json_int_t start = json_integer_value(json_object_get(owner, "start"));
+    bool left_over = old;
+
+    if (job && pid > 0 && pid <= INT_MAX) {
+        const bool collector_lives = start > 0 && fs_start_ticks((pid_t)pid) == (uint64_t)start;
+        left_over = !collector_lives && (old || !job_needs_it(job, path));
+    }
+    json_decref(owner);
+    return left_over;
+}
+
+void fs_folder_sweep(const char *place) {
+    const char *base = place && *place ? place : "/dev/shm";
+    char prefix[64], path[PATH_MAX + 300];
+    DIR *directory = opendir(base);
+
+    if (!directory) return;
+    const int length = snprintf(prefix, sizeof prefix, "forksight-%u-", (unsigned)geteuid());
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        if (strncmp(entry->d_name, prefix, (size_t)length) != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
+        if (is_left_over(path)) remove_folder(path);
+    }
+    closedir(directory);
+}

@@ -1,0 +1,199 @@
+/*
+ * jobdir.c - the job directory: its name, its making, files that appear whole.
+ */
+#include "tracer/jobdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_TRIES = 1000 };
+
+void fs_safe_name(const char *text, char *name, size_t size) {
+    static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t used = 0;
+
+    for (; *text && used + 1 < size; text++)
+        name[used++] = strchr(safe, *text) ? *text : '-';
+    name[used] = '\0';
+    if (name[0] == '.') name[0] = '-';
+}
+
+static const char *environment_or(const char *name, const char *otherwise) {
+    const char *value = getenv(name);
+
+    return value && *value ? value : otherwise;
+}
+
+/* "1234.0" inside a scheduler's job, else "host-pid-time". */
+static void default_name(const char *host, char *name, size_t size) {
+    const char *job = environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", NULL));
+    char text[512], date[32];
+    const time_t now = time(NULL);
+    struct tm local;
+
+    if (job) {
+        const char *step = environment_or("SLURM_STEP_ID", NULL);
+        snprintf(text, sizeof text, "forksight-%s%s%s", job, step ? "." : "", step ? step : "");
+    } else {
+        strftime(date, sizeof date, "%Y%m%dT%H%M%S", localtime_r(&now, &local));
+        snprintf(text, sizeof text, "forksight-%s-%d-%s", host, (int)getpid(), date);
+    }
+    fs_safe_name(text, name, size);
+}
+
+/* Puts job id, step, host and pid in for %j %s %h %p. -1: the result is too long. */
+static int expand_name(const char *wanted, const char *host, char *path, size_t size) {
+    char number[16];
+    size_t used = 0;
+
+    snprintf(number, sizeof number, "%d", (int)getpid());
+    for (; *wanted; wanted++) {
+        char one[2] = {*wanted, '\0'};
+        const char *part = one;
+
+        if (*wanted == '%' && wanted[1] && strchr("jshp%", wanted[1])) {
+            wanted++;
+            part = *wanted == 'j'   ? environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", "nojob"))
+                   : *wanted == 's' ? environment_or("SLURM_STEP_ID", "nostep")
+                   : *wanted == 'h' ? host
+                   : *wanted == 'p' ? number
+                                    : "%";
+        }
+        const size_t length = strlen(part);
+        if (used + length >= size) return errno = ENAMETOOLONG, -1;
+        memcpy(path + used, part, length);
+        used += length;
+    }
+    path[used] = '\0';
+    return 0;
+}
+
+static bool is_empty(const char *path) {
+    DIR *directory = opendir(path);
+    bool empty = true;
+
+    if (!directory) return false;
+    for (const struct dirent *entry; empty && (entry = readdir(directory));)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    closedir(directory);
+    return empty;
+}
+
+/* Says why a directory that is there already cannot be used. */
+static int refuse_existing(const char *path, char *error, size_t error_size) {
+    char meta[PATH_MAX + 16];
+    struct stat status;
+
+    if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
+        snprintf(error, error_size, "%s is not a directory; name another one with -o DIR", path);
+        return errno = ENOTDIR, -1;
+    }
+    snprintf(meta, sizeof meta, "%s/meta.json", path);
+    if (access(meta, F_OK) == 0)
+        snprintf(error, error_size,
+                 "%s holds an earlier record; remove it or name another directory with -o DIR", path);
+    else
+        snprintf(error, error_size,
+                 "%s is not empty; name a new or an empty directory with -o DIR", path);
+    return errno = ENOTEMPTY, -1;
+}
+
+static int make_directory(struct fs_jobdir *job, char *error, size_t error_size) {
+    if (mkdir(job->path, 0700) == 0) return job->made_path = true, 0;
+    if (errno == EEXIST)
+        return is_empty(job->path) && access(job->path, W_OK) == 0
+                   ? 0
+                   : refuse_existing(job->path, error, error_size);
+    const int reason = errno;
+    snprintf(error, error_size, "cannot make the job directory %s: %s; name another place with -o DIR",
+             job->path, strerror(reason));
+    return errno = reason, -1;
+}
+
+/* An automatic name that is taken (two runs in one batch job) gets a number. */
+static int make_default(struct fs_jobdir *job, char *error, size_t error_size) {
+    char name[300], here[PATH_MAX];
+
+    default_name(job->host, name, sizeof name);
+    if (!getcwd(here, sizeof here)) {
+        snprintf(error, error_size, "cannot tell the working directory: %s; name a place with -o DIR",
+                 strerror(errno));
+        return -1;
+    }
+    for (int number = 1; number <= NAME_TRIES; number++) {
+        char suffix[16] = "";
+
+        if (number > 1) snprintf(suffix, sizeof suffix, "-%d", number);
+        if (snprintf(job->path, sizeof job->path, "%s/%s%s", here, name, suffix) >=
+            (int)sizeof job->path)
+            break;
+        if (mkdir(job->path, 0700) == 0) return job->made_path = true, 0;
+        if (errno != EEXIST) return make_directory(job, error, error_size);
+    }
+    snprintf(error, error_size, "no free name %s-N in %s; name a directory with -o DIR", name, here);
+    return errno = EEXIST, -1;
+}
+
+int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size) {
+    char host[256] = "node", path[PATH_MAX];
+
+    *job = (struct fs_jobdir){0};
+    gethostname(host, sizeof host - 1);
+    fs_safe_name(host, job->host, sizeof job->host);
+    if (!wanted || !*wanted) return make_default(job, error, error_size);
+    if (expand_name(wanted, job->host, path, sizeof path) != 0) {
+        snprintf(error, error_size, "the name of the job directory is too long; name a shorter one");
+        return -1;
+    }
+    if (path[0] == '/') {
+        memcpy(job->path, path, sizeof path);
+    } else {
+        char here[PATH_MAX];
+        if (!getcwd(here, sizeof here) ||
+            snprintf(job->path, sizeof job->path, "%s/%s", here, path) >= (int)sizeof job->path) {
+            snprintf(error, error_size, "cannot make %s here: the path is too long or gone", path);
+            return errno = ENAMETOOLONG, -1;
+        }
+    }
+    return make_directory(job, error, error_size);
+}
+
+void fs_jobdir_undo(struct fs_jobdir *job) {
+    char meta[PATH_MAX + 16];
+    const int saved = errno;
+
+    fs_folder_remove(job);
+    snprintf(meta, sizeof meta, "%s/meta.json", job->path);
+    unlink(meta);
+    if (job->made_path) rmdir(job->path);
+    errno = saved;
+}
+
+int fs_jobdir_write(const struct fs_jobdir *job, const char *name,
+                    int (*write)(FILE *out, const void *data), const void *data) {
+    char path[PATH_MAX + 300], temporary[PATH_MAX + 320];
+
+    snprintf(path, sizeof path, "%s/%s", job->path, name);
+    snprintf(temporary, sizeof temporary, "%s/.%s.%d", job->path, name, (int)getpid());
+    const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor < 0) return -1;
+    FILE *out = fdopen(descriptor, "w");
+    if (!out) {
+        close(descriptor);
+        unlink(temporary);
+        return -1;
+    }
+    int failed = write(out, data) != 0 || fflush(out) != 0 ? errno : 0;
+    /* A network file system may tell of a full disk only now. */
+    if (fclose(out) != 0 && !failed) failed = errno;
+    if (!failed && rename(temporary, path) != 0) failed = errno;
+    if (!failed) return 0;
+    unlink(temporary);
+    return errno = failed, -1;
+}

@@ -1,0 +1,214 @@
+/* process_table.c - see process_table.h. */
+#include "tracer/process_table.h"
+
+#include "tracer/sampler.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <utlist.h>
+
+/* A start taken from /proc is a tick early at most; clocks of two witnesses differ less. */
+static const int64_t time_slack = 20 * 1000000ll;
+
+void fs_table_init(struct fs_table *table) { *table = (struct fs_table){0}; }
+
+void *fs_table_grow(struct fs_table *table, void *array, size_t count, size_t size) {
+    enum { FIRST = 8 };
+    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
+    void *grown = array;
+
+    if (count >= FS_LIST_MAX) grown = NULL;
+    else if (full) grown = realloc(array, (count == 0 ? FIRST : 2 * count) * size);
+    if (!grown) table->lost++;
+    return grown;
+}
+
+struct fs_record *fs_table_newest(const struct fs_table *table, int pid) {
+    struct fs_record *record = NULL;
+
+    HASH_FIND_INT(table->by_pid, &pid, record);
+    return record;
+}
+
+struct fs_record *fs_table_find(const struct fs_table *table, int pid, int64_t t) {
+    struct fs_record *record = fs_table_newest(table, pid);
+
+    while (record && record->older && fs_record_begin(record) > t + time_slack)
+        record = record->older;
+    return record;
+}
+
+struct fs_record *fs_table_add(struct fs_table *table, int pid) {
+    struct fs_record *record = calloc(1, sizeof *record), *older = NULL;
+
+    if (!record) {
+        table->lost++;
+        return NULL;
+    }
+    record->pid = pid;
+    record->t_fork = record->t_start = record->t_exit = record->t_reaped = FS_UNKNOWN;
+    record->t_gone = record->t_seen = record->t_exec = record->last_busy = record->t_sampled = FS_UNKNOWN;
+    record->self_ns = record->reaped_ns = record->sampled_ns = FS_UNKNOWN;
+    record->run_ns = record->wait_ns = record->maxrss_kib = FS_UNKNOWN;
+    record->shm_free = record->shm_total = FS_UNKNOWN;
+    HASH_FIND_INT(table->by_pid, &pid, older);
+    if (older) HASH_DEL(table->by_pid, older);
+    record->older = older;
+    HASH_ADD_INT(table->by_pid, pid, record);
+    DL_APPEND2(table->first, record, previous, next);
+    table->count++;
+    table->live++;
+    return record;
+}
+
+void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t) {
+    struct fs_record *parent = ppid > 0 ? fs_table_find(table, ppid, t) : NULL;
+
+    if (parent == record) parent = NULL;
+    if (record->parent) record->parent->kept_children--;
+    record->ppid = ppid;
+    record->parent = parent;
+    if (parent) parent->kept_children++;
+}
+
+void fs_record_close(struct fs_table *table, struct fs_record *record) {
+    if (record->over) return;
+    record->over = true;
+    table->live--;
+    fs_activity_free(record->activity);
+    record->activity = NULL;
+}
+
+static void free_record(struct fs_record *record) {
+    fs_activity_free(record->activity);
+    free(record->stages);
+    free(record->threads);
+    free(record);
+}
+
+void fs_table_forget(struct fs_table *table, struct fs_record *record) {
+    struct fs_record *newest = fs_table_newest(table, record->pid);
+    const int64_t cpu = fs_record_cpu(record);
+
+    if (newest == record) {
+        HASH_DEL(table->by_pid, record);
+        if (record->older) HASH_ADD_INT(table->by_pid, pid, record->older);
+    } else {
+        while (newest && newest->older != record)
+            newest = newest->older;
+        if (newest) newest->older = record->older;
+    }
+    if (record->parent) record->parent->kept_children--;
+    if (cpu > 0) table->forgotten_cpu_ns += cpu;
+    DL_DELETE2(table->first, record, previous, next);
+    table->count--;
+    table->forgotten++;
+    free_record(record);
+}
+
+struct fs_image *fs_table_image(const struct fs_table *table, uint64_t key) {
+    for (struct fs_image *image = table->images; image; image = image->next)
+        if (image->key == key && key != 0) return image;
+    return NULL;
+}
+
+struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key) {
+    struct fs_image *image = calloc(1, sizeof *image);
+
+    if (!image) {
+        table->lost++;
+        return NULL;
+    }
+    image->key = key;
+    image->unseen = FS_UNSEEN_OTHER;
+    image->next = table->images;
+    table->images = image;
+    return image;
+}
+
+struct fs_stage *fs_record_add_stage(struct fs_table *table, struct fs_record *record,
+                                     struct fs_image *image, int64_t t) {
+    struct fs_stage *stages = fs_table_grow(table, record->stages, record->stage_count, sizeof *stages);
+
+    if (!stages) return NULL;
+    record->stages = stages;
+    stages += record->stage_count++;
+    *stages = (struct fs_stage){.image = image, .t = t, .t_affinity = FS_UNKNOWN};
+    return stages;
+}
+
+struct fs_image *fs_record_image(const struct fs_record *record) {
+    return record->stage_count ? record->stages[record->stage_count - 1].image : NULL;
+}
+
+struct fs_stage *fs_record_stage_at(const struct fs_record *record, int64_t t) {
+    struct fs_stage *stage = record->stages;
+
+    for (size_t i = 1; i < record->stage_count && record->stages[i].t <= t; i++)
+        stage = &record->stages[i];
+    return stage;
+}
+
+const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site_key id) {
+    struct fs_site *site = NULL;
+
+    if (id.key) HASH_FIND(hh, table->sites, &id, sizeof id, site);
+    return site;
+}
+
+int64_t fs_record_begin(const struct fs_record *record) {
+    if (record->t_fork != FS_UNKNOWN) return record->t_fork;
+    if (record->t_start != FS_UNKNOWN) return record->t_start;
+    return record->t_seen;
+}
+
+int64_t fs_record_end(const struct fs_record *record) {
+    if (!record->over && !record->zombie) return FS_UNKNOWN;
+    if (record->t_exit != FS_UNKNOWN) return record->t_exit;
+    if (record->t_reaped != FS_UNKNOWN && (record->t_gone == FS_UNKNOWN || record->t_reaped < record->t_gone))
+        return record->t_reaped;
+    return record->t_gone != FS_UNKNOWN ? record->t_gone : record->t_seen;
+}
+
+/* A wait's usage has that of the children which the process waited for in it. */
+int64_t fs_record_cpu(const struct fs_record *record) {
+    if (record->self_ns != FS_UNKNOWN) return record->self_ns;
+    if (record->reaped_ns != FS_UNKNOWN) {
+        const int64_t own = record->reaped_ns - record->reaped_children_ns;
+        return own > record->sampled_ns ? own : record->sampled_ns;
+    }
+    return record->sampled_ns;
+}
+
+int fs_record_signal(const struct fs_record *record) {
+    return record->status_known && WIFSIGNALED(record->status) ? WTERMSIG(record->status)
+                                                                              : 0;
+}
+
+void fs_table_free(struct fs_table *table) {
+    struct fs_record *record, *next_record;
+    struct fs_site *site, *next_site;
+
+    HASH_CLEAR(hh, table->by_pid);
+    DL_FOREACH_SAFE2(table->first, record, next_record, next) free_record(record);
+    HASH_ITER(hh, table->sites, site, next_site) {
+        HASH_DEL(table->sites, site);
+        free(site);
+    }
+    for (struct fs_image *image = table->images, *next; image; image = next) {
+        next = image->next;
+        free((void *)image->variables);
+        free(image->misspelt);
+        free(image);
+    }
+    free(table->kills);
+    free(table->setenvs);
+    free(table->shell_calls);
+    free(table->shm_objects);
+    free(table->fork_failures);
+    fs_interned_free(&table->interned);
+    *table = (struct fs_table){0};
+}

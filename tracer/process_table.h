@@ -1,0 +1,241 @@
+/*
+ * process_table.h - what is known of every process of the job.
+ *
+ * A record is one process from birth to death, whatever programs it became by
+ * exec. Its identity is the pid and the time: a pid that comes again is another
+ * record. Three witnesses write into it: the shim (fold.c), the parent's wait
+ * (fold.c) and /proc (sampler.c).
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds, FS_UNKNOWN if not known. The table owns
+ * everything; pointers to records stay valid until fs_table_free() or, for
+ * processes that are over, fs_table_forget().
+ */
+#ifndef FS_PROCESS_TABLE_H
+#define FS_PROCESS_TABLE_H
+
+#include "preload/segment.h"
+#include "tracer/digest.h"
+#include "tracer/interned.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+/* Births beyond those that the shim tells apart. */
+enum fs_birth {
+    FS_BIRTH_RUN = FSP_BIRTH_COUNT, /* the command that `run` started */
+    FS_BIRTH_SYSTEM,
+    FS_BIRTH_POPEN,
+    FS_BIRTH_INSIDE_LIBC, /* no hook saw it: a clone that libc or the program made by itself */
+    FS_BIRTH_COUNT
+};
+
+/* What a program is for, as its path and argv tell. */
+enum fs_role {
+    FS_ROLE_PROGRAM = 0,
+    FS_ROLE_SHELL,
+    FS_ROLE_LAUNCHER,
+    FS_ROLE_TRACKER,      /* multiprocessing's resource tracker */
+    FS_ROLE_FORKSERVER,
+    FS_ROLE_SPAWN_WORKER, /* a Python child started anew by multiprocessing */
+};
+
+enum fs_witness { /* bits */
+    FS_WITNESS_SHIM = 1,   /* in the process itself */
+    FS_WITNESS_PARENT = 2, /* a slot or a wait of another process */
+    FS_WITNESS_PROC = 4,
+};
+
+/* A program that ran: shared by all processes that were forked while they ran it. */
+struct fs_image {
+    struct fs_image *next;
+    uint64_t key;            /* fsp_header.image; 0: known from /proc alone */
+    int pid;                 /* that started it */
+    const char *executable;  /* path; NULL: unknown */
+    const char *command;     /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
+    enum fs_role role;
+    bool python, repaired;
+    bool environment_read;   /* by /proc: misspelt names were looked for */
+    bool environment_cut;    /* variables are not all that rules name */
+    bool shim;               /* has a segment */
+    enum fs_unseen unseen;   /* why it has none */
+    uint32_t libraries;
+    int64_t t_libraries;     /* when the maps were last read; 0: never */
+    const struct fs_variable *variables; /* recorded ones at its start; interned texts */
+    size_t variable_count;
+    struct fs_misspelt { const char *name, *meant; } *misspelt;
+    size_t misspelt_count;
+};
+enum { FS_COMMAND_MAX = 200 };
+
+/* Names a site by its image and its key there; key 0: none. */
+struct fs_site_key { uint64_t image, key; };
+
+struct fs_site {
+    UT_hash_handle hh;
+    struct fs_site_key id;
+    enum fsp_site_kind kind;
+    const char *file, *function, *module, *stack;
+    int line;
+    uint64_t offset;
+};
+
+/* A process between two execs. */
+struct fs_stage {
+    struct fs_image *image; /* NULL: unknown */
+    int64_t t;              /* birth, or the start of the image */
+    int64_t t_affinity;     /* last call that changed its mask; FS_UNKNOWN: none */
+    uint32_t mask_before, mask_after;
+    struct fs_site_key affinity_site;
+    int affinity_caller;
+};
+
+struct fs_thread {
+    int tid;
+    bool ended;
+    struct fs_site_key routine;
+    int64_t t_start, t_end;
+    int64_t cpu_ns, run_ns, wait_ns;
+    uint32_t mask;
+};
+
+/* The state of a live process between two samples (sampler.c). */
+struct fs_activity;
+struct fs_cohort;
+
+struct fs_record {
+    UT_hash_handle hh;           /* newest record of a pid */
+    struct fs_record *older;     /* with the same pid */
+    struct fs_record *next, *previous; /* in order of appearance */
+
+    int pid, ppid;               /* ppid 0: unknown */
+    struct fs_record *parent;    /* its maker; NULL: not of the job, or unknown */
+    int kept_children;           /* records that point here as parent */
+    uint8_t birth;               /* enum fsp_birth, enum fs_birth */
+    uint8_t witnesses;           /* enum fs_witness */
+    uint8_t exit;                /* enum fsp_exit */
+    bool own_session, ignored_children, mask_unknown, threads_truncated;
+    bool secondary_wait;         /* status comes from system()'s value, not from a wait */
+    struct fs_site_key birth_site;
+
+    uint64_t start_ticks;        /* /proc's start; 0: never seen there */
+    int64_t t_fork, t_start;     /* before the call; first sign of life */
+    int64_t t_exit;              /* exit hook */
+    int64_t t_reaped;
+    int64_t t_gone;              /* first sample in which it was a zombie or gone */
+    int64_t t_seen;              /* last sign of life */
+    bool zombie;                 /* dead, not waited for */
+    bool over;                   /* no sign of life can come any more */
+    int kept_slots;              /* segment slots whose reader points here */
+
+    bool status_known; int status; /* wait status */
+    int reaper;                  /* pid; 0: not waited for by a recorded process */
+    int exit_code;               /* argument of exit */
+    int64_t self_ns, reaped_ns;  /* CPU time: exit hook, wait (with its waited-for children) */
+    int64_t reaped_children_ns;  /* of the children that it waited for, as they were reaped */
+    int64_t sampled_ns;          /* CPU time at the last sample, */
+    int64_t t_sampled;           /* which was at this time */
+    int64_t run_ns, wait_ns;     /* schedstat, best known */
+    int64_t maxrss_kib;
+    int64_t shm_free, shm_total; /* when its SIGBUS was reaped */
+
+    uint32_t mask;               /* union over its threads, last known */
+    struct fs_stage *stages; size_t stage_count;
+    int64_t t_exec; int exec_errno; const char *exec_path;
+    struct fs_thread *threads; size_t thread_count, thread_room;
+    uint32_t forks, reaps, threads_started, threads_peak;
+
+    int pgid, sid;               /* 0: never seen in /proc */
+    struct fs_activity *activity; /* while it lives */
+    int64_t last_busy;           /* last sample in which it was busy */
+    struct fs_cohort *cohort;    /* the group that it counts in; NULL: none */
+    const struct fs_image *cohort_image; /* for which image and parent that was decided */
+    const struct fs_record *cohort_parent;
+};
+
+/* A kill() by a recorded process. */
+struct fs_kill { int64_t t; int sender, target, signal; };
+
+/* A change of a recorded variable within an image. value NULL: unset; name NULL: all unset. */
+struct fs_setenv { int64_t t; int pid; const struct fs_image *image; const char *name, *value; };
+
+/* system() or popen() of a process. */
+struct fs_shell_call { int64_t t, t_end; int pid, status; bool popen; };
+
+struct fs_shm_object { const char *name; int maker; int64_t t; bool unlinked; };
+
+struct fs_table {
+    struct fs_interned interned;
+    struct fs_record *by_pid;
+    struct fs_record *first, *last;
+    size_t count, live;          /* records; those not over */
+    size_t forgotten;            /* records that were given up for their sums */
+    struct fs_image *images;
+    struct fs_site *sites;
+    struct fs_kill *kills; size_t kill_count;
+    struct fs_setenv *setenvs; size_t setenv_count;
+    struct fs_shell_call *shell_calls; size_t shell_call_count;
+    struct fs_shm_object *shm_objects; size_t shm_object_count;
+    struct fs_fork_failure *fork_failures; size_t fork_failure_count; /* interned texts */
+    int64_t threads, lost_threads; /* seen in all; more than a record keeps */
+    int64_t lost;                /* facts that memory had no room for */
+    int64_t forgotten_cpu_ns;
+    int run_pid, main_pid;       /* of forksight and of the command it started */
+};
+
+void fs_table_init(struct fs_table *table);
+void fs_table_free(struct fs_table *table);
+
+/* The record of pid that lived at time t, or the newest that began before; NULL: none. */
+struct fs_record *fs_table_find(const struct fs_table *table, int pid, int64_t t);
+
+/* The newest record of pid; NULL: none. */
+struct fs_record *fs_table_newest(const struct fs_table *table, int pid);
+
+/* A new record, alive, with nothing known but pid. NULL: out of memory (counted). */
+struct fs_record *fs_table_add(struct fs_table *table, int pid);
+
+/* Sets a record's parent to the record of ppid that lived at t (or clears it). */
+void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t);
+
+/* Marks a record as over: what only live processes have is released. */
+void fs_record_close(struct fs_table *table, struct fs_record *record);
+
+/* Drops a record that is over and that no record and no slot points to. Its CPU time stays in the sums. */
+void fs_table_forget(struct fs_table *table, struct fs_record *record);
+
+/* The image with a key (NULL: none yet), and a new one. */
+struct fs_image *fs_table_image(const struct fs_table *table, uint64_t key);
+struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key);
+
+/* Sets executable, command and role of an image from a path and a NUL-separated argv. */
+void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,
+                       const char *argv, size_t argv_length);
+
+/* Puts a stage at the end of a record's chain. NULL: out of memory (counted). */
+struct fs_stage *fs_record_add_stage(struct fs_table *table, struct fs_record *record,
+                                     struct fs_image *image, int64_t t);
+
+/* The image that a record runs (or ran last); the one at time t. NULL: unknown. */
+struct fs_image *fs_record_image(const struct fs_record *record);
+struct fs_stage *fs_record_stage_at(const struct fs_record *record, int64_t t);
+
+/* The site of a key; NULL: none, or it was not recorded. */
+const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site_key id);
+
+/* Best known values. Birth: earliest moment that is known. End: FS_UNKNOWN while alive. */
+int64_t fs_record_begin(const struct fs_record *record);
+int64_t fs_record_end(const struct fs_record *record);
+int64_t fs_record_cpu(const struct fs_record *record);
+/* The signal that ended it; 0: none, or not known. */
+int fs_record_signal(const struct fs_record *record);
+
+/*
+ * The array with room for element number `count` (it grows by doubling; at most
+ * FS_LIST_MAX elements). NULL: no room, which is counted as lost; the array is as
+ * it was.
+ */
+enum { FS_LIST_MAX = 65536 };
+void *fs_table_grow(struct fs_table *table, void *array, size_t count, size_t size);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * roles.c - what a program is for, as its path and arguments tell.
+ */
+#include "tracer/process_table.h"
+#include "tracer/scheduler.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ARGUMENTS_MAX = 64 };
+
+static bool is_one_of(const char *name, const char *const *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, list[i]) == 0) return true;
+    return false;
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static enum fs_role role_of_program(const char *name) {
+    static const char *const shells[] = {"bash", "sh",  "dash", "zsh",    "ksh", "ksh93", "mksh",
+                                         "csh",  "tcsh", "fish", "busybox", "ash", "rbash"};
+    static const char *const launchers[] = {"prted",      "orted", "prte", "hydra_pmi_proxy",
+                                            "hydra_bstrap_proxy", "slurmstepd", "pbs_attach"};
+
+    if (is_one_of(name, shells, sizeof shells / sizeof *shells)) return FS_ROLE_SHELL;
+    if (fs_is_launcher(name) || is_one_of(name, launchers, sizeof launchers / sizeof *launchers))
+        return FS_ROLE_LAUNCHER;
+    return FS_ROLE_PROGRAM;
+}
+
+/* How multiprocessing starts interpreters: python ... -c "from multiprocessing.X import Y; ..." */
+static enum fs_role role_of_argument(const char *argument) {
+    static const struct { const char *text; enum fs_role role; } starts[] = {
+        {"from multiprocessing.resource_tracker import main", FS_ROLE_TRACKER},
+        {"from multiprocessing.semaphore_tracker import main", FS_ROLE_TRACKER},
+        {"from joblib.externals.loky.backend.resource_tracker import main", FS_ROLE_TRACKER},
+        {"from multiprocessing.forkserver import main", FS_ROLE_FORKSERVER},
+        {"from multiprocessing.spawn import spawn_main", FS_ROLE_SPAWN_WORKER},
+        {"--multiprocessing-fork", FS_ROLE_SPAWN_WORKER},
+    };
+
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        if (strncmp(argument, starts[i].text, strlen(starts[i].text)) == 0) return starts[i].role;
+    return FS_ROLE_PROGRAM;
+}
+
+/* Appends a word as a shell would need it; returns false when it does not fit. */
+static bool append_quoted(char *text, size_t size, const char *word) {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "_-./=+:,@%^";
+    size_t used = strlen(text);
+    const bool quote = !*word || word[strspn(word, plain)] != '\0';
+
+    if (used && used + 1 < size) text[used++] = ' ';
+    if (quote && used + 1 < size) text[used++] = '\'';
+    for (; *word && used + 1 < size; word++) {
+        const char *part = *word == '\'' ? "'\\''" : NULL;
+        const size_t length = part ? strlen(part) : 1;
+        if (used + length >= size) break;
+        memcpy(text + used, part ? part : word, length);
+        used += length;
+    }
+    if (quote && used + 1 < size) text[used++] = '\'';
+    text[used] = '\0';
+    return !*word && used + 1 < size;
+}
+
+void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,
+                       const char *argv, size_t argv_length) {
+    char command[FS_COMMAND_MAX + 1] = "";
+    const char *const end = argv + argv_length;
+    const char *name = executable && *executable ? base_name(executable) : "";
+    bool fits = true;
+
+    if (executable && *executable) image->executable = fs_intern(&table->interned, executable, strlen(executable));
+    image->role = role_of_program(name);
+    image->python = strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0;
+    int count = 0;
+    for (const char *word = argv; word < end && count < ARGUMENTS_MAX; word += strlen(word) + 1, count++) {
+        fits = fits && append_quoted(command, sizeof command, word);
+        const enum fs_role role = image->python && count > 0 ? role_of_argument(word) : FS_ROLE_PROGRAM;
+        if (role != FS_ROLE_PROGRAM && image->role == FS_ROLE_PROGRAM) image->role = role;
+    }
+    if (count > 0) image->command = fs_intern(&table->interned, command, sizeof command);
+}

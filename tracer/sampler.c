@@ -1,0 +1,297 @@
+/* sampler.c - see sampler.h. */
+#include "tracer/sampler.h"
+
+#include "tracer/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int64_t start_slack = 30 * FS_MILLISECOND; /* ticks of /proc are 10 ms */
+enum { CPUS_MAX = 8192 };
+
+void fs_activity_free(struct fs_activity *activity) {
+    if (activity) free(activity->thread);
+    free(activity);
+}
+
+int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table) {
+    *sampler = (struct fs_sampler){.table = table, .t_full = FS_UNKNOWN, .own_sid = getsid(0),
+                                   .environments_read = true};
+    sampler->proc = fs_proc_open("");
+    sampler->scratch = hwloc_bitmap_alloc();
+    if (sampler->proc && sampler->scratch) {
+        char path[64], text[16];
+        snprintf(path, sizeof path, "task/%d/children", (int)getpid());
+        sampler->no_children_files = fs_proc_text(sampler->proc, getpid(), path, text, sizeof text) < 0;
+        return 0;
+    }
+    const int saved = errno;
+    fs_sampler_close(sampler);
+    return errno = saved, -1;
+}
+
+void fs_sampler_close(struct fs_sampler *sampler) {
+    fs_proc_close(sampler->proc);
+    hwloc_bitmap_free(sampler->scratch);
+    free(sampler->cpu_busy_samples);
+    sampler->proc = NULL;
+    sampler->scratch = NULL;
+    sampler->cpu_busy_samples = NULL;
+}
+
+/* Whether what /proc shows under the pid is the record's process and not a later one. */
+static bool is_same_process(struct fs_record *record, const struct fs_proc_stat *stat) {
+    const int64_t start = fs_start_of(stat->starttime);
+
+    if (record->start_ticks) return record->start_ticks == stat->starttime;
+    const int64_t latest = record->t_start != FS_UNKNOWN ? record->t_start : record->t_seen;
+    if (latest != FS_UNKNOWN && start > latest + start_slack) return false;
+    record->start_ticks = stat->starttime;
+    return true;
+}
+
+static void note_gone(struct fs_table *table, struct fs_record *record, int64_t now) {
+    if (record->t_gone == FS_UNKNOWN) record->t_gone = now;
+    record->zombie = false;
+    fs_record_close(table, record);
+}
+
+static struct fs_activity *activity_of(struct fs_table *table, struct fs_record *record) {
+    if (record->activity) return record->activity;
+    record->activity = calloc(1, sizeof *record->activity);
+    if (!record->activity) {
+        table->lost++;
+        return NULL;
+    }
+    record->activity->t = FS_UNKNOWN;
+    record->activity->t_image = FS_UNKNOWN;
+    return record->activity;
+}
+
+static struct fs_thread_activity *thread_of(struct fs_table *table, struct fs_activity *activity,
+                                            int tid, size_t hint) {
+    if (hint < activity->thread_count && activity->thread[hint].tid == tid)
+        return &activity->thread[hint];
+    for (size_t i = 0; i < activity->thread_count; i++)
+        if (activity->thread[i].tid == tid) return &activity->thread[i];
+    struct fs_thread_activity *threads =
+        fs_table_grow(table, activity->thread, activity->thread_count, sizeof *threads);
+    if (!threads) return NULL;
+    activity->thread = threads;
+    threads += activity->thread_count++;
+    *threads = (struct fs_thread_activity){.tid = tid};
+    return threads;
+}
+
+/* The thread's record gets its numbers too: a killed thread has no exit hook. */
+static void note_thread(struct fs_record *record, const struct fs_thread_activity *thread) {
+    for (size_t i = record->thread_count; i-- > 0;) {
+        struct fs_thread *known = &record->threads[i];
+        if (known->tid != thread->tid || known->ended) continue;
+        known->run_ns = thread->run_ns;
+        known->wait_ns = thread->wait_ns;
+        return;
+    }
+}
+
+struct thread_sums { int64_t run_ns, wait_ns; int busy, runnable; };
+
+static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, int tid, size_t hint,
+                          const struct fs_proc_stat *process, struct thread_sums *sums) {
+    struct fs_activity *activity = record->activity;
+    struct fs_proc_schedstat schedule = {0};
+    struct fs_proc_stat stat = *process;
+    struct fs_thread_activity *thread = thread_of(sampler->table, activity, tid, hint);
+
+    if (!thread) return;
+    if (fs_proc_schedstat(sampler->proc, record->pid, tid, &schedule) != 0) {
+        if (errno != ENODATA) return;
+        schedule.run_ns = (stat.utime + stat.stime) * (uint64_t)fs_tick_ns();
+    }
+    const int64_t run = (int64_t)schedule.run_ns - thread->run_ns;
+    const int64_t wait = (int64_t)schedule.wait_ns - thread->wait_ns;
+    /* A thread that did nothing since the last sample sleeps: its state need not be read. */
+    if (process->threads > 1 && (run > 0 || wait > 0 || thread->runnable) &&
+        fs_proc_thread_stat(sampler->proc, record->pid, tid, &stat) != 0)
+        return;
+    const bool runs_now = stat.state == 'R' && (process->threads == 1 || run > 0 || wait > 0 || thread->runnable);
+    thread->busy = run + wait > activity->interval_ns / 100 || (runs_now && thread->runnable);
+    thread->runnable = runs_now;
+    thread->seen = true;
+    thread->run_ns = (int64_t)schedule.run_ns;
+    thread->wait_ns = (int64_t)schedule.wait_ns;
+    sums->run_ns += thread->run_ns;
+    sums->wait_ns += thread->wait_ns;
+    sums->busy += thread->busy;
+    sums->runnable += runs_now;
+    if (run + wait > activity->interval_ns / 2 && stat.processor >= 0)
+        hwloc_bitmap_set(sampler->scratch, (unsigned)stat.processor);
+    if (tid != record->pid && run > 0) note_thread(record, thread);
+}
+
+static void drop_ended_threads(struct fs_activity *activity) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < activity->thread_count; i++) {
+        struct fs_thread_activity *thread = &activity->thread[i];
+        if (!thread->seen) {
+            activity->gone_run_ns += thread->run_ns;
+            activity->gone_wait_ns += thread->wait_ns;
+            continue;
+        }
+        thread->seen = false;
+        activity->thread[kept++] = *thread;
+    }
+    activity->thread_count = kept;
+}
+
+static void sample_threads(struct fs_sampler *sampler, struct fs_record *record,
+                           const struct fs_proc_stat *stat, int64_t now) {
+    struct fs_activity *activity = record->activity;
+    struct thread_sums sums = {0};
+    const int *tids = &record->pid;
+    size_t count = 1;
+    const bool was_runnable = activity->runnable;
+
+    activity->interval_ns = now - (activity->t != FS_UNKNOWN ? activity->t : fs_record_begin(record));
+    if (activity->interval_ns < 1) activity->interval_ns = 1;
+    if (stat->threads > 1 && fs_proc_tids(sampler->proc, record->pid, &tids, &count) != 0) return;
+    for (size_t i = 0; i < count; i++)
+        sample_thread(sampler, record, tids[i], i, stat, &sums);
+    drop_ended_threads(activity);
+    sums.run_ns += activity->gone_run_ns;
+    sums.wait_ns += activity->gone_wait_ns;
+    activity->delta_run_ns = sums.run_ns > activity->run_ns ? sums.run_ns - activity->run_ns : 0;
+    activity->delta_wait_ns = sums.wait_ns > activity->wait_ns ? sums.wait_ns - activity->wait_ns : 0;
+    activity->run_ns = sums.run_ns;
+    activity->wait_ns = sums.wait_ns;
+    activity->runnable = sums.runnable > 0;
+    activity->busy = activity->delta_run_ns + activity->delta_wait_ns > activity->interval_ns / 2 ||
+                     (activity->runnable && was_runnable);
+    activity->threads = stat->threads;
+    activity->threads_busy = sums.busy;
+    activity->state = stat->state;
+    activity->t = now;
+    if (activity->busy) record->last_busy = now;
+}
+
+/* sched_getaffinity() needs no privilege and costs a hundredth of reading the status file. */
+static void sample_mask(struct fs_table *table, struct fs_record *record) {
+    static unsigned long words[CPUS_MAX / (8 * sizeof(unsigned long))];
+    unsigned long whole[sizeof words / sizeof *words] = {0};
+    const struct fs_activity *activity = record->activity;
+    const size_t count = activity->thread_count ? activity->thread_count : 1;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const int tid = activity->thread_count ? activity->thread[i].tid : record->pid;
+        memset(words, 0, sizeof words);
+        if (sched_getaffinity(tid, sizeof words, (cpu_set_t *)words) != 0) continue;
+        any = true;
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+            whole[w] |= words[w];
+    }
+    hwloc_bitmap_t mask = any ? hwloc_bitmap_alloc() : NULL;
+    if (!mask) return;
+    hwloc_bitmap_from_ulongs(mask, sizeof whole / sizeof *whole, whole);
+    const uint32_t number = fs_intern_mask(&table->interned, mask);
+    hwloc_bitmap_free(mask);
+    if (number) record->mask = number;
+}
+
+static void sample_record(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
+    struct fs_table *table = sampler->table;
+    struct fs_proc_stat stat;
+
+    if (fs_proc_stat(sampler->proc, record->pid, &stat) != 0) {
+        if (errno == ENOENT || errno == ESRCH) note_gone(table, record, now);
+        return;
+    }
+    if (!is_same_process(record, &stat)) {
+        note_gone(table, record, now);
+        return;
+    }
+    record->witnesses |= FS_WITNESS_PROC;
+    record->pgid = stat.pgid;
+    record->sid = stat.sid;
+    if (stat.sid != sampler->own_sid) record->own_session = true;
+    if (record->t_start == FS_UNKNOWN) record->t_start = fs_start_of(stat.starttime);
+    if (stat.state == 'Z' || stat.state == 'X') {
+        if (record->t_gone == FS_UNKNOWN) record->t_gone = now;
+        record->zombie = true;
+        if (record->activity) record->activity->busy = record->activity->runnable = false;
+        return;
+    }
+    record->t_seen = now;
+    if (!activity_of(table, record)) return;
+    sample_threads(sampler, record, &stat, now);
+    const int64_t ticks = (int64_t)(stat.utime + stat.stime) * fs_tick_ns();
+    record->sampled_ns = ticks > record->activity->run_ns ? ticks : record->activity->run_ns;
+    record->t_sampled = now;
+    record->run_ns = record->activity->run_ns;
+    record->wait_ns = record->activity->wait_ns;
+    if ((uint32_t)stat.threads > record->threads_peak + 1) record->threads_peak = (uint32_t)stat.threads - 1;
+    sample_mask(table, record);
+}
+
+static void count_cpus(struct fs_sampler *sampler) {
+    const int last = hwloc_bitmap_last(sampler->scratch);
+    const int busy = hwloc_bitmap_weight(sampler->scratch);
+
+    if (busy > sampler->busy_cpus_peak) sampler->busy_cpus_peak = busy;
+    if (last >= (int)sampler->cpu_room) {
+        const size_t room = (size_t)last + 64;
+        int64_t *samples = realloc(sampler->cpu_busy_samples, room * sizeof *samples);
+        if (!samples) return;
+        memset(samples + sampler->cpu_room, 0, (room - sampler->cpu_room) * sizeof *samples);
+        sampler->cpu_busy_samples = samples;
+        sampler->cpu_room = room;
+    }
+    unsigned cpu;
+    hwloc_bitmap_foreach_begin(cpu, sampler->scratch) sampler->cpu_busy_samples[cpu]++;
+    hwloc_bitmap_foreach_end();
+}
+
+void fs_sampler_sample(struct fs_sampler *sampler, int64_t now) {
+    struct fs_record *next;
+    int runnable = 0;
+    bool busy = false;
+
+    sampler->interval_ns = sampler->t_full == FS_UNKNOWN ? 0 : now - sampler->t_full;
+    hwloc_bitmap_zero(sampler->scratch);
+    for (struct fs_record *record = sampler->table->first; record; record = next) {
+        next = record->next;
+        if (record->over) continue;
+        sample_record(sampler, record, now);
+        const struct fs_activity *activity = record->activity;
+        if (!activity || record->zombie) continue;
+        busy |= activity->busy;
+        for (size_t i = 0; i < activity->thread_count; i++)
+            runnable += activity->thread[i].runnable;
+    }
+    count_cpus(sampler);
+    sampler->samples++;
+    sampler->t_full = now;
+    if (runnable > 0) {
+        sampler->runnable_sum += runnable;
+        sampler->runnable_samples++;
+        if (runnable > sampler->runnable_peak) sampler->runnable_peak = runnable;
+    }
+    if (busy) {
+        sampler->busy_samples++;
+        sampler->active_ns += sampler->interval_ns;
+    }
+}
+
+hwloc_bitmap_t fs_sampler_busy_cpus(const struct fs_sampler *sampler) {
+    hwloc_bitmap_t cpus = sampler->busy_samples ? hwloc_bitmap_alloc() : NULL;
+
+    for (size_t cpu = 0; cpus && cpu < sampler->cpu_room; cpu++)
+        if (2 * sampler->cpu_busy_samples[cpu] > sampler->busy_samples)
+            hwloc_bitmap_set(cpus, (unsigned)cpu);
+    return cpus;
+}

@@ -1,0 +1,250 @@
+/* scheduler.c - see scheduler.h. */
+#include "tracer/scheduler.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *fs_environment_value(char *const *environment, const char *name) {
+    const size_t length = strlen(name);
+    for (; environment && *environment; environment++)
+        if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
+            return *environment + length + 1;
+    return NULL;
+}
+
+/* A non-negative number at *at, which moves behind it; FS_UNKNOWN: none, or too large. */
+static int take_number(const char **at) {
+    long number = FS_UNKNOWN;
+    for (; **at >= '0' && **at <= '9'; ++*at) {
+        number = (number < 0 ? 0 : number) * 10 + (**at - '0');
+        if (number > INT_MAX) return FS_UNKNOWN;
+    }
+    return (int)number;
+}
+
+static int number_of(char *const *environment, const char *name) {
+    const char *value = fs_environment_value(environment, name);
+    if (!value) return FS_UNKNOWN;
+    const int number = take_number(&value);
+    return *value == '\0' ? number : FS_UNKNOWN;
+}
+
+int fs_slurm_count_at(const char *list, int index) {
+    int common = FS_UNKNOWN;
+    for (long position = 0; *list;) {
+        const int count = take_number(&list);
+        int repeat = 1;
+        if (strncmp(list, "(x", 2) == 0) {
+            list += 2;
+            repeat = take_number(&list);
+            if (*list++ != ')') return FS_UNKNOWN;
+        }
+        if (count < 0 || repeat < 1 || (*list && *list != ',')) return FS_UNKNOWN;
+        if (index >= 0 && index < position + repeat) return count;
+        if (index < 0 && common != FS_UNKNOWN && count != common) return FS_UNKNOWN;
+        common = count;
+        position += repeat;
+        if (*list == ',') list++;
+    }
+    return index < 0 ? common : FS_UNKNOWN;
+}
+
+/* One item of a node list: prefix, then optionally [ranges], then suffix. */
+struct node_item {
+    const char *prefix, *ranges, *suffix;
+    size_t prefix_length, ranges_length, suffix_length;
+};
+
+/* The item at text; returns what follows it and its comma, NULL: no such item. */
+static const char *take_item(const char *text, struct node_item *item) {
+    *item = (struct node_item){.prefix = text, .prefix_length = strcspn(text, ",[]")};
+    text += item->prefix_length;
+    if (*text == '[') {
+        item->ranges = text + 1;
+        item->ranges_length = strcspn(item->ranges, "]");
+        text = item->ranges + item->ranges_length;
+        if (*text++ != ']') return NULL;
+        item->suffix = text;
+        item->suffix_length = strcspn(text, ",[]");
+        text += item->suffix_length;
+    }
+    if (*text && *text != ',') return NULL;
+    return *text == ',' ? text + 1 : text;
+}
+
+/*
+ * Position of number (digits as text, width characters) in ranges "001-003,7". *count
+ * gets how many numbers the ranges hold. -1: not in them. Leading zeros are part of a
+ * node's name: 1 is not in 001-003.
+ */
+static long place_in_ranges(const struct node_item *item, const char *digits, size_t width,
+                            long *count) {
+    const char *at = item->ranges, *end = at + item->ranges_length;
+    const char *cursor = digits;
+    const int wanted = width ? take_number(&cursor) : FS_UNKNOWN;
+    long place = -1;
+    *count = 0;
+    while (at < end) {
+        const char *start = at;
+        const int first = take_number(&at);
+        const size_t first_width = (size_t)(at - start);
+        int last = first;
+        if (*at == '-') {
+            at++;
+            last = take_number(&at);
+        }
+        if (first < 0 || last < first || (at < end && *at != ',')) return -1;
+        const bool padded = *start == '0' && first_width > 1;
+        const bool same_width = padded ? width == first_width : width == 1 || *digits != '0';
+        if (place < 0 && same_width && wanted >= first && wanted <= last)
+            place = *count + wanted - first;
+        *count += (long)last - first + 1;
+        if (at < end) at++;
+    }
+    return place;
+}
+
+/* Position of host (length bytes) within an item; -1: not in it. *count: its nodes. */
+static long place_in_item(const struct node_item *item, const char *host, size_t length,
+                          long *count) {
+    *count = 1;
+    const size_t fixed = item->prefix_length + item->suffix_length;
+    const char *tail = item->suffix_length && length >= item->suffix_length
+                           ? host + length - item->suffix_length
+                           : host;
+    const bool around =
+        length >= fixed && strncmp(host, item->prefix, item->prefix_length) == 0 &&
+        strncmp(tail, item->suffix_length ? item->suffix : "", item->suffix_length) == 0;
+    if (!item->ranges) return around && length == fixed ? 0 : -1;
+
+    const char *digits = around ? host + item->prefix_length : "";
+    const size_t width = around ? length - fixed : 0;
+    const bool number = width > 0 && strspn(digits, "0123456789") >= width;
+    char copy[16] = "";
+    if (number && width < sizeof copy) memcpy(copy, digits, width);
+    return place_in_ranges(item, copy, strlen(copy), count);
+}
+
+int fs_slurm_node_index(const char *list, const char *host) {
+    const size_t length = strcspn(host, ".");
+    long before = 0;
+    while (list && *list) {
+        struct node_item item;
+        list = take_item(list, &item);
+        if (!list) return -1;
+        long count;
+        const char *dot = memchr(item.prefix, '.', item.prefix_length);
+        if (dot && !item.ranges) item.prefix_length = (size_t)(dot - item.prefix);
+        const long place = place_in_item(&item, host, length, &count);
+        if (place >= 0) return before + place > INT_MAX ? -1 : (int)(before + place);
+        before += count;
+    }
+    return -1;
+}
+
+static int copy_value(char **member, char *const *environment, const char *name) {
+    const char *value = fs_environment_value(environment, name);
+    if (!value) return 0;
+    *member = strdup(value);
+    return *member ? 0 : -1;
+}
+
+static int first_known(int a, int b) {
+    return a != FS_UNKNOWN ? a : b;
+}
+
+/* This node's element of a per-node list of the job; FS_UNKNOWN. */
+static int job_count_here(char *const *environment, const char *name, const char *host) {
+    const char *list = fs_environment_value(environment, name);
+    const char *nodes = fs_environment_value(environment, "SLURM_JOB_NODELIST");
+    const char *slurm_name = fs_environment_value(environment, "SLURMD_NODENAME");
+    if (!list) return FS_UNKNOWN;
+    const int index = fs_slurm_node_index(nodes, slurm_name ? slurm_name : host);
+    return first_known(index >= 0 ? fs_slurm_count_at(list, index) : FS_UNKNOWN,
+                       fs_slurm_count_at(list, -1));
+}
+
+/* Whether an id is a step that srun made: the batch script and the like have ids from the top
+ * of the 32-bit range. */
+static bool real_step(const char *id) {
+    enum { FIRST_SPECIAL = 0x7ffffff0 };
+    if (!id) return false;
+    const int number = take_number(&id);
+    return *id == '\0' && number != FS_UNKNOWN && number < FIRST_SPECIAL;
+}
+
+static int read_slurm(char *const *environment, const char *host, struct fs_scheduler *facts) {
+    facts->name = "slurm";
+    const char *step = fs_environment_value(environment, "SLURM_STEP_ID");
+    facts->in_step = real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
+    if (copy_value(&facts->job, environment, "SLURM_JOB_ID")) return -1;
+    if (facts->in_step && copy_value(&facts->step, environment, "SLURM_STEP_ID")) return -1;
+
+    /* Inside a step SLURM_CPUS_ON_NODE is the step's share: the job's list comes first. */
+    facts->cpus_on_node = first_known(job_count_here(environment, "SLURM_JOB_CPUS_PER_NODE", host),
+                                      number_of(environment, "SLURM_CPUS_ON_NODE"));
+    facts->cpus_per_task = number_of(environment, "SLURM_CPUS_PER_TASK");
+    facts->tasks =
+        first_known(number_of(environment, "SLURM_NTASKS"), number_of(environment, "SLURM_NPROCS"));
+    facts->nodes = first_known(number_of(environment, "SLURM_JOB_NUM_NODES"),
+                               number_of(environment, "SLURM_NNODES"));
+    facts->threads_per_core = number_of(environment, "SLURM_THREADS_PER_CORE");
+    if (facts->in_step) {
+        const char *list = fs_environment_value(environment, "SLURM_STEP_TASKS_PER_NODE");
+        const int node = number_of(environment, "SLURM_NODEID");
+        facts->step_tasks = number_of(environment, "SLURM_STEP_NUM_TASKS");
+        if (list) facts->step_tasks_on_node = fs_slurm_count_at(list, node);
+    }
+    return 0;
+}
+
+static int read_pbs(char *const *environment, struct fs_scheduler *facts) {
+    facts->name = "pbs";
+    if (copy_value(&facts->job, environment, "PBS_JOBID")) return -1;
+    facts->cpus_on_node =
+        first_known(number_of(environment, "NCPUS"), number_of(environment, "PBS_NUM_PPN"));
+    facts->tasks = number_of(environment, "PBS_NP");
+    facts->nodes = number_of(environment, "PBS_NUM_NODES");
+    return 0;
+}
+
+int fs_scheduler_read(char *const *environment, const char *host, struct fs_scheduler *facts) {
+    *facts = (struct fs_scheduler){
+        .cpus_on_node = FS_UNKNOWN,
+        .cpus_per_task = FS_UNKNOWN,
+        .tasks = FS_UNKNOWN,
+        .step_tasks = FS_UNKNOWN,
+        .nodes = FS_UNKNOWN,
+        .threads_per_core = FS_UNKNOWN,
+        .step_tasks_on_node = FS_UNKNOWN,
+    };
+    int result = 0;
+    if (fs_environment_value(environment, "SLURM_JOB_ID"))
+        result = read_slurm(environment, host, facts);
+    else if (fs_environment_value(environment, "PBS_JOBID"))
+        result = read_pbs(environment, facts);
+    if (result) fs_scheduler_free(facts);
+    return result;
+}
+
+void fs_scheduler_free(struct fs_scheduler *facts) {
+    free(facts->job);
+    free(facts->step);
+    facts->job = facts->step = NULL;
+}
+
+bool fs_is_launcher(const char *executable) {
+    static const char *const names[] = {
+        "srun",          "mpirun",        "mpiexec",        "orterun",         "prun",
+        "prterun",       "mpirun_rsh",    "mpiexec.hydra",  "mpirun.hydra",    "mpiexec_mpt",
+        "mpiexec.pbs",   "mpiexec.slurm", "aprun",          "jsrun",           "ibrun",
+        "flux",          "palsrun",       "mpirun.openmpi", "mpiexec.openmpi", "mpirun.mpich",
+        "mpiexec.mpich",
+    };
+    const char *slash = strrchr(executable, '/'), *name = slash ? slash + 1 : executable;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}

@@ -1,0 +1,36 @@
+/*
+ * scheduler.h - what Slurm or PBS say in the environment, and names of launchers.
+ */
+#ifndef FS_SCHEDULER_H
+#define FS_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tracer/digest.h"
+
+/* The value of name in an environment (as environ); NULL: not set. */
+const char *fs_environment_value(char *const *environment, const char *name);
+
+/*
+ * Fills facts from an environment. host is this node's name (short or full), by
+ * which the node's share of lists such as SLURM_JOB_CPUS_PER_NODE=16(x2),8 is found.
+ * cpus_on_node is what the job has on this node, not what one of its steps has.
+ * Strings are new. -1 with errno ENOMEM. Released by fs_scheduler_free().
+ */
+int fs_scheduler_read(char *const *environment, const char *host, struct fs_scheduler *facts);
+void fs_scheduler_free(struct fs_scheduler *facts);
+
+/* Element `index` of a Slurm list of counts ("16(x2),8": 16 16 8). With index -1 the
+ * value that all elements have. FS_UNKNOWN: no such list, no such element, or
+ * different values. */
+int fs_slurm_count_at(const char *list, int index);
+
+/* Position of host in a Slurm node list ("n[001-003,7],login1"); names are compared
+ * up to the first dot. -1: not in it, or no such list. */
+int fs_slurm_node_index(const char *list, const char *host);
+
+/* Whether an executable (path or name) starts ranks: srun, mpirun, mpiexec, ... */
+bool fs_is_launcher(const char *executable);
+
+#endif
