@@ -66,13 +66,12 @@ static int load_directory(struct fs_job *job, const char *directory, char *error
                  strerror(reason));
         return -1;
     }
-    size_t count = find_digests(directory, &found);
-    if (count == 0) {
-        globfree(&found);
-        if (fs_recover(directory, error, error_size) < 0) return -1;
-        count = find_digests(directory, &found);
-    }
-    if (count == 0) {
+    /* Also beside a digest: it may be an interim one, and the segments know more. */
+    const bool recovered = fs_recover(directory, error, error_size) == 0;
+    const size_t count = find_digests(directory, &found);
+    if (count == 0 && !recovered) {
+        result = -1;
+    } else if (count == 0) {
         snprintf(error, error_size,
                  "'%s' holds no record (*.digest); give the directory that `forksight run` made",
                  directory);

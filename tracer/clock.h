@@ -22,7 +22,9 @@ static inline int64_t fs_clock_read(clockid_t clock) {
     return now.tv_sec * FS_SECOND + now.tv_nsec;
 }
 
-static inline int64_t fs_now(void) { return fs_clock_read(CLOCK_MONOTONIC); }
+static inline int64_t fs_now(void) {
+    return fs_clock_read(CLOCK_MONOTONIC);
+}
 
 /* Length of a clock tick of /proc. */
 static inline int64_t fs_tick_ns(void) {

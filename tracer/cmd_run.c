@@ -71,8 +71,8 @@ static int set_period(struct options *options, const char *text, const char *fro
 
     options->period_ms = parse_period(text);
     if (options->period_ms > 0) return 0;
-    snprintf(message, sizeof message, "%s: \"%.80s\" is no period; give %ld to %ld milliseconds", from, text,
-             period_least_ms, period_most_ms);
+    snprintf(message, sizeof message, "%s: \"%.80s\" is no period; give %ld to %ld milliseconds",
+             from, text, period_least_ms, period_most_ms);
     complain(FS_EXIT_USAGE, message);
     return -1;
 }
@@ -117,11 +117,15 @@ static int parse_pass(int argc, char **argv, struct options *options, bool limit
     opterr = 0;
     while ((letter = getopt_long(argc, argv, "+:o:qh", long_options, NULL)) != -1) {
         const bool is_config = letter == OPTION_CONFIG;
-        if (is_config && limits_only && set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
+        if (is_config && limits_only && set_limits(options, letter, optarg) != 0)
+            return FS_EXIT_USAGE;
         if (limits_only || is_config) continue;
-        if (letter == 'o') options->directory = optarg;
-        else if (letter == 'q') options->quiet = true;
-        else if (letter == OPTION_NO_REPAIR) options->repair_env = false;
+        if (letter == 'o')
+            options->directory = optarg;
+        else if (letter == 'q')
+            options->quiet = true;
+        else if (letter == OPTION_NO_REPAIR)
+            options->repair_env = false;
         else if (letter == OPTION_THRESHOLD) {
             if (set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
         } else if (letter == OPTION_PERIOD) {
@@ -141,7 +145,8 @@ static int parse(int argc, char **argv, struct options *options) {
 
     *options = (struct options){
         .directory = getenv("FORKSIGHT_DIR"), .repair_env = true, .period_ms = period_default_ms};
-    if (period && *period && set_period(options, period, "FORKSIGHT_PERIOD") != 0) return FS_EXIT_USAGE;
+    if (period && *period && set_period(options, period, "FORKSIGHT_PERIOD") != 0)
+        return FS_EXIT_USAGE;
     int status = parse_pass(argc, argv, options, true);
     if (status == 0 && !options->thresholds && config && *config &&
         set_limits(options, OPTION_CONFIG, config) != 0)
@@ -150,7 +155,8 @@ static int parse(int argc, char **argv, struct options *options) {
     if (status != 0) return status;
     options->command = argv + optind;
     if (options->command[0] && options->command[0][0]) return 0;
-    return complain(FS_EXIT_USAGE, "no command; say what to run: forksight run -- CMD (forksight run --help)");
+    return complain(FS_EXIT_USAGE,
+                    "no command; say what to run: forksight run -- CMD (forksight run --help)");
 }
 
 static void flush_interim(void *data) {
@@ -202,8 +208,8 @@ static int report_start_failure(const struct options *options, bool exec_failed,
 }
 
 /* From the start of the application to its exit status. */
-static int run_job(const struct options *options, struct fs_jobdir *job, struct fs_collector *collector,
-                   char *const environment[]) {
+static int run_job(const struct options *options, struct fs_jobdir *job,
+                   struct fs_collector *collector, char *const environment[]) {
     struct fs_supervisor supervisor = {.flush = flush_interim};
     void *both[] = {collector, &supervisor};
     char error[FS_ERROR_SIZE];
@@ -258,9 +264,10 @@ int fs_cmd_run(int argc, char **argv) {
         complain(status, error);
         goto out;
     }
-    char **environment = fs_environment_make(preload, job.folder, options.repair_env, options.command[0]);
-    if (fs_collector_open(&collector, &job, options.command, options.period_ms * FS_MILLISECOND, error,
-                          sizeof error) != 0 ||
+    char **environment =
+        fs_environment_make(preload, job.folder, options.repair_env, options.command[0]);
+    if (fs_collector_open(&collector, &job, options.command, options.period_ms * FS_MILLISECOND,
+                          error, sizeof error) != 0 ||
         !environment) {
         fs_jobdir_undo(&job);
         complain(status, environment ? error : "out of memory");

@@ -15,7 +15,8 @@ enum { MANY_ZOMBIES = 4 };
 static bool is_forked(const struct fs_record *record) {
     const struct fs_stage *first = record->stages;
 
-    if (record->stage_count == 0 || record->birth == FSP_BIRTH_SPAWN || record->birth == FSP_BIRTH_VFORK)
+    if (record->stage_count == 0 || record->birth == FSP_BIRTH_SPAWN ||
+        record->birth == FSP_BIRTH_VFORK)
         return false;
     const bool inherited = first->image && first->image->pid != record->pid;
     if (!inherited || !record->parent) return inherited && record->birth != FS_BIRTH_INSIDE_LIBC;
@@ -39,8 +40,7 @@ static bool is_fork_server(const struct fs_record *record) {
 
 static struct fs_cohort_key key_of(const struct fs_table *table, const struct fs_record *record) {
     const bool forked = is_forked(record);
-    const struct fs_image *image =
-        forked ? record->stages[0].image : fs_record_image(record);
+    const struct fs_image *image = forked ? record->stages[0].image : fs_record_image(record);
     struct fs_record *parent = record->parent;
     struct fs_cohort_key key;
 
@@ -62,9 +62,11 @@ static struct fs_cohort_key key_of(const struct fs_table *table, const struct fs
     return key;
 }
 
-static struct fs_cohort *cohort_of(struct fs_cohorts *cohorts, const struct fs_record *record, int64_t now) {
+static struct fs_cohort *cohort_of(struct fs_cohorts *cohorts, const struct fs_record *record,
+                                   int64_t now) {
     const struct fs_cohort_key key = key_of(cohorts->table, record);
-    const struct fs_image *image = is_forked(record) ? record->stages[0].image : fs_record_image(record);
+    const struct fs_image *image =
+        is_forked(record) ? record->stages[0].image : fs_record_image(record);
     struct fs_cohort *cohort = NULL;
 
     HASH_FIND(hh, cohorts->list, &key, sizeof key, cohort);
@@ -88,14 +90,17 @@ static struct fs_cohort *cohort_of(struct fs_cohorts *cohorts, const struct fs_r
 void fs_cohorts_assign(struct fs_cohorts *cohorts, int64_t now) {
     struct fs_table *table = cohorts->table;
 
-    for (struct fs_record *record = table->first; record; record = record->next) {
+    for (struct fs_record *record = table->first_open, *next; record; record = next) {
+        next = record->next_open;
         const struct fs_image *image = fs_record_image(record);
-        if (record->birth == FS_BIRTH_RUN) continue;
-        if (record->cohort && record->cohort_image == image && record->cohort_parent == record->parent)
-            continue;
-        record->cohort = cohort_of(cohorts, record, now);
-        record->cohort_image = image;
-        record->cohort_parent = record->parent;
+        const bool decided = record->cohort && record->cohort_image == image &&
+                             record->cohort_parent == record->parent;
+        if (record->birth != FS_BIRTH_RUN && !decided) {
+            record->cohort = cohort_of(cohorts, record, now);
+            record->cohort_image = image;
+            record->cohort_parent = record->parent;
+        }
+        fs_record_settle(table, record);
     }
 }
 
@@ -154,7 +159,8 @@ static void watch_zombies(struct fs_cohort *cohort, int64_t now) {
         return;
     }
     if (cohort->zombies_since == FS_UNKNOWN) cohort->zombies_since = now;
-    if (now - cohort->zombies_since > cohort->zombies_ns) cohort->zombies_ns = now - cohort->zombies_since;
+    if (now - cohort->zombies_since > cohort->zombies_ns)
+        cohort->zombies_ns = now - cohort->zombies_since;
 }
 
 static void watch_idleness(struct fs_cohort *cohort, int64_t now) {
@@ -183,7 +189,8 @@ static void sum_sample(struct fs_cohort *cohort, int64_t interval, bool frozen, 
         cohort->threads_busy_total = cohort->now.threads_busy;
     if (cohort->now.busy >= 1) cohort->busy_ns += interval;
     if (cohort->now.busy >= 2) cohort->overlap_ns += interval;
-    if (cohort->now.runnable == 0 && (double)cohort->now.used_ns <= polling_share * (double)interval)
+    if (cohort->now.runnable == 0 &&
+        (double)cohort->now.used_ns <= polling_share * (double)interval)
         cohort->sleep_ns += interval;
     if (interval > cohort->sample_ns) cohort->sample_ns = interval;
 }
@@ -193,8 +200,10 @@ void fs_cohorts_sample(struct fs_cohorts *cohorts, const struct fs_sampler *samp
     int busy = 0, threads = 0;
 
     HASH_ITER(hh, cohorts->list, cohort, next) memset(&cohort->now, 0, sizeof cohort->now);
-    for (const struct fs_record *record = cohorts->table->first; record; record = record->next)
-        if (!record->over && record->cohort) add_member(cohorts->table, record->cohort, record, now);
+    for (const struct fs_record *record = cohorts->table->first_open; record;
+         record = record->next_open)
+        if (!record->over && record->cohort)
+            add_member(cohorts->table, record->cohort, record, now);
     HASH_ITER(hh, cohorts->list, cohort, next) {
         const bool parent_lives = cohort->parent && !cohort->parent->over;
         if (cohort->now.live == 0 && cohort->now.zombies == 0 && !parent_lives) continue;
@@ -208,7 +217,8 @@ void fs_cohorts_sample(struct fs_cohorts *cohorts, const struct fs_sampler *samp
 }
 
 static int by_cohort_and_begin(const void *left, const void *right) {
-    const struct fs_record *a = *(struct fs_record *const *)left, *b = *(struct fs_record *const *)right;
+    const struct fs_record *a = *(struct fs_record *const *)left,
+                           *b = *(struct fs_record *const *)right;
     const uintptr_t cohort_a = (uintptr_t)a->cohort, cohort_b = (uintptr_t)b->cohort;
 
     if (cohort_a != cohort_b) return cohort_a < cohort_b ? -1 : 1;
@@ -233,7 +243,8 @@ static int ascending(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now, int64_t *lived_ns) {
+int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now,
+                    int64_t *lived_ns) {
     int64_t *ends = calloc(count + 1, sizeof *ends), lived = 0, covered = INT64_MIN;
     size_t ended = 0;
     int peak = 0;
@@ -260,7 +271,8 @@ int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now,
 /* Adds members that are about to be given up to the sums of their cohort. */
 static void keep_sums(struct fs_cohort *cohort, const struct fs_record *record, int64_t now) {
     struct fs_forgotten *sums = &cohort->forgotten;
-    const int64_t begin = fs_record_begin(record), end = fs_record_end(record), cpu = fs_record_cpu(record);
+    const int64_t begin = fs_record_begin(record), end = fs_record_end(record),
+                  cpu = fs_record_cpu(record);
 
     if (sums->workers == 0 || begin < sums->begin) sums->begin = begin;
     if (sums->workers == 0 || end > sums->end) sums->end = end != FS_UNKNOWN ? end : now;
@@ -302,6 +314,7 @@ void fs_cohorts_forget(struct fs_cohorts *cohorts, size_t keep, int64_t now) {
         next = record->next;
         if (!can_be_forgotten(record)) continue;
         if (record->cohort) keep_sums(record->cohort, record, now);
+        table->forgotten_whole += fs_record_is_whole(record);
         fs_table_forget(table, record);
     }
 }

@@ -31,7 +31,7 @@ struct fs_cohort {
         const struct fs_record *parent;
         const char *executable;
         int ppid;
-        int kind;   /* enum fs_group_kind */
+        int kind; /* enum fs_group_kind */
         int helper;
         int pad;
     } key;
@@ -50,15 +50,18 @@ struct fs_cohort {
     int64_t zombies_since, zombies_ns;  /* a spell of many zombies; the longest one */
     int64_t watch_since, watch_used_ns; /* a window of the watch for idleness */
     int64_t last_active;                /* end of the last window in which anybody did anything */
-    struct { const char *module; int64_t count; } owners[FS_OWNERS];
+    struct {
+        const char *module;
+        int64_t count;
+    } owners[FS_OWNERS];
     struct fs_forgotten forgotten;
 };
 
 struct fs_cohorts {
     struct fs_table *table;
-    struct fs_cohort *list; /* uthash */
+    struct fs_cohort *list;                   /* uthash */
     int workers_busy_peak, threads_busy_peak; /* over all cohorts at once */
-    bool frozen;            /* the job is being ended: what its processes do now is no activity */
+    bool frozen; /* the job is being ended: what its processes do now is no activity */
 };
 
 /* Puts every record into the cohort that it belongs to now. */

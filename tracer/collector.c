@@ -17,7 +17,7 @@
 static const int64_t shortest_period = 20 * FS_MILLISECOND;
 static const int64_t shortest_sample = 100 * FS_MILLISECOND; /* ticks of /proc are 10 ms */
 static const int64_t first_interim = 10 * FS_SECOND, longest_interim = 60 * FS_SECOND;
-enum { COST_SHARE = 200, ELAPSED_SHARE = 100, RECORDS_MAX = 20000 };
+enum { COST_SHARE = 250, PRESSED_SHARE = 25, ELAPSED_SHARE = 100, RECORDS_MAX = 20000 };
 
 /* FORKSIGHT_MAX_MB, or 16 MiB or 128 KiB for each CPU of the job, the larger. */
 static int64_t folder_limit(hwloc_const_bitmap_t mask) {
@@ -27,6 +27,18 @@ static int64_t folder_limit(hwloc_const_bitmap_t mask) {
 
     if (megabytes > 0) return (int64_t)megabytes << 20;
     return by_cpus > 16 << 20 ? by_cpus : 16 << 20;
+}
+
+/* Over its limit the folder gets another name, so that the shim finds no place for
+ * more: segments that exist go on. */
+static void hide_folder(struct fs_collector *collector, bool hide) {
+    char hidden[PATH_MAX + 16];
+
+    if (hide == collector->folder_hidden || !collector->job->folder[0]) return;
+    snprintf(hidden, sizeof hidden, "%s.full", collector->job->folder);
+    if (hide ? rename(collector->job->folder, hidden) == 0
+             : rename(hidden, collector->job->folder) == 0)
+        collector->folder_hidden = hide;
 }
 
 static int fill_meta(struct fs_collector *collector, char **command) {
@@ -62,16 +74,21 @@ static void read_node(struct fs_collector *collector) {
 
 int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, char **command,
                       int64_t period_max_ns, char *error, size_t error_size) {
-    *collector = (struct fs_collector){.job = job, .fold.directory = -1, .period_ns = shortest_period,
-                                       .period_max_ns = period_max_ns, .interim_every_ns = first_interim,
-                                       .shm_size = FS_UNKNOWN, .shm_free_min = FS_UNKNOWN};
+    *collector = (struct fs_collector){.job = job,
+                                       .fold.directory = -1,
+                                       .period_ns = shortest_period,
+                                       .period_max_ns = period_max_ns,
+                                       .interim_every_ns = first_interim,
+                                       .shm_size = FS_UNKNOWN,
+                                       .shm_free_min = FS_UNKNOWN};
     fs_table_init(&collector->table);
     collector->table.run_pid = getpid();
     collector->cohorts.table = &collector->table;
     read_node(collector);
     collector->limit_bytes = folder_limit(collector->mask_start);
     if (fs_sampler_open(&collector->sampler, &collector->table) != 0) {
-        snprintf(error, error_size, "cannot read /proc: %s; forksight needs it mounted", strerror(errno));
+        snprintf(error, error_size, "cannot read /proc: %s; forksight needs it mounted",
+                 strerror(errno));
         return -1;
     }
     if (fs_fold_open(&collector->fold, &collector->table, job->folder) != 0 ||
@@ -81,8 +98,8 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
     }
     if (fs_meta_write(job, &collector->meta) != 0) {
         const int reason = errno;
-        snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR", job->path,
-                 strerror(reason));
+        snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
+                 job->path, strerror(reason));
         return errno = reason, -1;
     }
     return 0;
@@ -107,20 +124,9 @@ void fs_collector_started(struct fs_collector *collector, const struct fs_superv
     fs_meta_write(collector->job, &collector->meta);
 }
 
-/* Over its limit the folder gets another name, so that the shim finds no place for
- * more: segments that exist go on. */
-static void keep_limit(struct fs_collector *collector) {
-    char hidden[PATH_MAX + 16];
-    const bool over = collector->fold.bytes > collector->limit_bytes;
-
-    if (over == collector->folder_hidden || !collector->job->folder[0]) return;
-    snprintf(hidden, sizeof hidden, "%s.full", collector->job->folder);
-    if (over ? rename(collector->job->folder, hidden) == 0 : rename(hidden, collector->job->folder) == 0)
-        collector->folder_hidden = over;
-}
-
 static void look_for_oom(struct fs_collector *collector, int64_t now) {
-    const int64_t kills = collector->cgroups ? fs_cgroups_oom_kills(collector->cgroups) : FS_UNKNOWN;
+    const int64_t kills =
+        collector->cgroups ? fs_cgroups_oom_kills(collector->cgroups) : FS_UNKNOWN;
 
     if (kills > collector->oom_kills && collector->oom_kills != FS_UNKNOWN &&
         collector->oom_count < FS_OOMS_KEPT)
@@ -140,14 +146,18 @@ static void look_at_shm(struct fs_collector *collector) {
         collector->shm_free_min = available;
 }
 
+/* An eighth of the room is enough for what lives, and quickly read; until then the dead
+ * are kept for a reader after an accident. */
+static bool is_pressed(const struct fs_collector *collector) {
+    return collector->fold.bytes > collector->limit_bytes / 8 ||
+           collector->table.count > RECORDS_MAX;
+}
+
 static void look(struct fs_collector *collector, int64_t now, bool full) {
-    /* A quarter of the room is enough for what lives; the rest keeps the dead for a
-     * reader after an accident. */
-    const bool pressed = collector->fold.bytes > collector->limit_bytes / 4 ||
-                         collector->table.count > RECORDS_MAX;
+    const bool pressed = is_pressed(collector);
 
     fs_fold_pass(&collector->fold, now, pressed);
-    keep_limit(collector);
+    hide_folder(collector, collector->fold.bytes > collector->limit_bytes);
     fs_sampler_discover(&collector->sampler, now, full);
     if (full) fs_sampler_sample(&collector->sampler, now);
     fs_cohorts_assign(&collector->cohorts, now);
@@ -155,16 +165,18 @@ static void look(struct fs_collector *collector, int64_t now, bool full) {
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
     look_for_oom(collector, now);
     look_at_shm(collector);
-    if (collector->table.count > RECORDS_MAX) fs_cohorts_forget(&collector->cohorts, RECORDS_MAX / 2, now);
+    if (collector->table.count > RECORDS_MAX)
+        fs_cohorts_forget(&collector->cohorts, RECORDS_MAX / 2, now);
 }
 
-void fs_collector_look(struct fs_collector *collector, int64_t now) { look(collector, now, true); }
+void fs_collector_look(struct fs_collector *collector, int64_t now) {
+    look(collector, now, true);
+}
 
 int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
     const int64_t cpu = fs_clock_read(CLOCK_THREAD_CPUTIME_ID);
-    const int64_t since = collector->sampler.t_full == FS_UNKNOWN
-                              ? now - collector->meta.start
-                              : now - collector->sampler.t_full;
+    const int64_t since = collector->sampler.t_full == FS_UNKNOWN ? now - collector->meta.start
+                                                                  : now - collector->sampler.t_full;
     const bool full = since >= shortest_sample || collector->period_ns >= shortest_sample;
 
     look(collector, now, full);
@@ -172,7 +184,9 @@ int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
     int64_t period = (now - collector->meta.start) / ELAPSED_SHARE;
     if (period < shortest_period) period = shortest_period;
     if (period > collector->period_max_ns) period = collector->period_max_ns;
-    if (period < cost * COST_SHARE) period = cost * COST_SHARE;
+    /* Losing records costs more than a little CPU time. */
+    const int share = is_pressed(collector) ? PRESSED_SHARE : COST_SHARE;
+    if (period < cost * share) period = cost * share;
     collector->period_ns = period;
     return fs_now() + period;
 }
@@ -180,32 +194,43 @@ int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
 int fs_collector_alive(const struct fs_collector *collector) {
     int alive = 0;
 
-    for (const struct fs_record *record = collector->table.first; record; record = record->next)
+    for (const struct fs_record *record = collector->table.first_open; record;
+         record = record->next_open)
         alive += !record->over && !record->zombie;
     return alive;
 }
 
-static int write_digest(FILE *out, const void *digest) { return fs_digest_write(digest, out); }
+static int write_digest(FILE *out, const void *digest) {
+    return fs_digest_write(digest, out);
+}
 
-struct detail { const struct fs_evaluation *evaluation; const struct fs_meta *meta; };
+struct detail {
+    const struct fs_evaluation *evaluation;
+    const struct fs_meta *meta;
+};
 
 static int write_detail(FILE *out, const void *data) {
     const struct detail *detail = data;
 
-    return fs_detail_write(detail->evaluation, detail->meta->host, detail->meta->start_realtime, out);
+    return fs_detail_write(detail->evaluation, detail->meta->host, detail->meta->start_realtime,
+                           out);
 }
 
-static int write_files(struct fs_collector *collector, const struct fs_supervisor *supervisor, bool final) {
+static int write_files(struct fs_collector *collector, const struct fs_supervisor *supervisor,
+                       bool final) {
     struct fs_evaluation evaluation;
     struct fs_digest digest;
     char name[300];
-    int failed = fs_collector_digest(collector, supervisor, final, &digest, &evaluation) != 0 ? errno : 0;
+    int failed =
+        fs_collector_digest(collector, supervisor, final, &digest, &evaluation) != 0 ? errno : 0;
 
     snprintf(name, sizeof name, "%s.detail", collector->job->host);
     const struct detail detail = {&evaluation, &collector->meta};
-    if (!failed && fs_jobdir_write(collector->job, name, write_detail, &detail) != 0) failed = errno;
+    if (!failed && fs_jobdir_write(collector->job, name, write_detail, &detail) != 0)
+        failed = errno;
     snprintf(name, sizeof name, "%s.digest", collector->job->host);
-    if (!failed && fs_jobdir_write(collector->job, name, write_digest, &digest) != 0) failed = errno;
+    if (!failed && fs_jobdir_write(collector->job, name, write_digest, &digest) != 0)
+        failed = errno;
     fs_digest_free(&digest);
     return failed ? (errno = failed, -1) : 0;
 }
@@ -216,15 +241,19 @@ void fs_collector_interim(struct fs_collector *collector, const struct fs_superv
     write_files(collector, supervisor, false);
     collector->t_interim = now;
     if (collector->interim_every_ns < longest_interim) collector->interim_every_ns *= 2;
-    if (collector->interim_every_ns > longest_interim) collector->interim_every_ns = longest_interim;
+    if (collector->interim_every_ns > longest_interim)
+        collector->interim_every_ns = longest_interim;
 }
 
-int fs_collector_save(struct fs_collector *collector) { return write_files(collector, NULL, true); }
+int fs_collector_save(struct fs_collector *collector) {
+    return write_files(collector, NULL, true);
+}
 
 int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         char *error, size_t error_size) {
     int failed = write_files(collector, supervisor, true) != 0 ? errno : 0;
 
+    hide_folder(collector, false);
     collector->meta.finished = true;
     if (!failed && fs_meta_write(collector->job, &collector->meta) != 0) failed = errno;
     if (!failed) return 0;
@@ -237,6 +266,7 @@ int fs_collector_finish(struct fs_collector *collector, const struct fs_supervis
 void fs_collector_close(struct fs_collector *collector) {
     struct fs_meta *meta = &collector->meta;
 
+    hide_folder(collector, false);
     fs_cohorts_free(&collector->cohorts);
     fs_sampler_close(&collector->sampler);
     fs_fold_close(&collector->fold);

@@ -30,17 +30,18 @@ struct fs_collector {
     struct fs_cohorts cohorts;
     struct fs_cgroups *cgroups;
     struct fs_cgroup_snapshot at_start;
-    hwloc_topology_t topology;       /* NULL: unknown */
+    hwloc_topology_t topology; /* NULL: unknown */
     hwloc_bitmap_t mask_start;
-    struct fs_oom ooms[FS_OOMS_KEPT]; size_t oom_count;
+    struct fs_oom ooms[FS_OOMS_KEPT];
+    size_t oom_count;
     int64_t oom_kills, t_oom_look;
     int64_t shm_size, shm_free_min;
-    int64_t cpu_start;               /* of this process when the job started */
+    int64_t cpu_start; /* of this process when the job started */
     int64_t period_ns, period_max_ns;
     int64_t t_interim, interim_every_ns;
-    int64_t limit_bytes;             /* of the segment folder */
-    bool folder_hidden;              /* renamed away, for it is over the limit */
-    bool recovered;                  /* there was no sampling: folded after the collector was gone */
+    int64_t limit_bytes; /* of the segment folder */
+    bool folder_hidden;  /* renamed away, for it is over the limit */
+    bool recovered;      /* there was no sampling: folded after the collector was gone */
 };
 
 /*
@@ -66,8 +67,9 @@ void fs_collector_look(struct fs_collector *collector, int64_t now);
 /* Recorded processes that are alive. */
 int fs_collector_alive(const struct fs_collector *collector);
 
-/* Closes the record (supervisor NULL: nobody waited for the job): writes detail, digest and meta.json. Returns 0, or -1 with errno and a
- * sentence in error; the segment folder is then kept. */
+/* Closes the record (supervisor NULL: nobody waited for the job): writes detail, digest and
+ * meta.json. Returns 0, or -1 with errno and a sentence in error; the segment folder is then kept.
+ */
 int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         char *error, size_t error_size);
 

@@ -40,12 +40,14 @@ static void fill_job_mask(const struct fs_collector *collector, struct fs_digest
     digest->mask_job = hwloc_bitmap_dup(collector->mask_start);
     digest->mask_job_from = "mask";
     if (!digest->mask_job) return;
-    if (cpuset && !hwloc_bitmap_iszero(cpuset) && !hwloc_bitmap_isincluded(digest->mask_job, cpuset) &&
+    if (cpuset && !hwloc_bitmap_iszero(cpuset) &&
+        !hwloc_bitmap_isincluded(digest->mask_job, cpuset) &&
         hwloc_bitmap_intersects(digest->mask_job, cpuset)) {
         hwloc_bitmap_and(digest->mask_job, digest->mask_job, cpuset);
         digest->mask_job_from = "cpuset";
     }
-    if (!collector->topology || digest->scheduler.cpus_on_node <= fs_mask_weight(digest->mask_job)) return;
+    if (!collector->topology || digest->scheduler.cpus_on_node <= fs_mask_weight(digest->mask_job))
+        return;
     widen(digest->mask_job, collector->topology, digest->scheduler.cpus_on_node);
     digest->mask_job_from = "slurm";
 }
@@ -114,8 +116,10 @@ static void fill_own_cost(const struct fs_collector *collector, struct fs_digest
 
     digest->complete.samples = collector->sampler.samples;
     if (collector->recovered) return;
-    digest->complete.collector_cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
-    if (getrusage(RUSAGE_SELF, &usage) == 0) digest->complete.collector_maxrss_kib = usage.ru_maxrss;
+    digest->complete.collector_cpu_ns =
+        fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        digest->complete.collector_maxrss_kib = usage.ru_maxrss;
 }
 
 static void fill_work(const struct fs_collector *collector, const struct fs_evaluation *evaluation,
@@ -131,13 +135,15 @@ static void fill_work(const struct fs_collector *collector, const struct fs_eval
 
 static void fill_main(const struct fs_collector *collector, const struct fs_supervisor *supervisor,
                       struct fs_digest *digest) {
-    const struct fs_record *record = fs_table_find(&collector->table, collector->table.main_pid,
-                                                   collector->meta.start);
+    const struct fs_record *record =
+        fs_table_find(&collector->table, collector->table.main_pid, collector->meta.start);
 
     digest->main_pid = collector->table.main_pid;
     digest->status = FS_UNKNOWN;
-    if (supervisor && supervisor->ended) digest->status = supervisor->status;
-    else if (record && record->exit != FSP_EXIT_NONE && record->exit != FSP_EXIT_ABORT && record->over)
+    if (supervisor && supervisor->ended)
+        digest->status = supervisor->status;
+    else if (record && record->exit != FSP_EXIT_NONE && record->exit != FSP_EXIT_ABORT &&
+             record->over)
         digest->status = (record->exit_code & 0xff) << 8;
     digest->interrupted = supervisor ? supervisor->interrupted : 0;
     const struct fs_image *image = record ? fs_record_image(record) : NULL;
@@ -159,13 +165,13 @@ static void note_main_end(struct fs_table *table, const struct fs_supervisor *su
     record->reaped_ns = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * FS_SECOND +
                         (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
     if (record->maxrss_kib == FS_UNKNOWN) record->maxrss_kib = usage->ru_maxrss;
-    fs_record_close(table, record);
+    fs_record_close(record);
 }
 
 static struct fs_evaluation evaluation_of(struct fs_collector *collector,
                                           const struct fs_supervisor *supervisor) {
-    const struct fs_record *record = fs_table_find(&collector->table, collector->table.main_pid,
-                                                   collector->meta.start);
+    const struct fs_record *record =
+        fs_table_find(&collector->table, collector->table.main_pid, collector->meta.start);
     const int64_t now = fs_now(), end = record ? fs_record_end(record) : FS_UNKNOWN;
     struct fs_evaluation evaluation = {
         .table = &collector->table,
@@ -180,8 +186,10 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
         .oom_count = collector->oom_count,
     };
 
-    if (supervisor && supervisor->ended) evaluation.t_end = supervisor->t_end;
-    else if (end != FS_UNKNOWN) evaluation.t_end = end;
+    if (supervisor && supervisor->ended)
+        evaluation.t_end = supervisor->t_end;
+    else if (end != FS_UNKNOWN)
+        evaluation.t_end = end;
     if (supervisor && supervisor->interrupted) {
         evaluation.interrupted = supervisor->interrupted;
         evaluation.t_interrupted = supervisor->t_interrupted;
@@ -211,7 +219,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     digest->complete.recovered = collector->recovered;
     fs_evaluate_completeness(evaluation, digest);
     fill_own_cost(collector, digest);
-    if (fs_evaluate_groups(evaluation, digest) != 0 || fs_evaluate_incidents(evaluation, digest) != 0)
+    if (fs_evaluate_groups(evaluation, digest) != 0 ||
+        fs_evaluate_incidents(evaluation, digest) != 0)
         return errno = ENOMEM, -1;
     return 0;
 }

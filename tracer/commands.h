@@ -14,7 +14,7 @@ enum fs_exit {
     FS_EXIT_FAILED = 125,         /* forksight itself failed; the application was not started */
     FS_EXIT_NOT_EXECUTABLE = 126, /* as env(1) and the shells say it */
     FS_EXIT_NOT_FOUND = 127,
-    FS_EXIT_SIGNAL = 128,         /* + signal number */
+    FS_EXIT_SIGNAL = 128, /* + signal number */
 };
 
 int fs_cmd_run(int argc, char **argv);

@@ -6,20 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Parent, kind of birth, start, end (or alive) and mask are all known. */
-static bool is_whole(const struct fs_record *record) {
-    const bool ended = record->over || record->zombie;
-
-    return record->ppid > 0 && record->birth != FSP_BIRTH_UNKNOWN &&
-           (record->t_fork != FS_UNKNOWN || record->t_start != FS_UNKNOWN) && record->mask != 0 &&
-           (!ended || fs_record_end(record) != FS_UNKNOWN);
-}
-
 int fs_unseen_of(const struct fs_record *record) {
     const struct fs_image *image = fs_record_image(record);
-    const bool exec_pending = record->t_exec != FS_UNKNOWN && record->exec_errno == 0 &&
-                              (!record->stage_count ||
-                               record->t_exec > record->stages[record->stage_count - 1].t);
+    const bool exec_pending =
+        record->t_exec != FS_UNKNOWN && record->exec_errno == 0 &&
+        (!record->stage_count || record->t_exec > record->stages[record->stage_count - 1].t);
 
     if (exec_pending && record->exec_path) {
         const enum fs_unseen reason = fs_unseen_reason(record->exec_path);
@@ -44,14 +35,15 @@ void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_
     const struct fs_fold *fold = evaluation->fold;
 
     complete->processes = (int)(table->count + table->forgotten);
-    complete->recorded = (int)table->forgotten;
+    complete->recorded = (int)table->forgotten_whole;
     complete->alive = 0;
     for (const struct fs_record *record = table->first; record; record = record->next) {
         const int reason = fs_unseen_of(record);
-        complete->recorded += is_whole(record);
+        complete->recorded += fs_record_is_whole(record);
         complete->alive += !record->over && !record->zombie;
         if (reason < 0) continue;
-        if (complete->unseen[reason]++ == 0) complete->unseen_example[reason] = strdup(name_of(record));
+        if (complete->unseen[reason]++ == 0)
+            complete->unseen_example[reason] = strdup(name_of(record));
     }
     complete->threads = table->threads;
     complete->lost_processes = fold ? fold->lost_processes : 0;

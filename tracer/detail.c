@@ -11,13 +11,20 @@
 #include <sys/wait.h>
 
 static const char *const births[FS_BIRTH_COUNT] = {
-    [FSP_BIRTH_UNKNOWN] = "unknown", [FSP_BIRTH_IMAGE] = "libc",
-    [FSP_BIRTH_FORK] = "fork",       [FSP_BIRTH__FORK] = "_Fork",
-    [FSP_BIRTH_VFORK] = "vfork",     [FSP_BIRTH_CLONE] = "clone",
-    [FSP_BIRTH_SPAWN] = "posix_spawn", [FSP_BIRTH_ATFORK] = "atfork",
-    [FSP_BIRTH_DAEMON] = "daemon",   [FSP_BIRTH_FORKPTY] = "forkpty",
-    [FS_BIRTH_RUN] = "run",          [FS_BIRTH_SYSTEM] = "system",
-    [FS_BIRTH_POPEN] = "popen",      [FS_BIRTH_INSIDE_LIBC] = "libc",
+    [FSP_BIRTH_UNKNOWN] = "unknown",
+    [FSP_BIRTH_IMAGE] = "libc",
+    [FSP_BIRTH_FORK] = "fork",
+    [FSP_BIRTH__FORK] = "_Fork",
+    [FSP_BIRTH_VFORK] = "vfork",
+    [FSP_BIRTH_CLONE] = "clone",
+    [FSP_BIRTH_SPAWN] = "posix_spawn",
+    [FSP_BIRTH_ATFORK] = "atfork",
+    [FSP_BIRTH_DAEMON] = "daemon",
+    [FSP_BIRTH_FORKPTY] = "forkpty",
+    [FS_BIRTH_RUN] = "run",
+    [FS_BIRTH_SYSTEM] = "system",
+    [FS_BIRTH_POPEN] = "popen",
+    [FS_BIRTH_INSIDE_LIBC] = "libc",
 };
 static const char *const unseen_reasons[FS_UNSEEN_COUNT] = {
     [FS_UNSEEN_STATIC] = "static", [FS_UNSEEN_SECURE] = "secure", [FS_UNSEEN_SCRUBBED] = "scrubbed",
@@ -25,7 +32,9 @@ static const char *const unseen_reasons[FS_UNSEEN_COUNT] = {
     [FS_UNSEEN_OTHER] = "other",
 };
 
-static json_t *number(int64_t value) { return value == FS_UNKNOWN ? json_null() : json_integer(value); }
+static json_t *number(int64_t value) {
+    return value == FS_UNKNOWN ? json_null() : json_integer(value);
+}
 
 /* Paths and arguments are any bytes; JSON holds UTF-8 only. */
 static json_t *text_of(const char *text) {
@@ -51,15 +60,17 @@ static json_t *mask_of(const struct fs_evaluation *evaluation, uint32_t mask_num
 /* The exit status as Python's multiprocessing gives it. */
 static json_t *exit_of(const struct fs_record *record) {
     if (!record->over && !record->zombie) return json_null();
-    if (record->status_known && WIFEXITED(record->status)) return json_integer(WEXITSTATUS(record->status));
-    if (record->status_known && WIFSIGNALED(record->status)) return json_integer(-WTERMSIG(record->status));
+    if (record->status_known && WIFEXITED(record->status))
+        return json_integer(WEXITSTATUS(record->status));
+    if (record->status_known && WIFSIGNALED(record->status))
+        return json_integer(-WTERMSIG(record->status));
     if (record->exit == FSP_EXIT_ABORT) return json_integer(-SIGABRT);
     if (record->exit != FSP_EXIT_NONE) return json_integer(record->exit_code & 0xff);
     return json_null();
 }
 
-static void signal_text(const struct fs_evaluation *evaluation, const struct fs_record *record, int signal,
-                        char *text, size_t size) {
+static void signal_text(const struct fs_evaluation *evaluation, const struct fs_record *record,
+                        int signal, char *text, size_t size) {
     const int sender = fs_sender_of(evaluation->table, record);
     const char *name = sigabbrev_np(signal);
     char number_text[16];
@@ -78,8 +89,8 @@ static void signal_text(const struct fs_evaluation *evaluation, const struct fs_
         snprintf(text, size, "signal SIG%s, sender not recorded", name);
 }
 
-char *fs_cause_text(const struct fs_evaluation *evaluation, const struct fs_record *record, char *text,
-                    size_t size) {
+char *fs_cause_text(const struct fs_evaluation *evaluation, const struct fs_record *record,
+                    char *text, size_t size) {
     static const char *const calls[FSP_EXIT_COUNT] = {[FSP_EXIT_NONE] = "exit",
                                                       [FSP_EXIT_EXIT] = "exit",
                                                       [FSP_EXIT__EXIT] = "_exit",
@@ -110,9 +121,9 @@ static json_t *images_of(const struct fs_record *record) {
         if (record->stages[i].image)
             json_array_append_new(images, text_of(record->stages[i].image->executable));
     const struct fs_image *last = fs_record_image(record);
-    const bool exec_unseen = record->t_exec != FS_UNKNOWN && record->exec_errno == 0 && record->exec_path &&
-                             (!record->stage_count ||
-                              record->t_exec > record->stages[record->stage_count - 1].t);
+    const bool exec_unseen =
+        record->t_exec != FS_UNKNOWN && record->exec_errno == 0 && record->exec_path &&
+        (!record->stage_count || record->t_exec > record->stages[record->stage_count - 1].t);
     if (exec_unseen && (!last || last->executable != record->exec_path))
         json_array_append_new(images, text_of(record->exec_path));
     return images;
@@ -123,7 +134,8 @@ static json_t *site_of(const struct fs_table *table, struct fs_site_key id) {
     char text[4096];
 
     if (site && site->file)
-        snprintf(text, sizeof text, "%s:%d:%s", site->file, site->line, site->function ? site->function : "");
+        snprintf(text, sizeof text, "%s:%d:%s", site->file, site->line,
+                 site->function ? site->function : "");
     else if (site && site->module)
         snprintf(text, sizeof text, "%s:%s", site->module, site->function ? site->function : "");
     else
@@ -143,8 +155,8 @@ static json_t *threads_of(const struct fs_evaluation *evaluation, const struct f
             json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tid", thread->tid, "start_ns",
                       number(fs_job_time(evaluation, thread->t_start)), "end_ns",
                       number(fs_job_time(evaluation, end)), "cpu_ns",
-                      number(thread->cpu_ns != FS_UNKNOWN ? thread->cpu_ns : thread->run_ns), "run_ns",
-                      number(thread->run_ns), "wait_ns", number(thread->wait_ns), "mask",
+                      number(thread->cpu_ns != FS_UNKNOWN ? thread->cpu_ns : thread->run_ns),
+                      "run_ns", number(thread->run_ns), "wait_ns", number(thread->wait_ns), "mask",
                       mask_of(evaluation, thread->mask), "routine",
                       text_of(routine ? routine->module : NULL)));
     }
@@ -152,12 +164,16 @@ static json_t *threads_of(const struct fs_evaluation *evaluation, const struct f
 }
 
 static json_t *witnesses_of(const struct fs_record *record) {
-    static const struct { int bit; const char *name; } names[] = {
+    static const struct {
+        int bit;
+        const char *name;
+    } names[] = {
         {FS_WITNESS_SHIM, "shim"}, {FS_WITNESS_PARENT, "parent"}, {FS_WITNESS_PROC, "proc"}};
     json_t *witnesses = json_array();
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (record->witnesses & names[i].bit) json_array_append_new(witnesses, json_string(names[i].name));
+        if (record->witnesses & names[i].bit)
+            json_array_append_new(witnesses, json_string(names[i].name));
     return witnesses;
 }
 
@@ -172,17 +188,19 @@ static json_t *process_of(const struct fs_evaluation *evaluation, const struct f
         executable = json_string_value(json_array_get(images, json_array_size(images) - 1));
     fs_cause_text(evaluation, record, cause, sizeof cause);
     return json_pack(
-        "{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "pid", record->pid, "ppid", record->ppid > 0 ? json_integer(record->ppid) : json_null(), "birth",
-        births[record->birth < FS_BIRTH_COUNT ? record->birth : 0], "start_ns",
+        "{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o}",
+        "pid", record->pid, "ppid", record->ppid > 0 ? json_integer(record->ppid) : json_null(),
+        "birth", births[record->birth < FS_BIRTH_COUNT ? record->birth : 0], "start_ns",
         number(fs_job_time(evaluation, fs_record_begin(record))), "end_ns",
-        number(fs_job_time(evaluation, fs_record_end(record))), "cpu_ns", number(fs_record_cpu(record)),
-        "run_ns", number(record->run_ns), "wait_ns", number(record->wait_ns), "maxrss_kib",
-        number(record->maxrss_kib), "mask", mask_of(evaluation, record->mask), "exit", exit_of(record),
-        "cause", cause, "executable", text_of(executable), "command",
-        text_of(image ? image->command : NULL), "images", images, "site",
-        site_of(evaluation->table, record->birth_site), "threads", threads_of(evaluation, record), "witness",
-        witnesses_of(record), "unseen", unseen < 0 ? json_null() : json_string(unseen_reasons[unseen]));
+        number(fs_job_time(evaluation, fs_record_end(record))), "cpu_ns",
+        number(fs_record_cpu(record)), "run_ns", number(record->run_ns), "wait_ns",
+        number(record->wait_ns), "maxrss_kib", number(record->maxrss_kib), "mask",
+        mask_of(evaluation, record->mask), "exit", exit_of(record), "cause", cause, "executable",
+        text_of(executable), "command", text_of(image ? image->command : NULL), "images", images,
+        "site", site_of(evaluation->table, record->birth_site), "threads",
+        threads_of(evaluation, record), "witness", witnesses_of(record), "unseen",
+        unseen < 0 ? json_null() : json_string(unseen_reasons[unseen]));
 }
 
 /* Writes a line if it fits. 1: it did not; -1: error. */
@@ -203,8 +221,8 @@ static int write_line(json_t *line, int64_t *written, FILE *out) {
     return result;
 }
 
-int fs_detail_write(const struct fs_evaluation *evaluation, const char *host, int64_t start_realtime,
-                    FILE *out) {
+int fs_detail_write(const struct fs_evaluation *evaluation, const char *host,
+                    int64_t start_realtime, FILE *out) {
     int64_t written = 0;
     int more = 0;
 

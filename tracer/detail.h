@@ -38,11 +38,11 @@
 enum { FS_DETAIL_MAX = 8 << 20 };
 
 /* Writes the detail of all records to out. Returns 0, or -1 with errno. */
-int fs_detail_write(const struct fs_evaluation *evaluation, const char *host, int64_t start_realtime,
-                    FILE *out);
+int fs_detail_write(const struct fs_evaluation *evaluation, const char *host,
+                    int64_t start_realtime, FILE *out);
 
 /* How a record ended, in words (at most size-1 bytes). Returns text. */
-char *fs_cause_text(const struct fs_evaluation *evaluation, const struct fs_record *record, char *text,
-                    size_t size);
+char *fs_cause_text(const struct fs_evaluation *evaluation, const struct fs_record *record,
+                    char *text, size_t size);
 
 #endif

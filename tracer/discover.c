@@ -27,7 +27,8 @@ static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, 
     if (record && record->start_ticks == stat.starttime) return; /* a zombie that we know */
     if (stat.ppid != parent->pid) return;
     /* Its parent's wait was folded before the kernel let it go. */
-    if (record && fs_start_of(stat.starttime) <= fs_record_end(record) - 30 * FS_MILLISECOND) return;
+    if (record && fs_start_of(stat.starttime) <= fs_record_end(record) - 30 * FS_MILLISECOND)
+        return;
     record = fs_table_add(table, pid);
     if (!record) return;
     record->birth = FS_BIRTH_INSIDE_LIBC;
@@ -41,7 +42,8 @@ static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, 
     fs_record_set_parent(table, record, parent->pid, now);
 }
 
-static int read_children(struct fs_sampler *sampler, struct fs_record *parent, int tid, int64_t now) {
+static int read_children(struct fs_sampler *sampler, struct fs_record *parent, int tid,
+                         int64_t now) {
     static char text[CHILDREN_TEXT];
     char name[64], *end;
 
@@ -69,7 +71,8 @@ static void meet_descendants(struct fs_sampler *sampler, int64_t now) {
     const struct fs_proc_stat *list;
     size_t count;
 
-    if (fs_proc_descendants(sampler->proc, &sampler->table->main_pid, 1, &list, &count) != 0) return;
+    if (fs_proc_descendants(sampler->proc, &sampler->table->main_pid, 1, &list, &count) != 0)
+        return;
     for (size_t i = 0; i < count; i++) {
         struct fs_record *parent = fs_table_newest(sampler->table, list[i].ppid);
         if (parent && !parent->over) meet(sampler, parent, list[i].pid, now);
@@ -86,8 +89,8 @@ void fs_sampler_discover(struct fs_sampler *sampler, int64_t now, bool all) {
     struct fs_record *next;
 
     if (sampler->no_children_files && all) meet_descendants(sampler, now);
-    for (struct fs_record *record = sampler->table->first; record; record = next) {
-        next = record->next;
+    for (struct fs_record *record = sampler->table->first_open; record; record = next) {
+        next = record->next_open;
         if (record->over || record->zombie) continue;
         const bool shimmed = is_shimmed(record);
         if (!sampler->no_children_files && (all || !shimmed)) meet_children(sampler, record, now);

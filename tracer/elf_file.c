@@ -26,7 +26,8 @@ static bool read_program(int file, struct program *program) {
         header.e_phnum > SEGMENTS_MAX)
         return false;
     program->count = header.e_phnum;
-    return read_at(file, program->segments, program->count * sizeof *program->segments, header.e_phoff);
+    return read_at(file, program->segments, program->count * sizeof *program->segments,
+                   header.e_phoff);
 }
 
 static const Elf64_Phdr *find_segment(const struct program *program, uint32_t type) {
@@ -41,7 +42,8 @@ int fs_elf_loader(int file, char path[FS_LOADER_SIZE]) {
     if (!read_program(file, &program)) return -1;
     const Elf64_Phdr *segment = find_segment(&program, PT_INTERP);
     if (!segment) return 0;
-    const size_t size = segment->p_filesz < FS_LOADER_SIZE ? (size_t)segment->p_filesz : FS_LOADER_SIZE - 1;
+    const size_t size =
+        segment->p_filesz < FS_LOADER_SIZE ? (size_t)segment->p_filesz : FS_LOADER_SIZE - 1;
     if (!read_at(file, path, size, segment->p_offset)) return -1;
     path[size] = '\0';
     return 1;
@@ -74,7 +76,8 @@ static bool needs(int file, const struct program *program, const char *prefix) {
     for (size_t i = 0; names && i < count && entries[i].d_tag != DT_NULL; i++) {
         const size_t length = strlen(prefix);
         if (entries[i].d_tag == DT_NEEDED && length <= sizeof name &&
-            read_at(file, name, length, names + entries[i].d_un.d_val) && memcmp(name, prefix, length) == 0)
+            read_at(file, name, length, names + entries[i].d_un.d_val) &&
+            memcmp(name, prefix, length) == 0)
             return true;
     }
     return false;

@@ -15,7 +15,9 @@
 #include "tracer/sampler.h"
 
 /* The out-of-memory killer took victims between two looks. */
-struct fs_oom { int64_t after, before; };
+struct fs_oom {
+    int64_t after, before;
+};
 
 /* Everything that a digest is made from; times on CLOCK_MONOTONIC. */
 struct fs_evaluation {
@@ -23,10 +25,12 @@ struct fs_evaluation {
     struct fs_cohorts *cohorts;
     const struct fs_sampler *sampler; /* NULL: the job was not sampled */
     const struct fs_fold *fold;
-    int64_t t_start, t_end;      /* of the command; t_end: of its main process, or now */
-    int64_t t_closed;            /* of the record */
-    int interrupted; int64_t t_interrupted; /* FS_UNKNOWN: not */
-    const struct fs_oom *ooms; size_t oom_count;
+    int64_t t_start, t_end; /* of the command; t_end: of its main process, or now */
+    int64_t t_closed;       /* of the record */
+    int interrupted;
+    int64_t t_interrupted; /* FS_UNKNOWN: not */
+    const struct fs_oom *ooms;
+    size_t oom_count;
     hwloc_const_bitmap_t mask_job;
 };
 

@@ -27,8 +27,8 @@ int fs_sender_of(const struct fs_table *table, const struct fs_record *record) {
 
     for (size_t i = table->kill_count; signal && i-- > 0;) {
         const struct fs_kill *kill = &table->kills[i];
-        if (kill->signal == signal && kill->t >= begin && (end == FS_UNKNOWN || kill->t <= end + clock_slack) &&
-            is_target(table, kill, record))
+        if (kill->signal == signal && kill->t >= begin &&
+            (end == FS_UNKNOWN || kill->t <= end + clock_slack) && is_target(table, kill, record))
             return kill->sender;
     }
     return 0;
@@ -45,7 +45,9 @@ bool fs_is_oom_victim(const struct fs_evaluation *evaluation, const struct fs_re
     return false;
 }
 
-static char *copy(const char *text) { return text ? strdup(text) : NULL; }
+static char *copy(const char *text) {
+    return text ? strdup(text) : NULL;
+}
 
 void fs_place_of(const struct fs_table *table, struct fs_site_key id, struct fs_place *place) {
     const struct fs_site *site = fs_table_site(table, id);
@@ -60,7 +62,8 @@ void fs_place_of(const struct fs_table *table, struct fs_site_key id, struct fs_
     place->stack = copy(site->stack);
 }
 
-static size_t set_variable(struct fs_variable *list, size_t count, const char *name, const char *value) {
+static size_t set_variable(struct fs_variable *list, size_t count, const char *name,
+                           const char *value) {
     size_t i = 0;
 
     while (i < count && strcmp(list[i].name, name) != 0)
@@ -76,7 +79,8 @@ static size_t set_variable(struct fs_variable *list, size_t count, const char *n
 
 /* Whether a change by `pid` at `t` is in the past of the record: its own, or an
  * ancestor's before it forked. */
-static bool concerns(const struct fs_record *record, const struct fs_image *image, int pid, int64_t t) {
+static bool concerns(const struct fs_record *record, const struct fs_image *image, int pid,
+                     int64_t t) {
     int64_t until = INT64_MAX;
 
     for (const struct fs_record *past = record; past; past = past->parent) {
@@ -99,7 +103,8 @@ size_t fs_variables_at(const struct fs_table *table, const struct fs_record *rec
         (*list)[count++] = image->variables[i];
     for (size_t i = 0; i < table->setenv_count; i++) {
         const struct fs_setenv *change = &table->setenvs[i];
-        if (change->image != image || change->t > t || !concerns(record, image, change->pid, change->t))
+        if (change->image != image || change->t > t ||
+            !concerns(record, image, change->pid, change->t))
             continue;
         count = change->name ? set_variable(*list, count, change->name, change->value) : 0;
     }

@@ -138,8 +138,10 @@ static void fold_sites(struct fs_fold *fold, struct fs_segment_file *file) {
             continue;
         }
         site->kind = slot->kind;
-        site->module = slot->module[0] ? fs_intern(interned, slot->module, sizeof slot->module) : NULL;
-        site->function = slot->symbol[0] ? fs_intern(interned, slot->symbol, sizeof slot->symbol) : NULL;
+        site->module =
+            slot->module[0] ? fs_intern(interned, slot->module, sizeof slot->module) : NULL;
+        site->function =
+            slot->symbol[0] ? fs_intern(interned, slot->symbol, sizeof slot->symbol) : NULL;
         site->offset = slot->offset;
         if (slot->kind == FSP_SITE_PYTHON && slot->text[0])
             site->stack = fs_intern(interned, slot->text, sizeof slot->text);
@@ -187,7 +189,8 @@ static int load_file(struct fs_fold *fold, struct fs_segment_file *file, int64_t
     const struct fsp_header *header = fs_segment_header(fold->reader);
     if (!file->known && !describe_file(fold, file, header)) return -1;
     if (header->image != file->key || header->processes > file->processes ||
-        header->threads > file->threads || header->chunks > file->chunks || header->sites > file->sites) {
+        header->threads > file->threads || header->chunks > file->chunks ||
+        header->sites > file->sites) {
         file->bad = true;
         return -1;
     }
@@ -222,7 +225,8 @@ static void close_done_files(struct fs_fold *fold, int64_t now) {
     struct fs_segment_file *file, *next, *other, *next_other;
 
     HASH_ITER(hh, fold->files, file, next) {
-        if (file->closed || file->bad || !file->known || file->extension || !is_done(file, now)) continue;
+        if (file->closed || file->bad || !file->known || file->extension || !is_done(file, now))
+            continue;
         bool all = true;
         HASH_ITER(hh, fold->files, other, next_other)
         if (other->key == file->key && other->known) all = all && is_done(other, now);

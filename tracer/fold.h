@@ -20,12 +20,13 @@ struct fs_fold {
     struct fs_table *table;
     struct fs_segment_reader *reader;
     struct fs_segment_file *files; /* by name */
-    struct fs_pending_event *pending; size_t pending_count; /* events of one pass */
-    int directory;                 /* of the folder; -1: none */
-    bool read_only;                /* fold, but give nothing back */
-    int64_t bytes;                 /* that the folder's files take */
+    struct fs_pending_event *pending;
+    size_t pending_count; /* events of one pass */
+    int directory;        /* of the folder; -1: none */
+    bool read_only;       /* fold, but give nothing back */
+    int64_t bytes;        /* that the folder's files take */
     int64_t lost_processes, lost_threads, lost_events, lost_sites; /* as the shim counted */
-    int shim_off, bad;             /* processes that stopped recording; files and slots not sound */
+    int shim_off, bad; /* processes that stopped recording; files and slots not sound */
 };
 
 /* Opens a folder for folding into table. -1 with errno. */
@@ -42,20 +43,34 @@ void fs_fold_pass(struct fs_fold *fold, int64_t now, bool pressed);
 /* --- shared by the parts of the fold --- */
 
 /* What is known of one segment file. */
-struct fs_slot { struct fs_record *record; int pid; uint64_t t_fork; uint32_t mask; bool reaped; };
-struct fs_thread_slot { struct fs_record *record; uint64_t t_start; size_t index; };
-struct fs_chunk_slot { int owner; uint64_t t_owned; uint32_t used; };
+struct fs_slot {
+    struct fs_record *record;
+    int pid;
+    uint64_t t_fork;
+    uint32_t mask;
+    bool reaped;
+};
+struct fs_thread_slot {
+    struct fs_record *record;
+    uint64_t t_start;
+    size_t index;
+};
+struct fs_chunk_slot {
+    int owner;
+    uint64_t t_owned;
+    uint32_t used;
+};
 
 struct fs_segment_file {
     UT_hash_handle hh;
-    uint64_t key;                /* of the image */
+    uint64_t key; /* of the image */
     struct fs_image *image;
     bool extension, known, bad, closed;
     uint32_t processes, threads, chunks, sites; /* slots */
     struct fs_slot *process;
     struct fs_thread_slot *thread;
     struct fs_chunk_slot *chunk;
-    bool *site;                  /* folded already */
+    bool *site; /* folded already */
     int64_t lost_processes, lost_threads, lost_events, lost_sites;
     int shim_off, bad_slots;
     int64_t bytes;

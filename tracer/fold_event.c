@@ -5,7 +5,6 @@
 
 #include "tracer/clock.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const int64_t clock_slack = 20 * FS_MILLISECOND;
@@ -28,11 +27,14 @@ static void fold_setenv(struct fs_table *table, const struct fs_pending_event *p
     const char *equals = strchr(text, '=');
     struct fs_setenv change = {
         .t = (int64_t)pending->event.t, .pid = pending->owner, .image = pending->image};
-    struct fs_setenv *setenvs = fs_table_grow(table, table->setenvs, table->setenv_count, sizeof *setenvs);
+    struct fs_setenv *setenvs =
+        fs_table_grow(table, table->setenvs, table->setenv_count, sizeof *setenvs);
 
     if (!setenvs) return;
     table->setenvs = setenvs;
-    if (*text) change.name = fs_intern(&table->interned, text, equals ? (size_t)(equals - text) : FSP_EVENT_TEXT);
+    if (*text)
+        change.name =
+            fs_intern(&table->interned, text, equals ? (size_t)(equals - text) : FSP_EVENT_TEXT);
     if (equals && pending->event.kind == FSP_EVENT_SETENV)
         change.value = fs_intern(&table->interned, equals + 1, FSP_EVENT_TEXT);
     setenvs[table->setenv_count++] = change;
@@ -42,22 +44,26 @@ static void fold_failure(struct fs_table *table, const struct fs_pending_event *
     const char *executable = pending->image ? pending->image->executable : NULL;
     const bool thread = pending->event.kind == FSP_EVENT_THREAD_FAILED;
 
-    for (size_t i = 0; i < table->fork_failure_count; i++) {
-        struct fs_fork_failure *known = &table->fork_failures[i];
-        if (known->pid == pending->owner && known->thread == thread && known->error == pending->event.a) {
-            known->count++;
-            return;
-        }
+    for (size_t i = 0; i < table->failure_count; i++) {
+        struct fs_failure *known = &table->failures[i];
+        if (known->what.pid != pending->owner || known->what.thread != thread ||
+            known->what.error != pending->event.a)
+            continue;
+        known->what.count++;
+        known->t = (int64_t)pending->event.t;
+        return;
     }
-    struct fs_fork_failure *failures =
-        fs_table_grow(table, table->fork_failures, table->fork_failure_count, sizeof *failures);
+    struct fs_failure *failures =
+        fs_table_grow(table, table->failures, table->failure_count, sizeof *failures);
     if (!failures) return;
-    table->fork_failures = failures;
-    failures[table->fork_failure_count++] = (struct fs_fork_failure){.executable = (char *)executable,
-                                                                     .pid = pending->owner,
-                                                                     .thread = thread,
-                                                                     .error = pending->event.a,
-                                                                     .count = 1};
+    table->failures = failures;
+    failures[table->failure_count++] =
+        (struct fs_failure){.t = (int64_t)pending->event.t,
+                            .what = {.executable = (char *)executable,
+                                     .pid = pending->owner,
+                                     .thread = thread,
+                                     .error = pending->event.a,
+                                     .count = 1}};
 }
 
 static void fold_shell_call(struct fs_table *table, const struct fs_pending_event *pending) {
@@ -104,7 +110,7 @@ static void fold_reaped(struct fs_table *table, const struct fs_pending_event *p
     if (record->t_seen == FS_UNKNOWN) record->t_seen = t;
     struct fs_record *reaper = fs_table_find(table, pending->owner, t);
     if (reaper) reaper->reaped_children_ns += record->reaped_ns;
-    fs_record_close(table, record);
+    fs_record_close(record);
 }
 
 static void fold_shm_create(struct fs_table *table, const struct fs_pending_event *pending) {
@@ -113,15 +119,16 @@ static void fold_shm_create(struct fs_table *table, const struct fs_pending_even
 
     if (!objects) return;
     table->shm_objects = objects;
-    objects[table->shm_object_count++] =
-        (struct fs_shm_object){.name = fs_intern(&table->interned, pending->event.text, FSP_EVENT_TEXT),
-                               .maker = pending->owner,
-                               .t = (int64_t)pending->event.t};
+    objects[table->shm_object_count++] = (struct fs_shm_object){
+        .name = fs_intern(&table->interned, pending->event.text, FSP_EVENT_TEXT),
+        .maker = pending->owner,
+        .t = (int64_t)pending->event.t};
 }
 
 static void fold_shm_unlink(struct fs_table *table, const struct fs_pending_event *pending) {
     for (size_t i = 0; i < table->shm_object_count; i++)
-        if (table->shm_objects[i].name && strcmp(table->shm_objects[i].name, pending->event.text) == 0)
+        if (table->shm_objects[i].name &&
+            strcmp(table->shm_objects[i].name, pending->event.text) == 0)
             table->shm_objects[i].unlinked = true;
 }
 
@@ -134,12 +141,18 @@ static void fold_sigbus(struct fs_table *table, const struct fs_pending_event *p
 }
 
 void fs_fold_event(struct fs_table *table, const struct fs_pending_event *pending) {
-    static void (*const folds[FSP_EVENT_COUNT])(struct fs_table *, const struct fs_pending_event *) = {
-        [FSP_EVENT_SETENV] = fold_setenv,       [FSP_EVENT_UNSETENV] = fold_setenv,
-        [FSP_EVENT_KILL] = fold_kill,           [FSP_EVENT_FORK_FAILED] = fold_failure,
-        [FSP_EVENT_THREAD_FAILED] = fold_failure, [FSP_EVENT_SYSTEM] = fold_shell_call,
-        [FSP_EVENT_SYSTEM_END] = fold_shell_end, [FSP_EVENT_REAPED] = fold_reaped,
-        [FSP_EVENT_SHM_CREATE] = fold_shm_create, [FSP_EVENT_SHM_UNLINK] = fold_shm_unlink,
+    static void (*const folds[FSP_EVENT_COUNT])(struct fs_table *,
+                                                const struct fs_pending_event *) = {
+        [FSP_EVENT_SETENV] = fold_setenv,
+        [FSP_EVENT_UNSETENV] = fold_setenv,
+        [FSP_EVENT_KILL] = fold_kill,
+        [FSP_EVENT_FORK_FAILED] = fold_failure,
+        [FSP_EVENT_THREAD_FAILED] = fold_failure,
+        [FSP_EVENT_SYSTEM] = fold_shell_call,
+        [FSP_EVENT_SYSTEM_END] = fold_shell_end,
+        [FSP_EVENT_REAPED] = fold_reaped,
+        [FSP_EVENT_SHM_CREATE] = fold_shm_create,
+        [FSP_EVENT_SHM_UNLINK] = fold_shm_unlink,
         [FSP_EVENT_SIGBUS_SHM] = fold_sigbus,
     };
     const uint32_t kind = pending->event.kind;
@@ -149,19 +162,34 @@ void fs_fold_event(struct fs_table *table, const struct fs_pending_event *pendin
 
 /* The call of the parent that explains a child which no fork hook saw; the latest
  * before the child's first sign of life. */
-static const struct fs_shell_call *call_of(const struct fs_table *table, const struct fs_record *record) {
+static const struct fs_shell_call *call_of(const struct fs_table *table,
+                                           const struct fs_record *record) {
     const int64_t begin = fs_record_begin(record);
     const struct fs_shell_call *found = NULL;
 
     for (size_t i = 0; i < table->shell_call_count; i++) {
         const struct fs_shell_call *call = &table->shell_calls[i];
-        const int64_t end = call->popen                   ? call->t + popen_window
+        const int64_t end = call->popen                 ? call->t + popen_window
                             : call->t_end != FS_UNKNOWN ? call->t_end
-                                                          : INT64_MAX;
+                                                        : INT64_MAX;
         if (call->pid != record->ppid || begin < call->t - clock_slack || begin > end) continue;
         if (!found || call->t > found->t) found = call;
     }
     return found;
+}
+
+/* Whether what failed succeeded later: the program tried again. */
+static bool got_on(const struct fs_table *table, const struct fs_failure *failure) {
+    for (const struct fs_record *record = table->first; record; record = record->next) {
+        if (!failure->what.thread && record->ppid == failure->what.pid &&
+            fs_record_begin(record) > failure->t)
+            return true;
+        for (size_t i = 0;
+             failure->what.thread && record->pid == failure->what.pid && i < record->thread_count;
+             i++)
+            if (record->threads[i].t_start > failure->t) return true;
+    }
+    return false;
 }
 
 void fs_fold_settle(struct fs_table *table) {
@@ -178,11 +206,6 @@ void fs_fold_settle(struct fs_table *table) {
         record->status_known = record->secondary_wait = true;
         if (record->t_reaped == FS_UNKNOWN) record->t_reaped = call->t_end;
     }
-    for (size_t i = 0; i < table->fork_failure_count; i++) {
-        struct fs_fork_failure *failure = &table->fork_failures[i];
-        const struct fs_record *record = fs_table_newest(table, failure->pid);
-        /* A program that tried again and then got on without an error of its own. */
-        failure->recovered = record && failure->error == EAGAIN && record->forks > 0 &&
-                             record->status_known && record->status == 0 && !failure->thread;
-    }
+    for (size_t i = 0; i < table->failure_count; i++)
+        table->failures[i].what.recovered = got_on(table, &table->failures[i]);
 }

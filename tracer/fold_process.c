@@ -19,7 +19,9 @@ static const int64_t clock_slack = 20 * FS_MILLISECOND;
  * this time, it was not the shim that waited. */
 static const int64_t reap_grace = FS_SECOND;
 
-static int64_t time_or_unknown(uint64_t t) { return t ? (int64_t)t : FS_UNKNOWN; }
+static int64_t time_or_unknown(uint64_t t) {
+    return t ? (int64_t)t : FS_UNKNOWN;
+}
 
 static bool has_birth(const struct fs_record *record) {
     return record->birth != FSP_BIRTH_UNKNOWN && record->birth != FS_BIRTH_INSIDE_LIBC;
@@ -52,15 +54,19 @@ static struct fs_record *find_for_fork(const struct fs_table *table, int pid, in
     return found;
 }
 
-/* The program that a fork child runs is its parent's; it comes before those it became. */
-static void add_inherited_stage(struct fs_table *table, struct fs_record *record, struct fs_image *image,
-                                int64_t t) {
-    if (!fs_record_add_stage(table, record, image, t)) return;
-    for (size_t i = record->stage_count - 1; i > 0; i--) {
-        const struct fs_stage last = record->stages[i];
-        record->stages[i] = record->stages[i - 1];
-        record->stages[i - 1] = last;
-    }
+/*
+ * The program that a fork child runs is its parent's; it comes before those it became.
+ * /proc may have shown it already, with a start that is a tick too early.
+ */
+static void add_inherited_stage(struct fs_table *table, struct fs_record *record,
+                                struct fs_image *image, int64_t t) {
+    struct fs_stage *first = record->stage_count ? &record->stages[0] : NULL;
+
+    if (first && first->t <= t && !first->image->shim && image &&
+        first->image->executable == image->executable)
+        *first = (struct fs_stage){.image = image, .t = t, .t_affinity = FS_UNKNOWN};
+    else
+        fs_record_add_stage(table, record, image, first && first->t <= t ? first->t - 1 : t);
 }
 
 static struct fs_record *record_of_image(struct fs_table *table, const struct fsp_process *slot,
@@ -106,7 +112,8 @@ static struct fs_record *record_of_birth(struct fs_table *table, const struct fs
 
 static struct fs_record *record_of_slot(struct fs_fold *fold, struct fs_segment_file *file,
                                         struct fs_slot *entry, const struct fsp_process *slot) {
-    if (entry->record && entry->pid == slot->pid && entry->t_fork == slot->t_fork) return entry->record;
+    if (entry->record && entry->pid == slot->pid && entry->t_fork == slot->t_fork)
+        return entry->record;
     if (entry->record) entry->record->kept_slots--;
     *entry = (struct fs_slot){0};
     struct fs_record *record = slot->birth == FSP_BIRTH_IMAGE
@@ -115,6 +122,7 @@ static struct fs_record *record_of_slot(struct fs_fold *fold, struct fs_segment_
     if (!record) return NULL;
     *entry = (struct fs_slot){.record = record, .pid = slot->pid, .t_fork = slot->t_fork};
     record->kept_slots++;
+    fs_record_open(fold->table, record);
     return record;
 }
 
@@ -136,7 +144,8 @@ static void fold_exit(struct fs_record *record, const struct fsp_process *slot) 
     record->ignored_children |= slot->flags & FSP_PROCESS_SIGCHLD_IGNORED;
 }
 
-static void fold_reap(struct fs_table *table, struct fs_slot *entry, const struct fsp_process *slot) {
+static void fold_reap(struct fs_table *table, struct fs_slot *entry,
+                      const struct fsp_process *slot) {
     struct fs_record *record = entry->record;
 
     if (!slot->reaped || entry->reaped) return;
@@ -150,7 +159,7 @@ static void fold_reap(struct fs_table *table, struct fs_slot *entry, const struc
     if (record->maxrss_kib == FS_UNKNOWN) record->maxrss_kib = (int64_t)slot->reap.maxrss_kib;
     struct fs_record *reaper = fs_table_find(table, slot->reaper, record->t_reaped);
     if (reaper) reaper->reaped_children_ns += record->reaped_ns;
-    fs_record_close(table, record);
+    fs_record_close(record);
 }
 
 static void fold_affinity(struct fs_table *table, const struct fs_segment_file *file,
@@ -168,7 +177,8 @@ static void fold_affinity(struct fs_table *table, const struct fs_segment_file *
     }
 }
 
-static void fold_exec(struct fs_table *table, struct fs_record *record, const struct fsp_process *slot) {
+static void fold_exec(struct fs_table *table, struct fs_record *record,
+                      const struct fsp_process *slot) {
     if (!slot->t_exec || (int64_t)slot->t_exec < record->t_exec) return;
     record->t_exec = (int64_t)slot->t_exec;
     record->exec_errno = slot->exec_errno;
@@ -184,7 +194,7 @@ static void fold_process(struct fs_fold *fold, struct fs_segment_file *file, str
     struct fs_table *table = fold->table;
     struct fs_record *record = record_of_slot(fold, file, entry, slot);
 
-    if (!record) return;
+    if (!record || (entry->reaped && record->over)) return; /* all was said */
     if (slot->t_start) {
         record->witnesses |= FS_WITNESS_SHIM;
         if (record->t_start == FS_UNKNOWN || (int64_t)slot->t_start < record->t_start)
@@ -199,7 +209,8 @@ static void fold_process(struct fs_fold *fold, struct fs_segment_file *file, str
     record->own_session |= slot->flags & FSP_PROCESS_SETSID;
     if (slot->forks > record->forks) record->forks = slot->forks;
     if (slot->reaps > record->reaps) record->reaps = slot->reaps;
-    if (slot->threads_started > record->threads_started) record->threads_started = slot->threads_started;
+    if (slot->threads_started > record->threads_started)
+        record->threads_started = slot->threads_started;
     if (slot->threads_peak > record->threads_peak) record->threads_peak = slot->threads_peak;
     fold_exec(table, record, slot);
     fold_affinity(table, file, record, slot);

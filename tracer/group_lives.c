@@ -30,8 +30,8 @@ static bool never_went_on(const struct fs_evaluation *evaluation, const struct f
     return fs_record_signal(parent) != 0 && fs_sender_of(evaluation->table, parent) == 0;
 }
 
-static struct fs_death death_of(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,
-                                const struct fs_record *record) {
+static struct fs_death death_of(const struct fs_evaluation *evaluation,
+                                const struct fs_cohort *cohort, const struct fs_record *record) {
     const int64_t end = fs_record_end(record), until = judged_until(evaluation);
     const int64_t quiet_since = cohort->last_active > end ? cohort->last_active : end;
     struct fs_death death = {
@@ -45,17 +45,20 @@ static struct fs_death death_of(const struct fs_evaluation *evaluation, const st
         .idle_ns = FS_UNKNOWN,
     };
 
-    death.sent_by_parent = death.sent_by && (death.sent_by == record->ppid || death.sent_by == cohort->key.ppid);
+    death.sent_by_parent =
+        death.sent_by && (death.sent_by == record->ppid || death.sent_by == cohort->key.ppid);
     if (evaluation->sampler) death.idle_ns = until > quiet_since ? until - quiet_since : 0;
     death.parent_waited = never_went_on(evaluation, cohort->parent);
     return death;
 }
 
 /* After the end was asked for, everybody's death is the asker's doing. */
-static bool is_part_of_the_end(const struct fs_evaluation *evaluation, const struct fs_record *record) {
+static bool is_part_of_the_end(const struct fs_evaluation *evaluation,
+                               const struct fs_record *record) {
     const int64_t end = fs_record_end(record);
 
-    return evaluation->t_interrupted != FS_UNKNOWN && end >= evaluation->t_interrupted - clock_slack;
+    return evaluation->t_interrupted != FS_UNKNOWN &&
+           end >= evaluation->t_interrupted - clock_slack;
 }
 
 static void fill_deaths(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,
@@ -86,9 +89,9 @@ static bool is_unwaited(const struct fs_record *record, const struct fs_record *
     const int64_t end = fs_record_end(record), parent_end = fs_record_end(parent);
     const bool reaped = record->reaper != 0 || record->t_reaped != FS_UNKNOWN;
 
-    return end != FS_UNKNOWN && parent_end != FS_UNKNOWN && end < parent_end - clock_slack && !reaped &&
-           !record->own_session && parent->exit != FSP_EXIT_NONE && !parent->ignored_children &&
-           (parent->witnesses & FS_WITNESS_SHIM);
+    return end != FS_UNKNOWN && parent_end != FS_UNKNOWN && end < parent_end - clock_slack &&
+           !reaped && !record->own_session && parent->exit != FSP_EXIT_NONE &&
+           !parent->ignored_children && (parent->witnesses & FS_WITNESS_SHIM);
 }
 
 static bool is_fork(const struct fs_record *record) {
@@ -99,7 +102,8 @@ static bool is_fork(const struct fs_record *record) {
 static void note_orphan(const struct fs_evaluation *evaluation, const struct fs_record *record,
                         struct fs_group *group) {
     const int64_t ended = fs_record_end(record);
-    const int64_t outlived = (ended == FS_UNKNOWN ? evaluation->t_closed : ended) - evaluation->t_end;
+    const int64_t outlived =
+        (ended == FS_UNKNOWN ? evaluation->t_closed : ended) - evaluation->t_end;
 
     if (outlived < orphan_life || record->own_session) return;
     if (group->orphans < (int)(sizeof group->orphan_examples / sizeof *group->orphan_examples))

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *copy(const char *text) { return text ? strdup(text) : NULL; }
+static char *copy(const char *text) {
+    return text ? strdup(text) : NULL;
+}
 
 static int ascending(const void *left, const void *right) {
     const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
@@ -85,8 +87,7 @@ static void fill_identity(const struct fs_evaluation *evaluation, const struct f
     for (size_t i = 0; i < count && i < sizeof group->examples / sizeof *group->examples; i++)
         group->examples[i] = members[i]->pid;
     struct fs_variable *variables;
-    group->variable_count =
-        fs_variables_at(evaluation->table, members[0], begin, &variables);
+    group->variable_count = fs_variables_at(evaluation->table, members[0], begin, &variables);
     group->variables = fs_copy_variables(variables, group->variable_count);
     if (!group->variables) group->variable_count = 0;
     free(variables);
@@ -214,7 +215,11 @@ static void fill_group(const struct fs_evaluation *evaluation, const struct fs_c
     fs_evaluate_lives(evaluation, cohort, members, count, group);
 }
 
-struct slice { struct fs_record **members; size_t count; int64_t weight; };
+struct slice {
+    struct fs_record **members;
+    size_t count;
+    int64_t weight;
+};
 
 static bool has_incident(struct fs_record *const *members, size_t count, int64_t t_end) {
     for (size_t i = 0; i < count; i++) {
@@ -246,7 +251,8 @@ static struct slice *slices_of(const struct fs_evaluation *evaluation, struct fs
             slice->weight += cpu > 0 ? cpu : 0;
         }
         slice->weight += slice->members[0]->cohort->forgotten.cpu_ns;
-        if (has_incident(slice->members, slice->count, evaluation->t_end)) slice->weight += FS_SECOND;
+        if (has_incident(slice->members, slice->count, evaluation->t_end))
+            slice->weight += FS_SECOND;
     }
     if (slices) qsort(slices, *slice_count, sizeof *slices, by_weight);
     return slices;
@@ -266,8 +272,10 @@ int fs_evaluate_groups(const struct fs_evaluation *evaluation, struct fs_digest 
         digest->group_count = i + 1;
     }
     digest->groups_more = (int)(slice_count - digest->group_count);
-    digest->workers_busy_peak = evaluation->sampler ? evaluation->cohorts->workers_busy_peak : FS_UNKNOWN;
-    digest->threads_busy_peak = evaluation->sampler ? evaluation->cohorts->threads_busy_peak : FS_UNKNOWN;
+    digest->workers_busy_peak =
+        evaluation->sampler ? evaluation->cohorts->workers_busy_peak : FS_UNKNOWN;
+    digest->threads_busy_peak =
+        evaluation->sampler ? evaluation->cohorts->threads_busy_peak : FS_UNKNOWN;
     const bool failed = !slices || (kept && !digest->groups);
     free(slices);
     free(members);

@@ -12,9 +12,13 @@
 
 enum { INCIDENTS_MAX = 64 };
 
-static char *copy(const char *text) { return text ? strdup(text) : NULL; }
+static char *copy(const char *text) {
+    return text ? strdup(text) : NULL;
+}
 
-static bool same(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+static bool same(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
 
 static const char *value_of(const struct fs_variable *list, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
@@ -29,8 +33,8 @@ struct loss {
     const struct fs_image *from, *to;
 };
 
-static void add_lost(const struct fs_table *table, struct fs_digest *digest, const struct loss *loss,
-                     const struct fs_variable *variable) {
+static void add_lost(const struct fs_table *table, struct fs_digest *digest,
+                     const struct loss *loss, const struct fs_variable *variable) {
     for (size_t i = 0; i < digest->lost_variable_count; i++) {
         struct fs_lost_variable *known = &digest->lost_variables[i];
         if (!same(known->name, variable->name) || !same(known->executable, loss->to->executable) ||
@@ -101,7 +105,8 @@ static void add_odd(struct fs_digest *digest, const struct fs_image *image, enum
                     const char *name, const char *value, const char *meant) {
     for (size_t i = 0; i < digest->odd_variable_count; i++) {
         struct fs_odd_variable *known = &digest->odd_variables[i];
-        if (known->oddity != oddity || !same(known->name, name) || !same(known->value, value)) continue;
+        if (known->oddity != oddity || !same(known->name, name) || !same(known->value, value))
+            continue;
         known->count++;
         known->libraries |= image->libraries;
         return;
@@ -131,13 +136,15 @@ static void find_odd(struct fs_digest *digest, const struct fs_image *image) {
             add_odd(digest, image, FS_ODD_NOT_A_NUMBER, variable->name, variable->value, NULL);
     }
     for (size_t i = 0; i < image->misspelt_count; i++)
-        add_odd(digest, image, FS_ODD_MISSPELT, image->misspelt[i].name, NULL, image->misspelt[i].meant);
+        add_odd(digest, image, FS_ODD_MISSPELT, image->misspelt[i].name, NULL,
+                image->misspelt[i].meant);
 }
 
 /* --- shared memory left behind --- */
 
 static void find_leftovers(const struct fs_table *table, struct fs_digest *digest) {
-    for (size_t i = 0; i < table->shm_object_count && digest->shm.leftover_count < INCIDENTS_MAX; i++) {
+    for (size_t i = 0; i < table->shm_object_count && digest->shm.leftover_count < INCIDENTS_MAX;
+         i++) {
         const struct fs_shm_object *object = &table->shm_objects[i];
         const struct fs_record *maker = fs_table_find(table, object->maker, object->t);
         char path[FSP_EVENT_TEXT + 16], bytes[32];
@@ -160,7 +167,7 @@ int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_dige
     digest->lost_variables = calloc(INCIDENTS_MAX, sizeof *digest->lost_variables);
     digest->odd_variables = calloc(INCIDENTS_MAX, sizeof *digest->odd_variables);
     digest->shm.leftovers = calloc(INCIDENTS_MAX, sizeof *digest->shm.leftovers);
-    digest->fork_failures = calloc(table->fork_failure_count + 1, sizeof *digest->fork_failures);
+    digest->fork_failures = calloc(table->failure_count + 1, sizeof *digest->fork_failures);
     if (!digest->lost_variables || !digest->odd_variables || !digest->shm.leftovers ||
         !digest->fork_failures)
         return -1;
@@ -172,11 +179,11 @@ int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_dige
         /* A name that no library of the image reads cannot have been meant for it. */
         if (!image->environment_read && image->libraries != 0) digest->environments_read = false;
     }
-    for (size_t i = 0; i < table->fork_failure_count; i++) {
-        digest->fork_failures[i] = table->fork_failures[i];
-        digest->fork_failures[i].executable = copy(table->fork_failures[i].executable);
+    for (size_t i = 0; i < table->failure_count; i++) {
+        digest->fork_failures[i] = table->failures[i].what;
+        digest->fork_failures[i].executable = copy(table->failures[i].what.executable);
     }
-    digest->fork_failure_count = table->fork_failure_count;
+    digest->fork_failure_count = table->failure_count;
     find_leftovers(table, digest);
     return 0;
 }

@@ -59,7 +59,8 @@ static int expand_name(const char *wanted, const char *host, char *path, size_t 
 
         if (*wanted == '%' && wanted[1] && strchr("jshp%", wanted[1])) {
             wanted++;
-            part = *wanted == 'j'   ? environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", "nojob"))
+            part = *wanted == 'j'
+                       ? environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", "nojob"))
                    : *wanted == 's' ? environment_or("SLURM_STEP_ID", "nostep")
                    : *wanted == 'h' ? host
                    : *wanted == 'p' ? number
@@ -97,10 +98,11 @@ static int refuse_existing(const char *path, char *error, size_t error_size) {
     snprintf(meta, sizeof meta, "%s/meta.json", path);
     if (access(meta, F_OK) == 0)
         snprintf(error, error_size,
-                 "%s holds an earlier record; remove it or name another directory with -o DIR", path);
+                 "%s holds an earlier record; remove it or name another directory with -o DIR",
+                 path);
     else
-        snprintf(error, error_size,
-                 "%s is not empty; name a new or an empty directory with -o DIR", path);
+        snprintf(error, error_size, "%s is not empty; name a new or an empty directory with -o DIR",
+                 path);
     return errno = ENOTEMPTY, -1;
 }
 
@@ -111,8 +113,9 @@ static int make_directory(struct fs_jobdir *job, char *error, size_t error_size)
                    ? 0
                    : refuse_existing(job->path, error, error_size);
     const int reason = errno;
-    snprintf(error, error_size, "cannot make the job directory %s: %s; name another place with -o DIR",
-             job->path, strerror(reason));
+    snprintf(error, error_size,
+             "cannot make the job directory %s: %s; name another place with -o DIR", job->path,
+             strerror(reason));
     return errno = reason, -1;
 }
 
@@ -122,7 +125,8 @@ static int make_default(struct fs_jobdir *job, char *error, size_t error_size) {
 
     default_name(job->host, name, sizeof name);
     if (!getcwd(here, sizeof here)) {
-        snprintf(error, error_size, "cannot tell the working directory: %s; name a place with -o DIR",
+        snprintf(error, error_size,
+                 "cannot tell the working directory: %s; name a place with -o DIR",
                  strerror(errno));
         return -1;
     }
@@ -136,7 +140,8 @@ static int make_default(struct fs_jobdir *job, char *error, size_t error_size) {
         if (mkdir(job->path, 0700) == 0) return job->made_path = true, 0;
         if (errno != EEXIST) return make_directory(job, error, error_size);
     }
-    snprintf(error, error_size, "no free name %s-N in %s; name a directory with -o DIR", name, here);
+    snprintf(error, error_size, "no free name %s-N in %s; name a directory with -o DIR", name,
+             here);
     return errno = EEXIST, -1;
 }
 
@@ -148,7 +153,8 @@ int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_
     fs_safe_name(host, job->host, sizeof job->host);
     if (!wanted || !*wanted) return make_default(job, error, error_size);
     if (expand_name(wanted, job->host, path, sizeof path) != 0) {
-        snprintf(error, error_size, "the name of the job directory is too long; name a shorter one");
+        snprintf(error, error_size,
+                 "the name of the job directory is too long; name a shorter one");
         return -1;
     }
     if (path[0] == '/') {
@@ -181,7 +187,8 @@ int fs_jobdir_write(const struct fs_jobdir *job, const char *name,
 
     snprintf(path, sizeof path, "%s/%s", job->path, name);
     snprintf(temporary, sizeof temporary, "%s/.%s.%d", job->path, name, (int)getpid());
-    const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const int descriptor =
+        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0) return -1;
     FILE *out = fdopen(descriptor, "w");
     if (!out) {

@@ -37,14 +37,16 @@ struct fs_jobdir {
 /* What meta.json says. */
 struct fs_meta {
     char *host, *folder, *boot_id;
-    char **command; size_t command_count;
-    char *directory;                /* working directory of the job */
-    int64_t start;                  /* CLOCK_MONOTONIC of this boot */
+    char **command;
+    size_t command_count;
+    char *directory; /* working directory of the job */
+    int64_t start;   /* CLOCK_MONOTONIC of this boot */
     int64_t start_realtime;
-    pid_t collector; uint64_t collector_start; /* identity: pid and start in ticks since boot */
-    pid_t main_pid;                 /* 0: not started yet */
-    char *mask_start;               /* hwloc list syntax */
-    int64_t oom_kills;              /* counters of the job's cgroups at the start; -1: unknown */
+    pid_t collector;
+    uint64_t collector_start; /* identity: pid and start in ticks since boot */
+    pid_t main_pid;           /* 0: not started yet */
+    char *mask_start;         /* hwloc list syntax */
+    int64_t oom_kills;        /* counters of the job's cgroups at the start; -1: unknown */
     bool finished;
 };
 

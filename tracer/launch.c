@@ -44,8 +44,8 @@ int fs_preload_find(char *path, size_t size, char *error, size_t error_size) {
         snprintf(path, size, "%s", found);
         return check_path(path, error, error_size);
     }
-    snprintf(error, error_size, "cannot find %s beside %sforksight; name it in FORKSIGHT_PRELOAD", library,
-             self);
+    snprintf(error, error_size, "cannot find %s beside %sforksight; name it in FORKSIGHT_PRELOAD",
+             library, self);
     return errno = ENOENT, -1;
 }
 
@@ -67,7 +67,8 @@ static bool find_program(const char *program, char *path, size_t size) {
     if (strchr(program, '/')) return snprintf(path, size, "%s", program) < (int)size;
     for (const char *place = list ? list : "/bin:/usr/bin"; place;) {
         const size_t length = strcspn(place, ":");
-        if (snprintf(path, size, "%.*s/%s", (int)length, length ? place : ".", program) < (int)size &&
+        if (snprintf(path, size, "%.*s/%s", (int)length, length ? place : ".", program) <
+                (int)size &&
             access(path, X_OK) == 0)
             return true;
         place = place[length] ? place + length + 1 : NULL;
@@ -116,12 +117,15 @@ char **fs_environment_make(const char *preload, const char *folder, bool repair_
     }
     if (!environment) return NULL;
     if (!failed)
-        failed = set_entry(environment, "LD_PRELOAD", join("LD_PRELOAD", preload, ':', getenv("LD_PRELOAD"))) |
+        failed = set_entry(environment, "LD_PRELOAD",
+                           join("LD_PRELOAD", preload, ':', getenv("LD_PRELOAD"))) |
                  set_entry(environment, FSP_ENV_DIR, join(FSP_ENV_DIR, folder, '\0', NULL)) |
-                 set_entry(environment, FSP_ENV_FLAGS, join(FSP_ENV_FLAGS, repair_env ? "1" : "0", '\0', NULL));
+                 set_entry(environment, FSP_ENV_FLAGS,
+                           join(FSP_ENV_FLAGS, repair_env ? "1" : "0", '\0', NULL));
     if (!failed && checks_order(program))
-        failed = set_entry(environment, "ASAN_OPTIONS",
-                           join("ASAN_OPTIONS", getenv("ASAN_OPTIONS"), ':', "verify_asan_link_order=0"));
+        failed = set_entry(
+            environment, "ASAN_OPTIONS",
+            join("ASAN_OPTIONS", getenv("ASAN_OPTIONS"), ':', "verify_asan_link_order=0"));
     if (!failed) return environment;
     fs_environment_free(environment);
     return NULL;

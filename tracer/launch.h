@@ -19,7 +19,8 @@ int fs_preload_find(char *path, size_t size, char *error, size_t error_size);
  * The environment of the application: the present one with the shim preloaded
  * (before what LD_PRELOAD held) and told of the segment folder. `program` is what
  * will run, as typed: one built with the address sanitizer gets an option that lets
- * it start with a preloaded library. The caller frees the environment with fs_environment_free(). NULL: out of memory.
+ * it start with a preloaded library. The caller frees the environment with fs_environment_free().
+ * NULL: out of memory.
  */
 char **fs_environment_make(const char *preload, const char *folder, bool repair_env,
                            const char *program);

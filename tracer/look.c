@@ -20,8 +20,10 @@ static const int64_t libraries_every = 5 * FS_SECOND;
 
 struct environment {
     struct fs_table *table;
-    struct fs_variable variables[VARIABLES_MAX]; size_t variable_count;
-    struct fs_misspelt misspelt[MISSPELT_MAX]; size_t misspelt_count;
+    struct fs_variable variables[VARIABLES_MAX];
+    size_t variable_count;
+    struct fs_misspelt misspelt[MISSPELT_MAX];
+    size_t misspelt_count;
 };
 
 static int visit(void *context, const char *name, size_t length, const char *value) {
@@ -37,8 +39,8 @@ static int visit(void *context, const char *name, size_t length, const char *val
     }
     const struct fsp_recorded_variable *meant = fs_variable_meant(name, length);
     if (meant && environment->misspelt_count < MISSPELT_MAX)
-        environment->misspelt[environment->misspelt_count++] = (struct fs_misspelt){
-            .name = fs_intern(interned, name, length), .meant = meant->name};
+        environment->misspelt[environment->misspelt_count++] =
+            (struct fs_misspelt){.name = fs_intern(interned, name, length), .meant = meant->name};
     return 0;
 }
 
@@ -84,11 +86,13 @@ static void read_libraries(struct fs_sampler *sampler, const struct fs_record *r
 
     if (image->t_libraries && now - image->t_libraries < libraries_every) return;
     image->t_libraries = now;
-    if (fs_proc_libraries(sampler->proc, record->pid, &libraries) == 0) image->libraries |= libraries;
+    if (fs_proc_libraries(sampler->proc, record->pid, &libraries) == 0)
+        image->libraries |= libraries;
 }
 
 /* Like its parent in path and arguments: forked by a process without the shim. */
-static struct fs_image *parents_image(const struct fs_record *record, const struct fs_image *image) {
+static struct fs_image *parents_image(const struct fs_record *record,
+                                      const struct fs_image *image) {
     struct fs_image *parents = record->parent ? fs_record_image(record->parent) : NULL;
     const bool alike = parents && !parents->shim && parents->executable == image->executable &&
                        parents->command == image->command;
@@ -106,7 +110,8 @@ static void add_image(struct fs_sampler *sampler, struct fs_record *record, int6
     fs_image_describe(table, &seen, path, argv, length > 0 ? (size_t)length + 1 : 0);
     struct fs_image *present = fs_record_image(record);
     /* Before its exec took place, or an exec of the same program that the shim lost. */
-    if (present && present->executable == seen.executable && present->command == seen.command) return;
+    if (present && present->executable == seen.executable && present->command == seen.command)
+        return;
     struct fs_image *image = parents_image(record, &seen);
     if (!image) {
         image = fs_table_add_image(table, 0);
@@ -117,8 +122,8 @@ static void add_image(struct fs_sampler *sampler, struct fs_record *record, int6
         image->unseen = fs_unseen_reason(image->executable);
         read_environment(sampler, record, image);
         if (image->unseen == FS_UNSEEN_OTHER && image->environment_read)
-            image->unseen = fs_shim_in_environment(sampler, record->pid) ? FS_UNSEEN_OTHER
-                                                                         : FS_UNSEEN_SCRUBBED;
+            image->unseen =
+                fs_shim_in_environment(sampler, record->pid) ? FS_UNSEEN_OTHER : FS_UNSEEN_SCRUBBED;
     }
     const int64_t t = record->stage_count == 0 ? fs_record_begin(record) : record->t_exec;
     fs_record_add_stage(table, record, image, t != FS_UNKNOWN ? t : now);
@@ -126,12 +131,13 @@ static void add_image(struct fs_sampler *sampler, struct fs_record *record, int6
 
 void fs_look_at_image(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
     const struct fs_image *image = fs_record_image(record);
-    const bool exec_done = record->t_exec != FS_UNKNOWN && record->exec_errno == 0 &&
-                           (!record->stage_count ||
-                            record->t_exec > record->stages[record->stage_count - 1].t);
+    const bool exec_done =
+        record->t_exec != FS_UNKNOWN && record->exec_errno == 0 &&
+        (!record->stage_count || record->t_exec > record->stages[record->stage_count - 1].t);
     const int64_t since = record->t_exec != FS_UNKNOWN ? record->t_exec : fs_record_begin(record);
 
-    if ((!image || exec_done || !image->shim) && now - since > exec_settles) add_image(sampler, record, now);
+    if ((!image || exec_done || !image->shim) && now - since > exec_settles)
+        add_image(sampler, record, now);
     struct fs_image *present = fs_record_image(record);
     if (!present) return;
     if (!present->environment_read) read_environment(sampler, record, present);

@@ -16,7 +16,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"run", "[OPTION]... -- CMD...", "run CMD, record its processes, report at its end", fs_cmd_run},
+    {"run", "[OPTION]... -- CMD...", "run CMD, record its processes, report at its end",
+     fs_cmd_run},
     {"report", "[OPTION]... DIR...", "judge a recorded job again", fs_cmd_report},
     {"explain", "[RULE]", "why a rule exists, how it is decided, what to do", fs_cmd_explain},
 };
@@ -45,13 +46,13 @@ static bool is_option(const char *word, const char *letter, const char *name) {
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fputs("forksight: nothing to run; say what: forksight run -- CMD (forksight --help)\n", stderr);
+        fputs("forksight: nothing to run; say what: forksight run -- CMD (forksight --help)\n",
+              stderr);
         return FS_EXIT_USAGE;
     }
     if (is_option(argv[1], "-h", "--help")) return print_help();
     if (is_option(argv[1], "-V", "--version")) return print_version();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].function(argc - 1, argv + 1);
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].function(argc - 1, argv + 1);
     return fs_cmd_run(argc, argv);
 }

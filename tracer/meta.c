@@ -37,12 +37,13 @@ int fs_meta_write(const struct fs_jobdir *job, const struct fs_meta *meta) {
         json_array_append_new(command, text_or_null(meta->command[i]));
     json_t *root = json_pack(
         "{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:b}", "forksight",
-        META_VERSION, "host", text_or_null(meta->host), "boot", text_or_null(meta->boot_id), "folder",
-        text_or_null(meta->folder), "command", command, "directory", text_or_null(meta->directory),
-        "start", (json_int_t)meta->start, "start_realtime", (json_int_t)meta->start_realtime, "collector",
-        (json_int_t)meta->collector, "collector_start", (json_int_t)meta->collector_start, "main",
-        (json_int_t)meta->main_pid, "mask", text_or_null(meta->mask_start), "oom_kills",
-        (json_int_t)meta->oom_kills, "finished", meta->finished);
+        META_VERSION, "host", text_or_null(meta->host), "boot", text_or_null(meta->boot_id),
+        "folder", text_or_null(meta->folder), "command", command, "directory",
+        text_or_null(meta->directory), "start", (json_int_t)meta->start, "start_realtime",
+        (json_int_t)meta->start_realtime, "collector", (json_int_t)meta->collector,
+        "collector_start", (json_int_t)meta->collector_start, "main", (json_int_t)meta->main_pid,
+        "mask", text_or_null(meta->mask_start), "oom_kills", (json_int_t)meta->oom_kills,
+        "finished", meta->finished);
     if (!root) return errno = ENOMEM, -1;
     const int result = fs_jobdir_write(job, "meta.json", write_json, root);
     const int saved = errno;
@@ -87,17 +88,17 @@ int fs_meta_read(const char *directory, struct fs_meta *meta, char *error, size_
     }
     const off_t size = lseek(descriptor, 0, SEEK_END);
     lseek(descriptor, 0, SEEK_SET);
-    json_t *root =
-        size >= 0 && size <= META_SIZE_MAX ? json_loadfd(descriptor, JSON_REJECT_DUPLICATES, &problem)
-                                           : NULL;
+    json_t *root = size >= 0 && size <= META_SIZE_MAX
+                       ? json_loadfd(descriptor, JSON_REJECT_DUPLICATES, &problem)
+                       : NULL;
     close(descriptor);
     const int64_t pid = number_of(root, "collector");
     const int64_t main_pid = number_of(root, "main");
     if (number_of(root, "forksight") != META_VERSION || pid <= 0 || pid > INT_MAX || main_pid < 0 ||
         main_pid > INT_MAX || !json_is_string(json_object_get(root, "host"))) {
         json_decref(root);
-        snprintf(error, error_size, "%s is cut or not of this version of forksight; record the job again",
-                 path);
+        snprintf(error, error_size,
+                 "%s is cut or not of this version of forksight; record the job again", path);
         return errno = EBADMSG, -1;
     }
     meta->host = copy_text(root, "host");

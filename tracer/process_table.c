@@ -13,15 +13,18 @@
 /* A start taken from /proc is a tick early at most; clocks of two witnesses differ less. */
 static const int64_t time_slack = 20 * 1000000ll;
 
-void fs_table_init(struct fs_table *table) { *table = (struct fs_table){0}; }
+void fs_table_init(struct fs_table *table) {
+    *table = (struct fs_table){0};
+}
 
 void *fs_table_grow(struct fs_table *table, void *array, size_t count, size_t size) {
-    enum { FIRST = 8 };
-    const bool full = count == 0 || (count >= FIRST && (count & (count - 1)) == 0);
+    const bool full = (count & (count - 1)) == 0; /* none, or a power of two */
     void *grown = array;
 
-    if (count >= FS_LIST_MAX) grown = NULL;
-    else if (full) grown = realloc(array, (count == 0 ? FIRST : 2 * count) * size);
+    if (count >= FS_LIST_MAX)
+        grown = NULL;
+    else if (full)
+        grown = realloc(array, (count == 0 ? 1 : 2 * count) * size);
     if (!grown) table->lost++;
     return grown;
 }
@@ -50,7 +53,8 @@ struct fs_record *fs_table_add(struct fs_table *table, int pid) {
     }
     record->pid = pid;
     record->t_fork = record->t_start = record->t_exit = record->t_reaped = FS_UNKNOWN;
-    record->t_gone = record->t_seen = record->t_exec = record->last_busy = record->t_sampled = FS_UNKNOWN;
+    record->t_gone = record->t_seen = record->t_exec = record->last_busy = record->t_sampled =
+        FS_UNKNOWN;
     record->self_ns = record->reaped_ns = record->sampled_ns = FS_UNKNOWN;
     record->run_ns = record->wait_ns = record->maxrss_kib = FS_UNKNOWN;
     record->shm_free = record->shm_total = FS_UNKNOWN;
@@ -60,8 +64,20 @@ struct fs_record *fs_table_add(struct fs_table *table, int pid) {
     HASH_ADD_INT(table->by_pid, pid, record);
     DL_APPEND2(table->first, record, previous, next);
     table->count++;
-    table->live++;
+    fs_record_open(table, record);
     return record;
+}
+
+void fs_record_open(struct fs_table *table, struct fs_record *record) {
+    if (record->open) return;
+    record->open = true;
+    DL_APPEND2(table->first_open, record, previous_open, next_open);
+}
+
+void fs_record_settle(struct fs_table *table, struct fs_record *record) {
+    if (!record->open || !record->over) return;
+    record->open = false;
+    DL_DELETE2(table->first_open, record, previous_open, next_open);
 }
 
 void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t) {
@@ -74,10 +90,9 @@ void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int 
     if (parent) parent->kept_children++;
 }
 
-void fs_record_close(struct fs_table *table, struct fs_record *record) {
+void fs_record_close(struct fs_record *record) {
     if (record->over) return;
     record->over = true;
-    table->live--;
     fs_activity_free(record->activity);
     record->activity = NULL;
 }
@@ -103,6 +118,7 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
     }
     if (record->parent) record->parent->kept_children--;
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
+    fs_record_settle(table, record);
     DL_DELETE2(table->first, record, previous, next);
     table->count--;
     table->forgotten++;
@@ -131,13 +147,17 @@ struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key) {
 
 struct fs_stage *fs_record_add_stage(struct fs_table *table, struct fs_record *record,
                                      struct fs_image *image, int64_t t) {
-    struct fs_stage *stages = fs_table_grow(table, record->stages, record->stage_count, sizeof *stages);
+    struct fs_stage *stages =
+        fs_table_grow(table, record->stages, record->stage_count, sizeof *stages);
 
     if (!stages) return NULL;
     record->stages = stages;
-    stages += record->stage_count++;
-    *stages = (struct fs_stage){.image = image, .t = t, .t_affinity = FS_UNKNOWN};
-    return stages;
+    /* Segments are met in any order, the newest first as a rule. */
+    size_t at = record->stage_count++;
+    for (; at > 0 && stages[at - 1].t > t; at--)
+        stages[at] = stages[at - 1];
+    stages[at] = (struct fs_stage){.image = image, .t = t, .t_affinity = FS_UNKNOWN};
+    return &stages[at];
 }
 
 struct fs_image *fs_record_image(const struct fs_record *record) {
@@ -168,7 +188,8 @@ int64_t fs_record_begin(const struct fs_record *record) {
 int64_t fs_record_end(const struct fs_record *record) {
     if (!record->over && !record->zombie) return FS_UNKNOWN;
     if (record->t_exit != FS_UNKNOWN) return record->t_exit;
-    if (record->t_reaped != FS_UNKNOWN && (record->t_gone == FS_UNKNOWN || record->t_reaped < record->t_gone))
+    if (record->t_reaped != FS_UNKNOWN &&
+        (record->t_gone == FS_UNKNOWN || record->t_reaped < record->t_gone))
         return record->t_reaped;
     return record->t_gone != FS_UNKNOWN ? record->t_gone : record->t_seen;
 }
@@ -184,8 +205,15 @@ int64_t fs_record_cpu(const struct fs_record *record) {
 }
 
 int fs_record_signal(const struct fs_record *record) {
-    return record->status_known && WIFSIGNALED(record->status) ? WTERMSIG(record->status)
-                                                                              : 0;
+    return record->status_known && WIFSIGNALED(record->status) ? WTERMSIG(record->status) : 0;
+}
+
+bool fs_record_is_whole(const struct fs_record *record) {
+    const bool ended = record->over || record->zombie;
+
+    return record->ppid > 0 && record->birth != FSP_BIRTH_UNKNOWN &&
+           (record->t_fork != FS_UNKNOWN || record->t_start != FS_UNKNOWN) && record->mask != 0 &&
+           (!ended || fs_record_end(record) != FS_UNKNOWN);
 }
 
 void fs_table_free(struct fs_table *table) {
@@ -208,7 +236,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->setenvs);
     free(table->shell_calls);
     free(table->shm_objects);
-    free(table->fork_failures);
+    free(table->failures);
     fs_interned_free(&table->interned);
     *table = (struct fs_table){0};
 }

@@ -35,41 +35,45 @@ enum fs_role {
     FS_ROLE_PROGRAM = 0,
     FS_ROLE_SHELL,
     FS_ROLE_LAUNCHER,
-    FS_ROLE_TRACKER,      /* multiprocessing's resource tracker */
+    FS_ROLE_TRACKER, /* multiprocessing's resource tracker */
     FS_ROLE_FORKSERVER,
     FS_ROLE_SPAWN_WORKER, /* a Python child started anew by multiprocessing */
 };
 
-enum fs_witness { /* bits */
-    FS_WITNESS_SHIM = 1,   /* in the process itself */
-    FS_WITNESS_PARENT = 2, /* a slot or a wait of another process */
-    FS_WITNESS_PROC = 4,
+enum fs_witness {                        /* bits */
+                  FS_WITNESS_SHIM = 1,   /* in the process itself */
+                  FS_WITNESS_PARENT = 2, /* a slot or a wait of another process */
+                  FS_WITNESS_PROC = 4,
 };
 
 /* A program that ran: shared by all processes that were forked while they ran it. */
 struct fs_image {
     struct fs_image *next;
-    uint64_t key;            /* fsp_header.image; 0: known from /proc alone */
-    int pid;                 /* that started it */
-    const char *executable;  /* path; NULL: unknown */
-    const char *command;     /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
+    uint64_t key;           /* fsp_header.image; 0: known from /proc alone */
+    int pid;                /* that started it */
+    const char *executable; /* path; NULL: unknown */
+    const char *command;    /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
     enum fs_role role;
     bool python, repaired;
-    bool environment_read;   /* by /proc: misspelt names were looked for */
-    bool environment_cut;    /* variables are not all that rules name */
-    bool shim;               /* has a segment */
-    enum fs_unseen unseen;   /* why it has none */
+    bool environment_read; /* by /proc: misspelt names were looked for */
+    bool environment_cut;  /* variables are not all that rules name */
+    bool shim;             /* has a segment */
+    enum fs_unseen unseen; /* why it has none */
     uint32_t libraries;
-    int64_t t_libraries;     /* when the maps were last read; 0: never */
+    int64_t t_libraries;                 /* when the maps were last read; 0: never */
     const struct fs_variable *variables; /* recorded ones at its start; interned texts */
     size_t variable_count;
-    struct fs_misspelt { const char *name, *meant; } *misspelt;
+    struct fs_misspelt {
+        const char *name, *meant;
+    } * misspelt;
     size_t misspelt_count;
 };
 enum { FS_COMMAND_MAX = 200 };
 
 /* Names a site by its image and its key there; key 0: none. */
-struct fs_site_key { uint64_t image, key; };
+struct fs_site_key {
+    uint64_t image, key;
+};
 
 struct fs_site {
     UT_hash_handle hh;
@@ -104,83 +108,119 @@ struct fs_activity;
 struct fs_cohort;
 
 struct fs_record {
-    UT_hash_handle hh;           /* newest record of a pid */
-    struct fs_record *older;     /* with the same pid */
+    UT_hash_handle hh;                 /* newest record of a pid */
+    struct fs_record *older;           /* with the same pid */
     struct fs_record *next, *previous; /* in order of appearance */
+    struct fs_record *next_open, *previous_open;
+    bool open; /* in the list of those that are alive or new */
 
-    int pid, ppid;               /* ppid 0: unknown */
-    struct fs_record *parent;    /* its maker; NULL: not of the job, or unknown */
-    int kept_children;           /* records that point here as parent */
-    uint8_t birth;               /* enum fsp_birth, enum fs_birth */
-    uint8_t witnesses;           /* enum fs_witness */
-    uint8_t exit;                /* enum fsp_exit */
+    int pid, ppid;            /* ppid 0: unknown */
+    struct fs_record *parent; /* its maker; NULL: not of the job, or unknown */
+    int kept_children;        /* records that point here as parent */
+    uint8_t birth;            /* enum fsp_birth, enum fs_birth */
+    uint8_t witnesses;        /* enum fs_witness */
+    uint8_t exit;             /* enum fsp_exit */
     bool own_session, ignored_children, mask_unknown, threads_truncated;
-    bool secondary_wait;         /* status comes from system()'s value, not from a wait */
+    bool secondary_wait; /* status comes from system()'s value, not from a wait */
     struct fs_site_key birth_site;
 
-    uint64_t start_ticks;        /* /proc's start; 0: never seen there */
-    int64_t t_fork, t_start;     /* before the call; first sign of life */
-    int64_t t_exit;              /* exit hook */
+    uint64_t start_ticks;    /* /proc's start; 0: never seen there */
+    int64_t t_fork, t_start; /* before the call; first sign of life */
+    int64_t t_exit;          /* exit hook */
     int64_t t_reaped;
-    int64_t t_gone;              /* first sample in which it was a zombie or gone */
-    int64_t t_seen;              /* last sign of life */
-    bool zombie;                 /* dead, not waited for */
-    bool over;                   /* no sign of life can come any more */
-    int kept_slots;              /* segment slots whose reader points here */
+    int64_t t_gone; /* first sample in which it was a zombie or gone */
+    int64_t t_seen; /* last sign of life */
+    bool zombie;    /* dead, not waited for */
+    bool over;      /* no sign of life can come any more */
+    int kept_slots; /* segment slots whose reader points here */
 
-    bool status_known; int status; /* wait status */
-    int reaper;                  /* pid; 0: not waited for by a recorded process */
-    int exit_code;               /* argument of exit */
-    int64_t self_ns, reaped_ns;  /* CPU time: exit hook, wait (with its waited-for children) */
-    int64_t reaped_children_ns;  /* of the children that it waited for, as they were reaped */
-    int64_t sampled_ns;          /* CPU time at the last sample, */
-    int64_t t_sampled;           /* which was at this time */
-    int64_t run_ns, wait_ns;     /* schedstat, best known */
+    bool status_known;
+    int status;                 /* wait status */
+    int reaper;                 /* pid; 0: not waited for by a recorded process */
+    int exit_code;              /* argument of exit */
+    int64_t self_ns, reaped_ns; /* CPU time: exit hook, wait (with its waited-for children) */
+    int64_t reaped_children_ns; /* of the children that it waited for, as they were reaped */
+    int64_t sampled_ns;         /* CPU time at the last sample, */
+    int64_t t_sampled;          /* which was at this time */
+    int64_t run_ns, wait_ns;    /* schedstat, best known */
     int64_t maxrss_kib;
     int64_t shm_free, shm_total; /* when its SIGBUS was reaped */
 
-    uint32_t mask;               /* union over its threads, last known */
-    struct fs_stage *stages; size_t stage_count;
-    int64_t t_exec; int exec_errno; const char *exec_path;
-    struct fs_thread *threads; size_t thread_count, thread_room;
+    uint32_t mask; /* union over its threads, last known */
+    struct fs_stage *stages;
+    size_t stage_count;
+    int64_t t_exec;
+    int exec_errno;
+    const char *exec_path;
+    struct fs_thread *threads;
+    size_t thread_count, thread_room;
     uint32_t forks, reaps, threads_started, threads_peak;
 
-    int pgid, sid;               /* 0: never seen in /proc */
-    struct fs_activity *activity; /* while it lives */
-    int64_t last_busy;           /* last sample in which it was busy */
-    struct fs_cohort *cohort;    /* the group that it counts in; NULL: none */
+    int pgid, sid;                       /* 0: never seen in /proc */
+    struct fs_activity *activity;        /* while it lives */
+    int64_t last_busy;                   /* last sample in which it was busy */
+    struct fs_cohort *cohort;            /* the group that it counts in; NULL: none */
     const struct fs_image *cohort_image; /* for which image and parent that was decided */
     const struct fs_record *cohort_parent;
 };
 
 /* A kill() by a recorded process. */
-struct fs_kill { int64_t t; int sender, target, signal; };
+struct fs_kill {
+    int64_t t;
+    int sender, target, signal;
+};
 
 /* A change of a recorded variable within an image. value NULL: unset; name NULL: all unset. */
-struct fs_setenv { int64_t t; int pid; const struct fs_image *image; const char *name, *value; };
+struct fs_setenv {
+    int64_t t;
+    int pid;
+    const struct fs_image *image;
+    const char *name, *value;
+};
 
 /* system() or popen() of a process. */
-struct fs_shell_call { int64_t t, t_end; int pid, status; bool popen; };
+struct fs_shell_call {
+    int64_t t, t_end;
+    int pid, status;
+    bool popen;
+};
 
-struct fs_shm_object { const char *name; int maker; int64_t t; bool unlinked; };
+struct fs_shm_object {
+    const char *name;
+    int maker;
+    int64_t t;
+    bool unlinked;
+};
+
+/* Forks or threads that a process could not make; texts are interned. t: of the last one. */
+struct fs_failure {
+    struct fs_fork_failure what;
+    int64_t t;
+};
 
 struct fs_table {
     struct fs_interned interned;
     struct fs_record *by_pid;
-    struct fs_record *first, *last;
-    size_t count, live;          /* records; those not over */
-    size_t forgotten;            /* records that were given up for their sums */
+    struct fs_record *first;      /* all, in order of appearance */
+    struct fs_record *first_open; /* those that a tick must look at */
+    size_t count;
+    size_t forgotten, forgotten_whole; /* records given up for their sums; complete ones */
     struct fs_image *images;
     struct fs_site *sites;
-    struct fs_kill *kills; size_t kill_count;
-    struct fs_setenv *setenvs; size_t setenv_count;
-    struct fs_shell_call *shell_calls; size_t shell_call_count;
-    struct fs_shm_object *shm_objects; size_t shm_object_count;
-    struct fs_fork_failure *fork_failures; size_t fork_failure_count; /* interned texts */
+    struct fs_kill *kills;
+    size_t kill_count;
+    struct fs_setenv *setenvs;
+    size_t setenv_count;
+    struct fs_shell_call *shell_calls;
+    size_t shell_call_count;
+    struct fs_shm_object *shm_objects;
+    size_t shm_object_count;
+    struct fs_failure *failures;
+    size_t failure_count;
     int64_t threads, lost_threads; /* seen in all; more than a record keeps */
-    int64_t lost;                /* facts that memory had no room for */
+    int64_t lost;                  /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
-    int run_pid, main_pid;       /* of forksight and of the command it started */
+    int run_pid, main_pid; /* of forksight and of the command it started */
 };
 
 void fs_table_init(struct fs_table *table);
@@ -198,10 +238,15 @@ struct fs_record *fs_table_add(struct fs_table *table, int pid);
 /* Sets a record's parent to the record of ppid that lived at t (or clears it). */
 void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t);
 
-/* Marks a record as over: what only live processes have is released. */
-void fs_record_close(struct fs_table *table, struct fs_record *record);
+/* Puts a record among those that a tick looks at, and takes one that is over out again. */
+void fs_record_open(struct fs_table *table, struct fs_record *record);
+void fs_record_settle(struct fs_table *table, struct fs_record *record);
 
-/* Drops a record that is over and that no record and no slot points to. Its CPU time stays in the sums. */
+/* Marks a record as over: what only live processes have is released. */
+void fs_record_close(struct fs_record *record);
+
+/* Drops a record that is over and that no record and no slot points to. Its CPU time stays in the
+ * sums. */
 void fs_table_forget(struct fs_table *table, struct fs_record *record);
 
 /* The image with a key (NULL: none yet), and a new one. */
@@ -212,7 +257,8 @@ struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key);
 void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,
                        const char *argv, size_t argv_length);
 
-/* Puts a stage at the end of a record's chain. NULL: out of memory (counted). */
+/* Puts a stage into a record's chain, which is in the order of time. NULL: out of memory
+ * (counted). */
 struct fs_stage *fs_record_add_stage(struct fs_table *table, struct fs_record *record,
                                      struct fs_image *image, int64_t t);
 
@@ -227,6 +273,8 @@ const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site
 int64_t fs_record_begin(const struct fs_record *record);
 int64_t fs_record_end(const struct fs_record *record);
 int64_t fs_record_cpu(const struct fs_record *record);
+/* Whether parent, kind of birth, start, end (or that it lives) and mask are all known. */
+bool fs_record_is_whole(const struct fs_record *record);
 /* The signal that ended it; 0: none, or not known. */
 int fs_record_signal(const struct fs_record *record);
 

@@ -54,11 +54,15 @@ static int fold_all(struct fs_collector *collector) {
     return fs_collector_alive(collector);
 }
 
-static int open_collector(struct fs_collector *collector, struct fs_jobdir *job, struct fs_meta *meta,
-                          const char *folder) {
-    *collector = (struct fs_collector){.job = job, .fold.directory = -1, .recovered = true,
-                                       .limit_bytes = INT64_MAX, .oom_kills = FS_UNKNOWN,
-                                       .shm_size = FS_UNKNOWN, .shm_free_min = FS_UNKNOWN};
+static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
+                          struct fs_meta *meta, const char *folder) {
+    *collector = (struct fs_collector){.job = job,
+                                       .fold.directory = -1,
+                                       .recovered = true,
+                                       .limit_bytes = INT64_MAX,
+                                       .oom_kills = FS_UNKNOWN,
+                                       .shm_size = FS_UNKNOWN,
+                                       .shm_free_min = FS_UNKNOWN};
     collector->meta = *meta;
     *meta = (struct fs_meta){0};
     fs_table_init(&collector->table);
@@ -66,7 +70,8 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
     if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
     collector->mask_start = hwloc_bitmap_alloc();
     const char *mask = collector->meta.mask_start;
-    if (!mask || !collector->mask_start || fs_mask_parse(collector->mask_start, mask, strlen(mask)) != 0 ||
+    if (!mask || !collector->mask_start ||
+        fs_mask_parse(collector->mask_start, mask, strlen(mask)) != 0 ||
         hwloc_bitmap_iszero(collector->mask_start)) {
         hwloc_bitmap_free(collector->mask_start);
         collector->mask_start = NULL;
@@ -78,8 +83,8 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
     return result;
 }
 
-static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const char *folder, char *error,
-                          size_t error_size) {
+static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const char *folder,
+                          char *error, size_t error_size) {
     struct fs_collector collector;
     char **command = meta->command;
     const size_t command_count = meta->command_count;
@@ -89,9 +94,11 @@ static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const cha
         snprintf(error, error_size, "cannot read the segments in %s: %s", folder, strerror(errno));
     } else {
         const bool living = fold_all(&collector) > 0;
-        result = living ? fs_collector_save(&collector) : fs_collector_finish(&collector, NULL, error, error_size);
+        result = living ? fs_collector_save(&collector)
+                        : fs_collector_finish(&collector, NULL, error, error_size);
         if (living && result != 0)
-            snprintf(error, error_size, "cannot write the record into %s: %s", job->path, strerror(errno));
+            snprintf(error, error_size, "cannot write the record into %s: %s", job->path,
+                     strerror(errno));
         if (!living && result == 0) {
             snprintf(job->folder, sizeof job->folder, "%s", folder);
             fs_folder_remove(job);
@@ -110,7 +117,8 @@ int fs_recover(const char *directory, char *error, size_t error_size) {
     struct fs_meta meta;
 
     if (fs_meta_read(directory, &meta, error, error_size) != 0) return -1;
-    if (meta.finished || (is_this_boot(&meta) && fs_start_ticks(meta.collector) == meta.collector_start)) {
+    if (meta.finished ||
+        (is_this_boot(&meta) && fs_start_ticks(meta.collector) == meta.collector_start)) {
         fs_meta_free(&meta);
         return 0;
     }
@@ -121,10 +129,11 @@ int fs_recover(const char *directory, char *error, size_t error_size) {
     if (is_this_boot(&meta) && find_folder(&meta, folder, sizeof folder)) {
         result = fold_and_write(&job, &meta, folder, error, error_size);
     } else if (!has_digest(&meta, directory)) {
-        snprintf(error, error_size,
-                 "%s: its collector was killed and its segments are not on this node (recorded on %s%s)",
-                 directory, meta.host ? meta.host : "?",
-                 meta.host && strcmp(meta.host, job.host) == 0 ? ", before its last start" : "");
+        snprintf(
+            error, error_size,
+            "%s: its collector was killed and its segments are not on this node (recorded on %s%s)",
+            directory, meta.host ? meta.host : "?",
+            meta.host && strcmp(meta.host, job.host) == 0 ? ", before its last start" : "");
         errno = ENODATA;
         result = -1;
     }

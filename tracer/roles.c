@@ -22,10 +22,11 @@ static const char *base_name(const char *path) {
 }
 
 static enum fs_role role_of_program(const char *name) {
-    static const char *const shells[] = {"bash", "sh",  "dash", "zsh",    "ksh", "ksh93", "mksh",
+    static const char *const shells[] = {"bash", "sh",   "dash", "zsh",     "ksh", "ksh93", "mksh",
                                          "csh",  "tcsh", "fish", "busybox", "ash", "rbash"};
-    static const char *const launchers[] = {"prted",      "orted", "prte", "hydra_pmi_proxy",
-                                            "hydra_bstrap_proxy", "slurmstepd", "pbs_attach"};
+    static const char *const launchers[] = {
+        "prted",      "orted",     "prte", "hydra_pmi_proxy", "hydra_bstrap_proxy",
+        "slurmstepd", "pbs_attach"};
 
     if (is_one_of(name, shells, sizeof shells / sizeof *shells)) return FS_ROLE_SHELL;
     if (fs_is_launcher(name) || is_one_of(name, launchers, sizeof launchers / sizeof *launchers))
@@ -35,7 +36,10 @@ static enum fs_role role_of_program(const char *name) {
 
 /* How multiprocessing starts interpreters: python ... -c "from multiprocessing.X import Y; ..." */
 static enum fs_role role_of_argument(const char *argument) {
-    static const struct { const char *text; enum fs_role role; } starts[] = {
+    static const struct {
+        const char *text;
+        enum fs_role role;
+    } starts[] = {
         {"from multiprocessing.resource_tracker import main", FS_ROLE_TRACKER},
         {"from multiprocessing.semaphore_tracker import main", FS_ROLE_TRACKER},
         {"from joblib.externals.loky.backend.resource_tracker import main", FS_ROLE_TRACKER},
@@ -77,13 +81,16 @@ void fs_image_describe(struct fs_table *table, struct fs_image *image, const cha
     const char *name = executable && *executable ? base_name(executable) : "";
     bool fits = true;
 
-    if (executable && *executable) image->executable = fs_intern(&table->interned, executable, strlen(executable));
+    if (executable && *executable)
+        image->executable = fs_intern(&table->interned, executable, strlen(executable));
     image->role = role_of_program(name);
     image->python = strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0;
     int count = 0;
-    for (const char *word = argv; word < end && count < ARGUMENTS_MAX; word += strlen(word) + 1, count++) {
+    for (const char *word = argv; word < end && count < ARGUMENTS_MAX;
+         word += strlen(word) + 1, count++) {
         fits = fits && append_quoted(command, sizeof command, word);
-        const enum fs_role role = image->python && count > 0 ? role_of_argument(word) : FS_ROLE_PROGRAM;
+        const enum fs_role role =
+            image->python && count > 0 ? role_of_argument(word) : FS_ROLE_PROGRAM;
         if (role != FS_ROLE_PROGRAM && image->role == FS_ROLE_PROGRAM) image->role = role;
     }
     if (count > 0) image->command = fs_intern(&table->interned, command, sizeof command);

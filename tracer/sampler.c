@@ -19,14 +19,15 @@ void fs_activity_free(struct fs_activity *activity) {
 }
 
 int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table) {
-    *sampler = (struct fs_sampler){.table = table, .t_full = FS_UNKNOWN, .own_sid = getsid(0),
-                                   .environments_read = true};
+    *sampler = (struct fs_sampler){
+        .table = table, .t_full = FS_UNKNOWN, .own_sid = getsid(0), .environments_read = true};
     sampler->proc = fs_proc_open("");
     sampler->scratch = hwloc_bitmap_alloc();
     if (sampler->proc && sampler->scratch) {
         char path[64], text[16];
         snprintf(path, sizeof path, "task/%d/children", (int)getpid());
-        sampler->no_children_files = fs_proc_text(sampler->proc, getpid(), path, text, sizeof text) < 0;
+        sampler->no_children_files =
+            fs_proc_text(sampler->proc, getpid(), path, text, sizeof text) < 0;
         return 0;
     }
     const int saved = errno;
@@ -54,10 +55,10 @@ static bool is_same_process(struct fs_record *record, const struct fs_proc_stat 
     return true;
 }
 
-static void note_gone(struct fs_table *table, struct fs_record *record, int64_t now) {
+static void note_gone(struct fs_record *record, int64_t now) {
     if (record->t_gone == FS_UNKNOWN) record->t_gone = now;
     record->zombie = false;
-    fs_record_close(table, record);
+    fs_record_close(record);
 }
 
 static struct fs_activity *activity_of(struct fs_table *table, struct fs_record *record) {
@@ -98,10 +99,14 @@ static void note_thread(struct fs_record *record, const struct fs_thread_activit
     }
 }
 
-struct thread_sums { int64_t run_ns, wait_ns; int busy, runnable; };
+struct thread_sums {
+    int64_t run_ns, wait_ns;
+    int busy, runnable;
+};
 
-static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, int tid, size_t hint,
-                          const struct fs_proc_stat *process, struct thread_sums *sums) {
+static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, int tid,
+                          size_t hint, const struct fs_proc_stat *process,
+                          struct thread_sums *sums) {
     struct fs_activity *activity = record->activity;
     struct fs_proc_schedstat schedule = {0};
     struct fs_proc_stat stat = *process;
@@ -118,7 +123,8 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
     if (process->threads > 1 && (run > 0 || wait > 0 || thread->runnable) &&
         fs_proc_thread_stat(sampler->proc, record->pid, tid, &stat) != 0)
         return;
-    const bool runs_now = stat.state == 'R' && (process->threads == 1 || run > 0 || wait > 0 || thread->runnable);
+    const bool runs_now =
+        stat.state == 'R' && (process->threads == 1 || run > 0 || wait > 0 || thread->runnable);
     thread->busy = run + wait > activity->interval_ns / 100 || (runs_now && thread->runnable);
     thread->runnable = runs_now;
     thread->seen = true;
@@ -157,7 +163,8 @@ static void sample_threads(struct fs_sampler *sampler, struct fs_record *record,
     size_t count = 1;
     const bool was_runnable = activity->runnable;
 
-    activity->interval_ns = now - (activity->t != FS_UNKNOWN ? activity->t : fs_record_begin(record));
+    activity->interval_ns =
+        now - (activity->t != FS_UNKNOWN ? activity->t : fs_record_begin(record));
     if (activity->interval_ns < 1) activity->interval_ns = 1;
     if (stat->threads > 1 && fs_proc_tids(sampler->proc, record->pid, &tids, &count) != 0) return;
     for (size_t i = 0; i < count; i++)
@@ -166,7 +173,8 @@ static void sample_threads(struct fs_sampler *sampler, struct fs_record *record,
     sums.run_ns += activity->gone_run_ns;
     sums.wait_ns += activity->gone_wait_ns;
     activity->delta_run_ns = sums.run_ns > activity->run_ns ? sums.run_ns - activity->run_ns : 0;
-    activity->delta_wait_ns = sums.wait_ns > activity->wait_ns ? sums.wait_ns - activity->wait_ns : 0;
+    activity->delta_wait_ns =
+        sums.wait_ns > activity->wait_ns ? sums.wait_ns - activity->wait_ns : 0;
     activity->run_ns = sums.run_ns;
     activity->wait_ns = sums.wait_ns;
     activity->runnable = sums.runnable > 0;
@@ -208,11 +216,11 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     struct fs_proc_stat stat;
 
     if (fs_proc_stat(sampler->proc, record->pid, &stat) != 0) {
-        if (errno == ENOENT || errno == ESRCH) note_gone(table, record, now);
+        if (errno == ENOENT || errno == ESRCH) note_gone(record, now);
         return;
     }
     if (!is_same_process(record, &stat)) {
-        note_gone(table, record, now);
+        note_gone(record, now);
         return;
     }
     record->witnesses |= FS_WITNESS_PROC;
@@ -234,7 +242,8 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     record->t_sampled = now;
     record->run_ns = record->activity->run_ns;
     record->wait_ns = record->activity->wait_ns;
-    if ((uint32_t)stat.threads > record->threads_peak + 1) record->threads_peak = (uint32_t)stat.threads - 1;
+    if ((uint32_t)stat.threads > record->threads_peak + 1)
+        record->threads_peak = (uint32_t)stat.threads - 1;
     sample_mask(table, record);
 }
 
@@ -263,8 +272,8 @@ void fs_sampler_sample(struct fs_sampler *sampler, int64_t now) {
 
     sampler->interval_ns = sampler->t_full == FS_UNKNOWN ? 0 : now - sampler->t_full;
     hwloc_bitmap_zero(sampler->scratch);
-    for (struct fs_record *record = sampler->table->first; record; record = next) {
-        next = record->next;
+    for (struct fs_record *record = sampler->table->first_open; record; record = next) {
+        next = record->next_open;
         if (record->over) continue;
         sample_record(sampler, record, now);
         const struct fs_activity *activity = record->activity;

@@ -19,11 +19,11 @@
 
 /* What a live process did between the last two full samples. */
 struct fs_activity {
-    int64_t t;                 /* of the last sample; FS_UNKNOWN: none yet */
-    int64_t run_ns, wait_ns;   /* all threads since its birth, ended ones included */
+    int64_t t;               /* of the last sample; FS_UNKNOWN: none yet */
+    int64_t run_ns, wait_ns; /* all threads since its birth, ended ones included */
     int64_t gone_run_ns, gone_wait_ns;
     int64_t delta_run_ns, delta_wait_ns, interval_ns;
-    int64_t t_image;           /* for which stage /proc was asked about the image */
+    int64_t t_image; /* for which stage /proc was asked about the image */
     bool busy, runnable;
     char state;
     int threads, threads_busy; /* alive; ran or waited for more than 1 % of the time */
@@ -31,7 +31,7 @@ struct fs_activity {
         int tid;
         bool seen, runnable, busy;
         int64_t run_ns, wait_ns;
-    } *thread;
+    } * thread;
     size_t thread_count, thread_room;
 };
 
@@ -40,19 +40,21 @@ void fs_activity_free(struct fs_activity *activity);
 struct fs_sampler {
     struct fs_table *table;
     struct fs_proc *proc;
-    int64_t t_full;            /* of the last full sample; FS_UNKNOWN */
-    int64_t interval_ns;       /* between the last two */
+    int64_t t_full;      /* of the last full sample; FS_UNKNOWN */
+    int64_t interval_ns; /* between the last two */
     int64_t samples;
-    int own_sid;               /* session of forksight */
-    hwloc_bitmap_t scratch;    /* CPUs that run a busy thread now */
+    int own_sid;            /* session of forksight */
+    hwloc_bitmap_t scratch; /* CPUs that run a busy thread now */
     /* Over the job: */
     int busy_cpus_peak;
-    int64_t *cpu_busy_samples; size_t cpu_room; /* by CPU: full samples that saw it busy */
-    int64_t busy_samples;      /* full samples that saw anybody busy */
+    int64_t *cpu_busy_samples;
+    size_t cpu_room;      /* by CPU: full samples that saw it busy */
+    int64_t busy_samples; /* full samples that saw anybody busy */
     int64_t active_ns;
-    int64_t runnable_sum, runnable_samples; int runnable_peak;
+    int64_t runnable_sum, runnable_samples;
+    int runnable_peak;
     bool environments_read;
-    bool no_children_files;    /* kernel without /proc/PID/task/TID/children */
+    bool no_children_files; /* kernel without /proc/PID/task/TID/children */
 };
 
 /* -1 with errno: /proc cannot be read. */

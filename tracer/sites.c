@@ -14,7 +14,11 @@
 
 enum { FRAMES_MAX = 64 };
 
-struct frame { const char *file, *function; size_t file_length, function_length; int line; };
+struct frame {
+    const char *file, *function;
+    size_t file_length, function_length;
+    int line;
+};
 
 static bool parse_frame(const char *text, size_t length, struct frame *frame) {
     const char *end = text + length;
@@ -42,14 +46,18 @@ static size_t parse_stack(const char *stack, struct frame frames[FRAMES_MAX]) {
     return count;
 }
 
-static bool is_path(const struct frame *frame) { return memchr(frame->file, '/', frame->file_length); }
+static bool is_path(const struct frame *frame) {
+    return memchr(frame->file, '/', frame->file_length);
+}
 
 static bool same_file(const struct frame *a, const struct frame *b) {
     return a->file_length == b->file_length && memcmp(a->file, b->file, a->file_length) == 0;
 }
 
 /* "<frozen runpy>": the interpreter's own way into a script. */
-static bool is_start_up(const struct frame *frame) { return strncmp(frame->file, "<frozen", 7) == 0; }
+static bool is_start_up(const struct frame *frame) {
+    return strncmp(frame->file, "<frozen", 7) == 0;
+}
 
 static const struct frame *users_frame(const struct frame *frames, size_t count) {
     for (size_t i = 0; i < count; i++)

@@ -20,10 +20,10 @@
 
 /* The signals that forksight takes care of besides the real-time ones. Not among
  * them: those of its own faults, and those nobody can catch. */
-static const int served[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGABRT,   SIGUSR1, SIGUSR2, SIGPIPE,
-                             SIGALRM, SIGTERM, SIGCHLD, SIGCONT,   SIGTSTP, SIGTTIN, SIGTTOU,
-                             SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO,
-                             SIGPWR};
+static const int served[] = {SIGHUP,  SIGINT,   SIGQUIT, SIGABRT, SIGUSR1, SIGUSR2,
+                             SIGPIPE, SIGALRM,  SIGTERM, SIGCHLD, SIGCONT, SIGTSTP,
+                             SIGTTIN, SIGTTOU,  SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM,
+                             SIGPROF, SIGWINCH, SIGIO,   SIGPWR};
 static const int64_t stop_key_window = 2 * FS_SECOND;
 
 static bool asks_to_end(int number) {
@@ -85,7 +85,8 @@ int fs_supervise_start(struct fs_supervisor *supervisor, char *const command[],
     if (supervisor->pid < 0) reason = errno;
     close(ends[1]);
     ssize_t got = 0;
-    while (supervisor->pid > 0 && (got = read(ends[0], &reason, sizeof reason)) < 0 && errno == EINTR) {}
+    while (supervisor->pid > 0 && (got = read(ends[0], &reason, sizeof reason)) < 0 &&
+           errno == EINTR) {}
     close(ends[0]);
     if (supervisor->pid > 0 && got != (ssize_t)sizeof reason) return 0;
     if (supervisor->pid > 0) {
@@ -98,8 +99,8 @@ int fs_supervise_start(struct fs_supervisor *supervisor, char *const command[],
 
 /* The application stopped: so does forksight, for the shell waits for it. */
 static void follow_stop(struct fs_supervisor *supervisor, int stop_signal) {
-    const bool by_key = supervisor->t_terminal_stop &&
-                        fs_now() - supervisor->t_terminal_stop < stop_key_window;
+    const bool by_key =
+        supervisor->t_terminal_stop && fs_now() - supervisor->t_terminal_stop < stop_key_window;
 
     /* SIGSTOP is job control only when a program does it after the key; a
      * debugger's stop of the application must not stop the record. */
@@ -160,7 +161,8 @@ static bool serve(struct fs_supervisor *supervisor, const struct signalfd_siginf
         supervisor->interrupted = number;
         supervisor->t_interrupted = fs_now();
     }
-    if ((number == SIGTERM || number == SIGHUP) && supervisor->flush) supervisor->flush(supervisor->data);
+    if ((number == SIGTERM || number == SIGHUP) && supervisor->flush)
+        supervisor->flush(supervisor->data);
     if (by_process && !supervisor->ended) pass_on(supervisor, info);
     return asks_to_end(number);
 }

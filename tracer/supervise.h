@@ -16,23 +16,23 @@
 #include <sys/types.h>
 
 struct fs_supervisor {
-    pid_t pid;               /* of the application's main process */
-    int64_t t_start;         /* CLOCK_MONOTONIC before its fork */
-    bool ended;              /* it was waited for: */
-    int status;              /*   wait status */
+    pid_t pid;       /* of the application's main process */
+    int64_t t_start; /* CLOCK_MONOTONIC before its fork */
+    bool ended;      /* it was waited for: */
+    int status;      /*   wait status */
     struct rusage usage;
     int64_t t_end;
-    int interrupted;         /* first signal to end the job that forksight saw or passed on; 0 */
+    int interrupted; /* first signal to end the job that forksight saw or passed on; 0 */
     int64_t t_interrupted;
 
     /* Called before a SIGTERM or SIGHUP is passed on: nothing may come after it. */
     void (*flush)(void *data);
     void *data;
 
-    int descriptor;          /* signalfd */
+    int descriptor; /* signalfd */
     sigset_t inherited_mask;
     struct sigaction inherited_child; /* disposition of SIGCHLD */
-    int64_t t_terminal_stop; /* the terminal's stop key was pressed; 0: never */
+    int64_t t_terminal_stop;          /* the terminal's stop key was pressed; 0: never */
 };
 
 /*

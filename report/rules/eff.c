@@ -112,7 +112,7 @@ const struct fs_rule fs_rule_eff_01 = {
     .sources = (const char *const[]){"U", "T", "N1", NULL},
 };
 
-enum { USE_LEAST, USE_ACTIVE, USE_SLEEP, USE_SERVER };
+enum { USE_LEAST, USE_ACTIVE, USE_SLEEP, USE_SERVER, USE_WAIT };
 static const struct fs_threshold use_thresholds[] = {
     [USE_LEAST] = {"use", 0.60, "fraction", "use of the workers' CPUs below which it is low",
                    "PRL"},
@@ -120,6 +120,7 @@ static const struct fs_threshold use_thresholds[] = {
     [USE_SLEEP] = {"sleep", 0.5, "fraction", "share of the time with nobody runnable: a note only",
                    "own"},
     [USE_SERVER] = {"server", 0.9, "fraction", "such a share from which it is a server", "own"},
+    [USE_WAIT] = {"wait", 0.10, "fraction", "run-queue wait from which the CPUs were taken", "own"},
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -199,6 +200,9 @@ static void judge_use(const struct fs_load *load, const struct fs_thresholds *th
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers were busy for less than %g s", active);
     else if (use >= least)
         fs_vote(outcome, FS_PASS, "the workers used %.0f %% of their CPUs", 100 * use);
+    else if (load->wait >= fs_threshold(thresholds, rule, USE_WAIT))
+        fs_vote(outcome, FS_NOT_APPLICABLE, "the CPUs were taken: run-queue wait %.0f %%",
+                100 * load->wait);
     else if (asleep >= fs_threshold(thresholds, rule, USE_SERVER))
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers that wait for requests, as a server's do");
     else
@@ -224,9 +228,10 @@ const struct fs_rule fs_rule_eff_05 = {
                "the time, to a phase of its own.",
     .exceptions =
         "A note only for jobs that use a GPU or that sleep for `sleep` of the time (input "
-        "and output). Not applicable to servers (asleep for `server` of it) and to "
-        "programs that a shell, make or xargs starts side by side. Cores beyond the "
-        "number of workers are OVS-03's matter.",
+        "and output). Not applicable to servers (asleep for `server` of it), to programs "
+        "that a shell, make or xargs starts side by side, and where the workers waited for "
+        "CPUs (`wait`): then others, too many workers or a quota took them. Cores beyond "
+        "the number of workers are OVS-03's matter.",
     .fix = "apply_async or map instead of apply; larger chunks; data prepared by the workers.",
     .thresholds = use_thresholds,
     .sources = (const char *const[]){"U", "PY", "PRL", NULL},

@@ -221,7 +221,10 @@ def hostile_segments_in_the_folder(folder):
               "mkdir 4-4.seg; head -c 100 /dev/zero > 5-5.seg; mkfifo 6-6.seg; echo x > owner2\n"
               "for f in *-*.seg; do [ -f \"$f\" ] && cp \"$f\" \"9$f\" && truncate -s 5000 \"9$f\"; done\n"
               "exit 0")
-    result = h.under_forksight(["sh", "-c", script], cwd=folder)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as local:
+        result = h.under_forksight(["sh", "-c", script], cwd=folder,
+                                   env=h.environment(FORKSIGHT_LOCAL_DIR=local))
+        h.equal(os.listdir(local), [], f"left in node-local memory\n{result}")
     h.equal(result.status, 0, f"status\n{result}")
     h.check("VERDICT" in result.report, f"no report\n{result}")
 

@@ -344,7 +344,11 @@ def allocation_that_idles(folder):
     script = "end = __import__('time').monotonic() + 7\nwhile __import__('time').monotonic() < end: pass\n"
     result = run(folder, script, outer=["taskset", "-c", "0,1"], **slurm(2, per_task=2))
     h.expect_rules(result, ["OVS-03"])
-    h.check("serial" in h.section(result.report, "OVS-03"), f"not called serial\n{result}")
+    text = h.section(result.report, "OVS-03")
+    busy = re.search(r"(\d+\.\d+) cores? busy on average", text)
+    h.check(busy, f"the busy cores are not stated\n{text}")
+    # On a crowded machine the script gets less than the one CPU that makes it "serial".
+    h.check("serial" in text or float(busy[1]) < 0.85, f"not called serial\n{text}")
 
 
 @h.test

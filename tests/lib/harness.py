@@ -171,11 +171,11 @@ def section(text, rule):
 
 
 def fixes(text, rule):
-    """The lines after "fix" and "or" of a finding; wrapped ones (trailing backslash) joined."""
+    """The texts after "fix", "or" and "and" of a finding; wrapped ones (trailing backslash) joined."""
     result, collecting = [], False
     for line in section(text, rule).splitlines():
-        match = re.match(r"^\s{0,8}(fix|or|seen|cause|gain|more)\s{1,8}(\S.*)$", line)
-        if match and match[1] in ("fix", "or"):
+        match = re.match(r"^\s{0,8}(fix|or|and|seen|cause|gain|more)\s{1,8}(\S.*)$", line)
+        if match and match[1] in ("fix", "or", "and"):
             result.append(match[2])
             collecting = True
         elif match:

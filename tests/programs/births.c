@@ -73,7 +73,7 @@ static int cloned(void) {
 }
 
 static int raw_forked(void) {
-    const pid_t pid = (pid_t)syscall(SYS_fork);
+    const pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 
     if (pid == 0) _exit(3);
     return end(pid, 3 << 8);

@@ -88,7 +88,7 @@ fi
 record loader "$PROGRAMS/fork_beside_dlopen" libm.so.6 300
 expect shim/manners/fork_beside_dlopen 0 300 'birth=_Fork&reaped=1 status=0'
 
-# A sanitizer's runtime before us, valgrind-like orders of LD_PRELOAD, names with ours at the end.
+# A sanitizer's runtime must come first: we behind it.
 asan=$(${CC:-cc} -print-file-name=libasan.so 2>/dev/null)
 if [ -e "$asan" ] && echo 'int main(void) { return 0; }' >"$FOLDER/asan.c" &&
     ${CC:-cc} -fsanitize=address -o "$FOLDER/asan" "$FOLDER/asan.c" 2>/dev/null; then
