@@ -59,9 +59,10 @@ UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
+MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
 MAN_PAGES := $(wildcard tracer/man/*.1)
 
-.PHONY: all tools shim units programs kernels demo check check-asan soak fuzz lint bench \
+.PHONY: all tools shim units programs mutators kernels demo check check-asan soak fuzz lint bench \
         install uninstall clean
 .DELETE_ON_ERROR:
 all: tools shim kernels
@@ -69,6 +70,7 @@ tools: $(O)/forksight
 shim: $(O)/libforksight.so
 units: $(UNITS)
 programs: $(PROGRAMS)
+mutators: $(MUTATORS)
 kernels: $(KERNELS)
 
 $(O)/forksight: $(O)/obj/tracer/main.o $(O)/libfs.a
@@ -97,6 +99,10 @@ $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm
 
+$(O)/mutate/%: tests/fuzz/%.c tests/fuzz/mutate.c $(O)/libfs.a
+	@mkdir -p $(@D)
+	$(CC) $(TOOL_FLAGS) -o $@ tests/fuzz/mutate.c $< $(O)/libfs.a $(TOOL_LIBS)
+
 # The fuzz drivers are built from the sources: the code under test must be
 # instrumented for coverage too, and that is clang's.
 $(O)/fuzz/%: tests/fuzz/%.c $(TOOL_SOURCES)
@@ -116,12 +122,12 @@ demo:
 
 check:
 	@tests/setup check
-	+@$(BUILD_QUIETLY) all units programs
+	+@$(BUILD_QUIETLY) all units programs mutators
 	@BUILD=$(abspath $(O)) tests/run $(CHECK)
 
 check-asan:
 	@tests/setup check
-	@$(MAKE) --no-print-directory check O=$(O)-asan ASAN=1 CHECK='--only unit/ --only bad_input'
+	@$(MAKE) --no-print-directory check O=$(O)-asan ASAN=1 CHECK='--only unit/ --only fuzz/'
 
 soak:
 	@tests/setup check

@@ -17,6 +17,7 @@
 static const int64_t shortest_period = 20 * FS_MILLISECOND;
 static const int64_t shortest_sample = 100 * FS_MILLISECOND; /* ticks of /proc are 10 ms */
 static const int64_t first_interim = 10 * FS_SECOND, longest_interim = 60 * FS_SECOND;
+static const int64_t pss_every = 2 * FS_SECOND;
 enum { COST_SHARE = 250, PRESSED_SHARE = 25, ELAPSED_SHARE = 100, RECORDS_MAX = 20000 };
 
 /* FORKSIGHT_MAX_MB, or 16 MiB or 128 KiB for each CPU of the job, the larger. */
@@ -80,7 +81,8 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
                                        .period_max_ns = period_max_ns,
                                        .interim_every_ns = first_interim,
                                        .shm_size = FS_UNKNOWN,
-                                       .shm_free_min = FS_UNKNOWN};
+                                       .shm_free_min = FS_UNKNOWN,
+                                       .pss_peak = FS_UNKNOWN};
     fs_table_init(&collector->table);
     collector->table.run_pid = getpid();
     collector->cohorts.table = &collector->table;
@@ -146,6 +148,21 @@ static void look_at_shm(struct fs_collector *collector) {
         collector->shm_free_min = available;
 }
 
+/* What the processes hold together, shared pages once: dear to ask for, so only where it
+ * can run into a limit. */
+static void look_at_memory(struct fs_collector *collector, int64_t now) {
+    int64_t sum = 0, bytes;
+
+    if (collector->at_start.memory_limit <= 0 || now - collector->t_pss < pss_every) return;
+    collector->t_pss = now;
+    for (const struct fs_record *record = collector->table.first_open; record;
+         record = record->next_open)
+        if (!record->over && !record->zombie &&
+            fs_proc_pss(collector->sampler.proc, record->pid, &bytes) == 0)
+            sum += bytes;
+    if (sum > collector->pss_peak) collector->pss_peak = sum;
+}
+
 /* An eighth of the room is enough for what lives, and quickly read; until then the dead
  * are kept for a reader after an accident. */
 static bool is_pressed(const struct fs_collector *collector) {
@@ -165,6 +182,7 @@ static void look(struct fs_collector *collector, int64_t now, bool full) {
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
     look_for_oom(collector, now);
     look_at_shm(collector);
+    look_at_memory(collector, now);
     if (collector->table.count > RECORDS_MAX)
         fs_cohorts_forget(&collector->cohorts, RECORDS_MAX / 2, now);
 }

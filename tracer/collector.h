@@ -36,12 +36,14 @@ struct fs_collector {
     size_t oom_count;
     int64_t oom_kills, t_oom_look;
     int64_t shm_size, shm_free_min;
-    int64_t cpu_start; /* of this process when the job started */
+    int64_t pss_peak, t_pss; /* sum over the processes, where memory is limited */
+    int64_t cpu_start;       /* of this process when the job started */
     int64_t period_ns, period_max_ns;
     int64_t t_interim, interim_every_ns;
-    int64_t limit_bytes; /* of the segment folder */
-    bool folder_hidden;  /* renamed away, for it is over the limit */
-    bool recovered;      /* there was no sampling: folded after the collector was gone */
+    int64_t limit_bytes;       /* of the segment folder */
+    bool folder_hidden;        /* renamed away, for it is over the limit */
+    struct fs_digest *earlier; /* interim digest of a killed collector; NULL: none */
+    bool recovered;            /* there was no sampling: folded after the collector was gone */
 };
 
 /*

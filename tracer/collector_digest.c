@@ -4,6 +4,7 @@
 #include "tracer/collector.h"
 
 #include "tracer/clock.h"
+#include "tracer/earlier.h"
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
 #include "tracer/topology.h"
@@ -68,6 +69,28 @@ static int fill_command(const struct fs_meta *meta, struct fs_digest *digest) {
     return 0;
 }
 
+/* The scheduler's variables are those of the job: of `run`, or what its main program had. */
+static int fill_scheduler(const struct fs_collector *collector, struct fs_digest *digest) {
+    const struct fs_record *record =
+        fs_table_find(&collector->table, collector->table.main_pid, collector->meta.start);
+    const struct fs_image *image = record && record->stage_count ? record->stages[0].image : NULL;
+    const size_t count = image ? image->variable_count : 0;
+
+    if (!collector->recovered)
+        return fs_scheduler_read(environ, collector->meta.host, &digest->scheduler);
+    char **environment = calloc(count + 1, sizeof *environment);
+    if (!environment) return -1;
+    for (size_t i = 0; i < count; i++)
+        if (asprintf(&environment[i], "%s=%s", image->variables[i].name,
+                     image->variables[i].value) < 0)
+            environment[i] = NULL;
+    const int result = fs_scheduler_read(environment, collector->meta.host, &digest->scheduler);
+    for (size_t i = 0; i < count; i++)
+        free(environment[i]);
+    free(environment);
+    return result;
+}
+
 static void fill_topology(const struct fs_collector *collector, struct fs_digest *digest) {
     char hash[FS_TOPOLOGY_HASH_SIZE];
 
@@ -88,6 +111,7 @@ static void fill_cgroups(const struct fs_collector *collector, struct fs_digest 
     if (!collector->cgroups || fs_cgroups_read(collector->cgroups, &at_end) != 0) return;
     fs_cgroup_difference(&collector->at_start, &at_end, digest);
     fs_cgroup_snapshot_free(&at_end);
+    digest->memory.workers_pss_peak = collector->pss_peak;
 }
 
 static void fill_samples(const struct fs_collector *collector, struct fs_digest *digest) {
@@ -204,8 +228,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fs_fold_settle(&collector->table);
     *evaluation = evaluation_of(collector, supervisor);
     digest->start_realtime = collector->meta.start_realtime;
-    if (fill_command(&collector->meta, digest) != 0 ||
-        fs_scheduler_read(environ, collector->meta.host, &digest->scheduler) != 0)
+    if (fill_command(&collector->meta, digest) != 0 || fill_scheduler(collector, digest) != 0)
         return errno = ENOMEM, -1;
     fill_topology(collector, digest);
     fill_job_mask(collector, digest);
@@ -222,5 +245,6 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     if (fs_evaluate_groups(evaluation, digest) != 0 ||
         fs_evaluate_incidents(evaluation, digest) != 0)
         return errno = ENOMEM, -1;
+    if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);
     return 0;
 }

@@ -314,20 +314,31 @@ static void fold_one(struct fs_fold *fold, const char *name, int64_t now, bool p
         file->bytes = (int64_t)status.st_blocks * 512;
 }
 
-void fs_fold_pass(struct fs_fold *fold, int64_t now, bool pressed) {
-    const int descriptor = openat(fold->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
+static int by_time(const struct dirent **left, const struct dirent **right) {
+    const char *a = strchr((*left)->d_name, '-'), *b = strchr((*right)->d_name, '-');
+    const unsigned long long time_a = a ? strtoull(a + 1, NULL, 10) : 0;
+    const unsigned long long time_b = b ? strtoull(b + 1, NULL, 10) : 0;
+
+    return (time_a > time_b) - (time_a < time_b);
+}
+
+static int is_segment(const struct dirent *entry) {
     int pid;
     bool extension;
 
-    if (!directory) {
-        if (descriptor >= 0) close(descriptor);
-        return;
+    return fs_segment_name(entry->d_name, &pid, &extension);
+}
+
+void fs_fold_pass(struct fs_fold *fold, int64_t now, bool pressed) {
+    struct dirent **entries = NULL;
+    /* In the order of their making: a process's programs one after the other. */
+    const int count = scandirat(fold->directory, ".", &entries, is_segment, by_time);
+
+    for (int i = 0; i < count; i++) {
+        fold_one(fold, entries[i]->d_name, now, pressed && !fold->read_only);
+        free(entries[i]);
     }
-    for (const struct dirent *entry; (entry = readdir(directory));)
-        if (fs_segment_name(entry->d_name, &pid, &extension))
-            fold_one(fold, entry->d_name, now, pressed && !fold->read_only);
-    closedir(directory);
+    free(entries);
     /* Only now: an event may speak of a process whose segment came later. */
     for (size_t i = 0; i < fold->pending_count; i++)
         fs_fold_event(fold->table, &fold->pending[i]);

@@ -27,9 +27,10 @@ static bool has_birth(const struct fs_record *record) {
     return record->birth != FSP_BIRTH_UNKNOWN && record->birth != FS_BIRTH_INSIDE_LIBC;
 }
 
+/* An image's start is the latest that its process can have begun, not the earliest. */
 static bool may_live_at(const struct fs_record *record, int64_t t) {
     const int64_t end = fs_record_end(record);
-    const bool start_known = record->t_fork != FS_UNKNOWN || record->t_start != FS_UNKNOWN;
+    const bool start_known = record->t_fork != FS_UNKNOWN || record->start_ticks != 0;
 
     return (!start_known || fs_record_begin(record) <= t + clock_slack) &&
            (end == FS_UNKNOWN || end >= t - clock_slack);

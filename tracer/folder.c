@@ -74,7 +74,7 @@ int fs_folder_make(struct fs_jobdir *job, const char *place, char *error, size_t
     return errno = reason, -1;
 }
 
-/* Removes a folder of plain files; what is not one (or not ours) keeps it in place. */
+/* Removes a folder of files; one that has a filled directory in it is not ours and stays. */
 static void remove_folder(const char *path) {
     const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
@@ -85,7 +85,8 @@ static void remove_folder(const char *path) {
     }
     for (const struct dirent *entry; (entry = readdir(directory));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(descriptor, entry->d_name, 0);
+            if (unlinkat(descriptor, entry->d_name, 0) != 0)
+                unlinkat(descriptor, entry->d_name, AT_REMOVEDIR);
     rmdir(path);
     closedir(directory);
 }

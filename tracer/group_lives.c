@@ -27,6 +27,9 @@ static bool never_went_on(const struct fs_evaluation *evaluation, const struct f
     if (end == FS_UNKNOWN) return true;
     if (evaluation->t_interrupted != FS_UNKNOWN && end >= evaluation->t_interrupted - clock_slack)
         return true;
+    /* Ended without a word of its own, and nobody left to wait for it: killed. */
+    if (!parent->status_known)
+        return parent->exit == FSP_EXIT_NONE && (parent->witnesses & FS_WITNESS_SHIM);
     return fs_record_signal(parent) != 0 && fs_sender_of(evaluation->table, parent) == 0;
 }
 

@@ -83,7 +83,7 @@ void fs_record_settle(struct fs_table *table, struct fs_record *record) {
 void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t) {
     struct fs_record *parent = ppid > 0 ? fs_table_find(table, ppid, t) : NULL;
 
-    if (parent == record) parent = NULL;
+    if (parent && parent == record) parent = NULL;
     if (record->parent) record->parent->kept_children--;
     record->ppid = ppid;
     record->parent = parent;

@@ -62,7 +62,8 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
                                        .limit_bytes = INT64_MAX,
                                        .oom_kills = FS_UNKNOWN,
                                        .shm_size = FS_UNKNOWN,
-                                       .shm_free_min = FS_UNKNOWN};
+                                       .shm_free_min = FS_UNKNOWN,
+                                       .pss_peak = FS_UNKNOWN};
     collector->meta = *meta;
     *meta = (struct fs_meta){0};
     fs_table_init(&collector->table);
@@ -83,12 +84,31 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
     return result;
 }
 
+/* The interim digest in a job directory, as a list of one; NULL: none that can be used. */
+static struct fs_digest *read_earlier(const struct fs_meta *meta, const char *directory) {
+    char path[PATH_MAX + 300], error[FS_ERROR_SIZE];
+    struct fs_digest *list = NULL;
+    size_t count = 0;
+
+    snprintf(path, sizeof path, "%s/%s.digest", directory, meta->host);
+    FILE *in = fopen(path, "re");
+    if (!in) return NULL;
+    if (fs_digest_read(in, &list, &count, error, sizeof error) != 0) list = NULL;
+    fclose(in);
+    if (!list || count == 1) return list;
+    fs_digest_list_free(list, count);
+    return NULL;
+}
+
 static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const char *folder,
                           char *error, size_t error_size) {
     struct fs_collector collector;
     char **command = meta->command;
     const size_t command_count = meta->command_count;
+    struct fs_digest *earlier = read_earlier(meta, job->path);
     int result = open_collector(&collector, job, meta, folder);
+
+    collector.earlier = earlier;
 
     if (result != 0) {
         snprintf(error, error_size, "cannot read the segments in %s: %s", folder, strerror(errno));
@@ -105,6 +125,7 @@ static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const cha
         }
     }
     fs_collector_close(&collector);
+    if (earlier) fs_digest_list_free(earlier, 1);
     for (size_t i = 0; i < command_count; i++)
         free(command[i]);
     free(command);

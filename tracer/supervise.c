@@ -111,9 +111,8 @@ static void follow_stop(struct fs_supervisor *supervisor, int stop_signal) {
 
 static void wait_for_child(struct fs_supervisor *supervisor) {
     int status;
-    pid_t pid;
 
-    while ((pid = wait4(supervisor->pid, &status, WNOHANG | WUNTRACED, &supervisor->usage)) > 0) {
+    while (wait4(supervisor->pid, &status, WNOHANG | WUNTRACED, &supervisor->usage) > 0) {
         if (WIFSTOPPED(status)) {
             follow_stop(supervisor, WSTOPSIG(status));
             continue;

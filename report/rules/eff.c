@@ -120,7 +120,7 @@ static const struct fs_threshold use_thresholds[] = {
     [USE_SLEEP] = {"sleep", 0.5, "fraction", "share of the time with nobody runnable: a note only",
                    "own"},
     [USE_SERVER] = {"server", 0.9, "fraction", "such a share from which it is a server", "own"},
-    [USE_WAIT] = {"wait", 0.10, "fraction", "run-queue wait from which the CPUs were taken", "own"},
+    [USE_WAIT] = {"wait", 0.20, "fraction", "run-queue wait from which the CPUs were taken", "own"},
     {NULL, 0, NULL, NULL, NULL},
 };
 

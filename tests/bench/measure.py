@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -38,11 +39,11 @@ class Estimate:
 def finish(command, environment):
     """Runs command to its end. Returns its status and what it printed."""
     job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=True)
+                           stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         out, err = job.communicate(timeout=HANG_LIMIT)
     except BaseException:
-        job.terminate()  # not kill: a recorder passes it on and tidies up
+        os.killpg(job.pid, signal.SIGTERM)  # workers of a pool outlive it; a recorder tidies up
         job.wait()
         raise
     return job.returncode, out, err.strip()
@@ -119,7 +120,7 @@ class Bench:
         """Returns for each mode a list of count values; values of one index were
         measured next to each other, in an order that alternates."""
         values = {mode: [] for mode in modes}
-        for mode in modes:  # files into the page cache, the CPU out of its idle states
+        for mode in () if timed else modes:  # files into the page cache; a whole job is long enough
             self.run(mode, command, timed)
         for index in range(count):
             for mode in modes if index % 2 == 0 else tuple(reversed(modes)):

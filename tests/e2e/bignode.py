@@ -22,7 +22,7 @@ def on_bignode(folder, topology, *command, **environment):
 def threaded_numpy_in_several_workers_of_16_cpus(folder):
     h.python_path("numpy")
     result = on_bignode(folder, "2:4:2", h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON,
-                        h.KERNELS / "k9_threaded_blas.py", "40", "500", NUM_PROCS=4)
+                        h.KERNELS / "k9_threaded_blas.py", "40", "220", NUM_PROCS=4)
     h.equal(result.status, 0, f"status\n{result}")
     h.expect_rules(result, ["OVS-01"])
     text = h.section(result.report, "OVS-01")

@@ -134,11 +134,12 @@ def executor_that_reports_the_death_is_no_finding(folder):
 @h.test
 def worker_killed_by_the_out_of_memory_killer(folder):
     (folder / "grow.py").write_text(
-        "import time\nfrom multiprocessing import Pool\n"
+        "import signal, time\nfrom multiprocessing import Pool\n"
         "def grow(mib):\n    kept = []\n"
         "    for _ in range(mib):\n        kept.append(bytearray(b'x' * 1048576))\n"
         "        time.sleep(0.002)\n    return len(kept)\n"
-        "if __name__ == '__main__':\n    with Pool(2) as pool:\n"
+        "if __name__ == '__main__':\n"
+        "    with Pool(2, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:\n"
         "        print(pool.map(grow, [4, 4000], chunksize=1))\n")
     limit = 256 << 20
     v2 = {"memory.max": limit, "memory.swap.max": 0}

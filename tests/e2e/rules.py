@@ -217,7 +217,8 @@ def thread_variable_that_is_empty_or_no_number(folder):
 
 @h.test
 def thread_variable_that_is_misspelt(folder):
-    result = run(folder, LOAD, OMP_NUM_THREAD=2)
+    # Misspelt names are looked for in /proc: the program must live until the next look.
+    result = run(folder, LOAD + "import time; time.sleep(1)\n", OMP_NUM_THREAD=2)
     h.expect_rules(result, ["ENV-04"])
     text = h.section(result.report, "ENV-04")
     h.check("OMP_NUM_THREAD" in text and "OMP_NUM_THREADS" in text, f"not named\n{text}")

@@ -58,7 +58,8 @@ def check_squeeze(result):
     h.check(re.search(r"\b4\b[^\n]*\bworkers\b", text), f"4 workers are not stated\n{text}")
     h.check(re.search(r"\b1 CPU\b", text), f"1 CPU is not stated\n{text}")
     wait = [float(p) for p in re.findall(r"(\d+(?:\.\d+)?) ?%", text)]
-    h.check(any(60 <= p <= 90 for p in wait), f"no run-queue wait near 75 %: {wait}\n{text}")
+    # 75 % when nothing else runs on that CPU, more beside other programs.
+    h.check(any(60 <= p < 100 for p in wait), f"no run-queue wait near 75 %: {wait}\n{text}")
     h.check("taskset" in text, f"the narrowing call's program is not named\n{text}")
     h.check("sched_setaffinity" in text, f"the narrowing call is not named\n{text}")
     h.check(f"pool.py:{POOL_LINE}" in text, f"pool.py:{POOL_LINE} is not named\n{text}")

@@ -19,6 +19,15 @@ import time
 from multiprocessing import forkserver, resource_tracker
 
 WORKERS = 3
+killed = set()  # pids that kill_busy() ended
+
+
+def exit_of(worker, method):
+    """The worker's exit status; null where the parent cannot know it: a fork server may
+    close the pipe before it has told how a child ended, and Python then says 255."""
+    if worker.pid in killed:
+        return -signal.SIGKILL
+    return None if method == "forkserver" and worker.exitcode == 255 else worker.exitcode
 
 
 def own_identity(_):
@@ -48,6 +57,7 @@ def kill_busy(submit, workers, path):
         pid = int(file.read())
     os.unlink(path)
     os.kill(pid, signal.SIGKILL)
+    killed.add(pid)
     wait_for_end(next(w for w in workers if w.pid == pid))
 
 
@@ -115,7 +125,7 @@ def main():
     parent = helpers["forkserver"] or os.getpid()
     lines = [{"pid": os.getpid(), "ppid": os.getppid(), "role": "main", "exit": 0, "mask": mask}]
     lines += [{"pid": w.pid, "ppid": known.get(w.pid, (parent,))[0], "role": "worker",
-               "exit": w.exitcode, "mask": known.get(w.pid, (0, mask))[1]} for w in workers]
+               "exit": exit_of(w, method), "mask": known.get(w.pid, (0, mask))[1]} for w in workers]
     lines += [{"pid": pid, "ppid": os.getpid(), "role": role, "exit": None, "mask": mask}
               for role, pid in helpers.items() if pid]
     with open(truth, "w") as out:

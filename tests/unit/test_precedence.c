@@ -96,7 +96,11 @@ static void load_error_explains_low_use(void **state) {
     (void)state;
     struct fixture f;
     squeeze(&f, 4);
-    f.group[0].window_cpu_ns = 5 * SECOND;
+    fixture_pool(&f, &f.group[1], 2, "1");
+    f.group[1].site.line = 50;
+    f.group[1].window_cpu_ns = 3 * SECOND;
+    f.group[1].wait_ns = 0;
+    f.digest.group_count = 2;
     fixture_judge(&f, NULL);
     expect_follows(&f, "EFF-05", "AFF-01");
     fixture_free(&f);

@@ -391,6 +391,9 @@ static void well_used(struct fixture *f) {
 static void waits_for_requests(struct fixture *f) {
     f->group[0].sleep_ns = 95 * SECOND / 10;
 }
+static void cpus_taken(struct fixture *f) {
+    f->group[0].wait_ns = f->group[0].run_ns;
+}
 static void not_sampled(struct fixture *f) {
     f->group[0].sample_ns = FS_UNKNOWN;
 }
@@ -402,6 +405,7 @@ static void use_guards(void **state) {
         {"short", short_use, FS_NOT_APPLICABLE},
         {"used", well_used, FS_PASS},
         {"server", waits_for_requests, FS_NOT_APPLICABLE},
+        {"CPUs taken by others", cpus_taken, FS_NOT_APPLICABLE},
         {"unknown", not_sampled, FS_STATUS_UNKNOWN},
     };
     CHECK_GUARDS("EFF-05", blocking, guards);
