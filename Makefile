@@ -18,7 +18,7 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 FUZZ_SECONDS ?= 60
 SOAK ?= 100
-PACKAGES := hwloc jansson zlib libunwind-ptrace libunwind-generic
+PACKAGES := hwloc jansson
 
 comma := ,
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)

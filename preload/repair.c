@@ -104,7 +104,7 @@ size_t fsp_repair_room(char *const environment[]) {
     if (!own.ready || environment == NULL) return 0;
     list = find(environment, PRELOAD);
     if (find(environment, FOLDER) != NULL && !lost_preload(list)) return 0;
-    while (environment[count] != NULL && count < MOST_ENTRIES)
+    while (count < MOST_ENTRIES && environment[count] != NULL)
         count++;
     if (count == MOST_ENTRIES) return 0;
     return (count + ADDED_ENTRIES + 1) * sizeof(char *) +

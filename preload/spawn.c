@@ -45,6 +45,7 @@ static int hooked(struct spawn *spawn, char *const environment[], const void *re
     fsp_keep_errno(error);
     fsp_birth_parent(slot, FSP_BIRTH_SPAWN, error == 0 ? local : -1, true);
     fsp_keep_errno(before);
+    spawn->pid = wanted;
     if (error == 0 && wanted != NULL) *wanted = local;
     return error;
 }

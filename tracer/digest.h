@@ -26,31 +26,35 @@
 #include <stdio.h>
 
 #define FS_DIGEST_VERSION 1
-#define FS_UNKNOWN (-1)
+#define FS_UNKNOWN        (-1)
 
 /* A place in the code that did something; all members may be NULL or 0. */
 struct fs_place {
-    char *file;     /* source file (Python), the first frame outside the standard library */
-    int line;       /* 0: unknown */
-    char *function; /* of that frame, or the nearest exported symbol of the C caller */
-    char *module;   /* shared object or executable of the C caller (path) */
+    char *file;      /* source file (Python), the first frame outside the standard library */
+    int line;        /* 0: unknown */
+    char *function;  /* of that frame, or the nearest exported symbol of the C caller */
+    char *module;    /* shared object or executable of the C caller (path) */
     uint64_t offset; /* in module */
-    char *stack;    /* Python frames, innermost first, a line each; NULL: none */
+    char *stack;     /* Python frames, innermost first, a line each; NULL: none */
 };
 
 /* The call that last changed the mask that a process runs with. */
 struct fs_narrowing {
-    int pid;                  /* who called */
-    char *executable;         /* image at the time of the call, e.g. /usr/bin/taskset */
+    int pid;          /* who called */
+    char *executable; /* image at the time of the call, e.g. /usr/bin/taskset */
     struct fs_place place;
     int64_t t;
     hwloc_bitmap_t before, after;
 };
 
-struct fs_variable { char *name, *value; };
+struct fs_variable {
+    char *name, *value;
+};
 
 /* Peaks, sums and quantiles of one number over the workers of a group. */
-struct fs_spread { int64_t n, min, p50, p90, max, sum; };
+struct fs_spread {
+    int64_t n, min, p50, p90, max, sum;
+};
 
 enum fs_group_kind {
     FS_GROUP_FORK = 0,   /* forked children that did not exec within 1 s */
@@ -64,79 +68,82 @@ enum fs_group_kind {
 struct fs_death {
     int pid, signal;
     int64_t t;
-    int sent_by;            /* pid of the recorded process that sent the signal; 0: none did */
-    bool sent_by_parent;    /* ... and it was the worker's parent (or its pool) */
-    bool oom;               /* the kernel's out-of-memory killer took a victim in the job's
-                               cgroup between the last sign of life and the death */
+    int sent_by;                 /* pid of the recorded process that sent the signal; 0: none did */
+    bool sent_by_parent;         /* ... and it was the worker's parent (or its pool) */
+    bool oom;                    /* the kernel's out-of-memory killer took a victim in the job's
+                                    cgroup between the last sign of life and the death */
     int64_t shm_free, shm_total; /* bytes of /dev/shm when a SIGBUS was reaped; else FS_UNKNOWN */
-    int64_t idle_ns;        /* after the death: the longest time to the end of the record in which
-                               neither a sibling nor the parent used CPU beyond polling */
-    bool parent_waited;     /* the parent was still there, idle, until the record's end or until a
-                               signal from outside ended it: it never went on by itself */
-    char *stack_hint;       /* place of the parent's wait, if known; NULL */
+    int64_t idle_ns;    /* after the death: the longest time to the end of the record in which
+                           neither a sibling nor the parent used CPU beyond polling */
+    bool parent_waited; /* the parent was still there, idle, until the record's end or until a
+                           signal from outside ended it: it never went on by itself */
+    char *stack_hint;   /* place of the parent's wait, if known; NULL */
 };
 
 /* Like siblings that can share a load: the W workers of the rules. */
 struct fs_group {
     enum fs_group_kind kind;
-    int parent;                /* pid; of a fork server: of its client if known */
-    char *parent_executable;   /* path of the parent's image */
-    char *parent_command;      /* its argv, shell-quoted, at most 200 bytes */
-    char *executable;          /* of the workers */
-    bool shell, helper;        /* the workers are shells; or launchers, resource trackers,
-                                  managers, fork servers: no load rule looks at them */
-    bool python;               /* the workers run a Python interpreter */
-    struct fs_place site;      /* where most of them were made */
+    int parent;              /* pid; of a fork server: of its client if known */
+    char *parent_executable; /* path of the parent's image */
+    char *parent_command;    /* its argv, shell-quoted, at most 200 bytes */
+    char *executable;        /* of the workers */
+    bool shell, helper;      /* the workers are shells; or launchers, resource trackers,
+                                managers, fork servers: no load rule looks at them */
+    bool python;             /* the workers run a Python interpreter */
+    struct fs_place site;    /* where most of them were made */
 
-    int workers;               /* in all */
-    int workers_peak;          /* alive at once (exact, from births and ends) */
-    int workers_busy_peak;     /* busy (> 50 % of a CPU) or runnable at once, sampled */
-    int examples[4];           /* pids; 0: none */
-    int64_t begin, end;        /* first birth, last end */
-    int64_t busy_ns;           /* wall time with at least one busy worker, sampled */
-    int64_t overlap_ns;        /* wall time with at least two busy workers */
-    int64_t cpu_ns;            /* all workers, user + system */
-    int64_t run_ns, wait_ns;   /* schedstat sums over the workers' threads */
-    int workers_scheduled;     /* workers whose run_ns and wait_ns are in the sums */
-    int64_t window_ns;         /* wall time while >= 1 worker lived */
-    int64_t window_cpu_ns;     /* their CPU time in it */
-    int64_t sample_ns;         /* the coarsest sampling period in the window; FS_UNKNOWN: no sample */
-    int threads_peak;          /* of one worker, alive at once, main thread included */
-    int threads_busy_peak;     /* of one worker, using > 1 % of a CPU within one sample */
-    int threads_busy_total;    /* of all workers at once */
-    char *threads_owner;       /* library whose start routine most busy threads have; NULL */
+    int workers;             /* in all */
+    int workers_peak;        /* alive at once (exact, from births and ends) */
+    int workers_busy_peak;   /* busy (> 50 % of a CPU) or runnable at once, sampled */
+    int examples[4];         /* pids; 0: none */
+    int64_t begin, end;      /* first birth, last end */
+    int64_t busy_ns;         /* wall time with at least one busy worker, sampled */
+    int64_t overlap_ns;      /* wall time with at least two busy workers */
+    int64_t cpu_ns;          /* all workers, user + system */
+    int64_t run_ns, wait_ns; /* schedstat sums over the workers' threads */
+    int workers_scheduled;   /* workers whose run_ns and wait_ns are in the sums */
+    int64_t window_ns;       /* wall time while >= 1 worker lived */
+    int64_t window_cpu_ns;   /* their CPU time in it */
+    int64_t sample_ns;       /* the coarsest sampling period in the window; FS_UNKNOWN: no sample */
+    int threads_peak;        /* of one worker, alive at once, main thread included */
+    int threads_busy_peak;   /* of one worker, using > 1 % of a CPU within one sample */
+    int threads_busy_total;  /* of all workers at once */
+    char *threads_owner;     /* library whose start routine most busy threads have; NULL */
     hwloc_bitmap_t mask_union; /* of the workers' last masks (a mask: the union over its threads) */
     hwloc_bitmap_t mask_parent;
-    int masks_distinct;        /* different worker masks */
-    bool masks_known;          /* every worker's mask is in the union */
-    struct fs_narrowing *narrowing; /* why mask_parent (or a worker) is narrower than the job's mask */
+    int masks_distinct; /* different worker masks */
+    bool masks_known;   /* every worker's mask is in the union */
+    struct fs_narrowing
+        *narrowing; /* why mask_parent (or a worker) is narrower than the job's mask */
     struct fs_spread worker_cpu_ns;
     int64_t first_idle, last_busy; /* first worker finally idle; last one done */
-    int64_t parent_cpu_ns;     /* of the parent in the group's window */
-    int64_t sleep_ns;          /* window time in which no worker and not the parent was runnable */
-    uint32_t libraries;        /* bits of enum fsp_library over workers and parent */
-    struct fs_variable *variables; size_t variable_count; /* recorded ones the workers have */
-    struct fs_death *deaths; size_t death_count;          /* at most 16, rest counted */
+    int64_t parent_cpu_ns;         /* of the parent in the group's window */
+    int64_t sleep_ns;   /* window time in which no worker and not the parent was runnable */
+    uint32_t libraries; /* bits of enum fsp_library over workers and parent */
+    struct fs_variable *variables;
+    size_t variable_count; /* recorded ones the workers have */
+    struct fs_death *deaths;
+    size_t death_count; /* at most 16, rest counted */
     int deaths_more;
 
-    int unwaited;              /* forked children that ended while the parent lived on, that it never
-                                  waited for though it ended by its own exit; own sessions, ignored
-                                  SIGCHLD and unseen waits left out */
-    int zombies_peak;          /* seen at once */
-    int64_t zombies_ns;        /* longest time with at least max(4, workers_peak) zombies */
-    int orphans;               /* alive >= 1 s after the job's main process ended; own sessions left out */
+    int unwaited;       /* forked children that ended while the parent lived on, that it never
+                           waited for though it ended by its own exit; own sessions, ignored
+                           SIGCHLD and unseen waits left out */
+    int zombies_peak;   /* seen at once */
+    int64_t zombies_ns; /* longest time with at least max(4, workers_peak) zombies */
+    int orphans;        /* alive >= 1 s after the job's main process ended; own sessions left out */
     int orphan_examples[4];
-    int64_t orphans_ns;        /* the longest such life */
+    int64_t orphans_ns; /* the longest such life */
 };
 
 /* An exec or spawn that lost a variable which the maker has. */
 struct fs_lost_variable {
-    char *name, *value;   /* in the maker */
+    char *name, *value; /* in the maker */
     char *parent_executable, *executable;
-    int pid;              /* an example */
+    int pid; /* an example */
     int count;
-    uint32_t libraries;   /* of the image that lost it */
-    bool repaired;        /* its whole environment was scrubbed (forksight carried itself over) */
+    uint32_t libraries; /* of the image that lost it */
+    bool repaired;      /* its whole environment was scrubbed (forksight carried itself over) */
     struct fs_place site;
 };
 
@@ -144,77 +151,96 @@ struct fs_lost_variable {
 enum fs_oddity { FS_ODD_EMPTY, FS_ODD_NOT_A_NUMBER, FS_ODD_MISSPELT };
 struct fs_odd_variable {
     enum fs_oddity oddity;
-    char *name, *value;   /* value: NULL for misspelt names (the user's data) */
-    char *meant;          /* the known name one edit away; else NULL */
-    char *executable; int pid, count;
-    uint32_t libraries;   /* of the images that have it and of their descendants */
+    char *name, *value; /* value: NULL for misspelt names (the user's data) */
+    char *meant;        /* the known name one edit away; else NULL */
+    char *executable;
+    int pid, count;
+    uint32_t libraries; /* of the images that have it and of their descendants */
 };
 
-struct fs_fork_failure { char *executable; int pid; bool thread; int error; int count; bool recovered; };
+struct fs_fork_failure {
+    char *executable;
+    int pid;
+    bool thread;
+    int error;
+    int count;
+    bool recovered;
+};
 
 struct fs_quota { /* tightest over the ancestors of the job's cgroup */
-    int version;               /* cgroup 1 or 2; 0: none found */
+    int version;  /* cgroup 1 or 2; 0: none found */
     char *path;
-    double cpus;               /* INFINITY: no limit; NAN: unknown */
+    double cpus;                              /* INFINITY: no limit; NAN: unknown */
     int64_t periods, throttled, throttled_ns; /* over the job */
     double runnable_mean, runnable_peak; /* runnable threads of the job per sample, while any ran */
 };
 
 struct fs_memory {
-    char *path; int version;
-    int64_t limit, peak;       /* bytes; limit FS_UNKNOWN: none */
-    int64_t oom_kills;         /* over the job */
-    int64_t workers_pss_peak;  /* sum over the job's processes, sampled; FS_UNKNOWN */
+    char *path;
+    int version;
+    int64_t limit, peak;      /* bytes; limit FS_UNKNOWN: none */
+    int64_t oom_kills;        /* over the job */
+    int64_t workers_pss_peak; /* sum over the job's processes, sampled; FS_UNKNOWN */
 };
 
-struct fs_pids { int64_t max, peak, refused; }; /* refused: pids.events max, over the job */
+struct fs_pids {
+    int64_t max, peak, refused;
+}; /* refused: pids.events max, over the job */
 
 struct fs_shm {
-    int64_t size, free_min;    /* bytes of /dev/shm, sampled */
-    bool ours;                 /* forksight's own segments were there (size in own_bytes) */
+    int64_t size, free_min; /* bytes of /dev/shm, sampled */
+    bool ours;              /* forksight's own segments were there (size in own_bytes) */
     int64_t own_bytes;
-    struct fs_variable *leftovers; size_t leftover_count; /* name, bytes as text: made by the
-                                  job with shm_open, still there, maker gone */
+    struct fs_variable *leftovers;
+    size_t leftover_count; /* name, bytes as text: made by the
+   job with shm_open, still there, maker gone */
 };
 
 enum fs_unseen { /* why the shim is not in an image */
-    FS_UNSEEN_STATIC, FS_UNSEEN_SECURE, FS_UNSEEN_SCRUBBED, FS_UNSEEN_LIBC, FS_UNSEEN_OFF,
-    FS_UNSEEN_SHORT, FS_UNSEEN_OTHER, FS_UNSEEN_COUNT
+                 FS_UNSEEN_STATIC,
+                 FS_UNSEEN_SECURE,
+                 FS_UNSEEN_SCRUBBED,
+                 FS_UNSEEN_LIBC,
+                 FS_UNSEEN_OFF,
+                 FS_UNSEEN_SHORT,
+                 FS_UNSEEN_OTHER,
+                 FS_UNSEEN_COUNT
 };
 
 struct fs_completeness {
-    int processes;             /* seen by any witness */
-    int recorded;              /* with parent, birth, start, end (or alive at the end) and mask */
+    int processes;               /* seen by any witness */
+    int recorded;                /* with parent, birth, start, end (or alive at the end) and mask */
     int unseen[FS_UNSEEN_COUNT]; /* processes known from /proc or their parent only, by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one */
-    int alive;                 /* still running when the record was closed */
+    int alive;                             /* still running when the record was closed */
     int64_t threads;
     int64_t lost_processes, lost_threads, lost_events, lost_sites;
-    int shim_off;              /* processes in which the shim switched itself off */
-    int bad_segments;          /* files or slots that were not what they should be */
-    bool recovered;            /* folded by `report` after the collector was gone */
-    bool interim;              /* written while the job ran (the collector never finished) */
+    int shim_off;     /* processes in which the shim switched itself off */
+    int bad_segments; /* files or slots that were not what they should be */
+    bool recovered;   /* folded by `report` after the collector was gone */
+    bool interim;     /* written while the job ran (the collector never finished) */
     int64_t collector_cpu_ns, collector_maxrss_kib, samples;
 };
 
 struct fs_scheduler { /* facts of Slurm or PBS as the environment gives them; FS_UNKNOWN, NULL */
-    const char *name;          /* "slurm", "pbs", or NULL; a literal */
+    const char *name; /* "slurm", "pbs", or NULL; a literal */
     char *job, *step;
     int cpus_on_node, cpus_per_task, tasks, step_tasks, nodes, threads_per_core;
-    int step_tasks_on_node;    /* tasks of this step on this node */
-    bool in_step;              /* inside srun (SLURM_STEP_ID set to a real step, SLURM_PROCID) */
+    int step_tasks_on_node; /* tasks of this step on this node */
+    bool in_step;           /* inside srun (SLURM_STEP_ID set to a real step, SLURM_PROCID) */
 };
 
 struct fs_digest {
     char *host;
-    char **command; size_t command_count; /* argv of the job */
-    char *directory;           /* working directory */
-    int64_t start_realtime;    /* ns since the epoch */
+    char **command;
+    size_t command_count;   /* argv of the job */
+    char *directory;        /* working directory */
+    int64_t start_realtime; /* ns since the epoch */
     int64_t wall_ns;
-    int status;                /* wait status of the main process; FS_UNKNOWN: not known */
+    int status; /* wait status of the main process; FS_UNKNOWN: not known */
     int main_pid;
-    int interrupted;           /* signal that `run` passed on or saw from the terminal; 0: none */
-    char *launcher;            /* executable name when the command is one (srun, mpirun ...); NULL */
+    int interrupted; /* signal that `run` passed on or saw from the terminal; 0: none */
+    char *launcher;  /* executable name when the command is one (srun, mpirun ...); NULL */
 
     hwloc_topology_t topology; /* of the node; NULL: unknown */
     char *topology_hash;
@@ -228,20 +254,25 @@ struct fs_digest {
     struct fs_shm shm;
     struct fs_completeness complete;
 
-    int64_t cpu_ns;            /* all processes of the job */
-    int busy_cpus_peak;        /* processors that ran a busy thread of the job, at once, sampled */
-    hwloc_bitmap_t cpus_busy;  /* CPUs on which the job was seen busy (> 50 % of samples it ran) */
-    double busy_mean;          /* busy CPUs (job's CPU time / wall) on average; NAN */
+    int64_t cpu_ns;           /* all processes of the job */
+    int busy_cpus_peak;       /* processors that ran a busy thread of the job, at once, sampled */
+    hwloc_bitmap_t cpus_busy; /* CPUs on which the job was seen busy (> 50 % of samples it ran) */
+    double busy_mean;         /* busy CPUs (job's CPU time / wall) on average; NAN */
     int workers_busy_peak, threads_busy_peak; /* over all groups at once */
-    int64_t active_ns;         /* wall time with any process busy */
+    int64_t active_ns;                        /* wall time with any process busy */
 
-    struct fs_group *groups; size_t group_count;         /* at most FS_GROUPS_MAX, largest CPU first */
-    int groups_more;           /* left out, each smaller than those kept */
-    struct fs_lost_variable *lost_variables; size_t lost_variable_count;
-    struct fs_odd_variable *odd_variables; size_t odd_variable_count;
-    bool environments_read;    /* every image's environment was looked at for misspelt names */
-    struct fs_fork_failure *fork_failures; size_t fork_failure_count;
-    struct fs_variable *variables; size_t variable_count; /* recorded ones of the main image */
+    struct fs_group *groups;
+    size_t group_count; /* at most FS_GROUPS_MAX, largest CPU first */
+    int groups_more;    /* left out, each smaller than those kept */
+    struct fs_lost_variable *lost_variables;
+    size_t lost_variable_count;
+    struct fs_odd_variable *odd_variables;
+    size_t odd_variable_count;
+    bool environments_read; /* every image's environment was looked at for misspelt names */
+    struct fs_fork_failure *fork_failures;
+    size_t fork_failure_count;
+    struct fs_variable *variables;
+    size_t variable_count; /* recorded ones of the main image */
 };
 
 enum { FS_GROUPS_MAX = 64 };

@@ -115,8 +115,8 @@ static void bad_text_is_refused(void **state) {
         "N0 X0{U0}",              /* unknown letter */
         "N C0{U0}",               /* a node without a number */
         "{N0 U0}",                /* a brace of nobody */
-        "N0 G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{U0"
-        "}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}",
+        ("N0 G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{G{U0"
+         "}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}}"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         hwloc_topology_t topology;
