@@ -36,7 +36,7 @@ static void record_long_life(struct fsp_process *self) {
     self->run_ns = run;
     self->wait_ns = wait;
     if (fsp_mask_read(self->pid, self->mask) != 0) self->flags |= FSP_PROCESS_MASK_UNKNOWN;
-    fsp_libraries_note();
+    fsp_libraries_note_last();
     fsp_keep_errno(error);
 }
 
@@ -73,7 +73,10 @@ void fsp_exit_record(enum fsp_exit how, int code) {
 
 static void last_handler(int code, void *unused) {
     (void)unused;
-    if (fsp_ready()) fsp_exit_record(FSP_EXIT_EXIT, code);
+    if (!fsp_ready()) return;
+    fsp_exit_record(FSP_EXIT_EXIT, code);
+    /* An image may be over in less than 10 ms and have loaded what a rule asks for. */
+    fsp_libraries_note_last();
 }
 
 void fsp_exit_register(void) {

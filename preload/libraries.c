@@ -100,13 +100,12 @@ static int look(struct dl_phdr_info *info, size_t size, void *found) {
     return 0;
 }
 
-void fsp_libraries_note(void) {
+void fsp_libraries_note_last(void) {
     const int error = errno;
     uint64_t adds = 0;
     uint32_t found = 0;
 
     if (fsp_tls.no_objects || fsp_tls.no_loader) return;
-    atomic_store_explicit(&t_seen, fsp_now(), memory_order_relaxed);
     dl_iterate_phdr(count, &adds);
     if (adds == atomic_load_explicit(&adds_seen, memory_order_relaxed)) return;
     atomic_store_explicit(&adds_seen, adds, memory_order_relaxed);
@@ -114,6 +113,11 @@ void fsp_libraries_note(void) {
     if (fsp_python_there()) found |= FSP_LIBRARY_PYTHON;
     atomic_fetch_or_explicit(&fsp_segment(0)->libraries, found, memory_order_relaxed);
     fsp_keep_errno(error);
+}
+
+void fsp_libraries_note(void) {
+    atomic_store_explicit(&t_seen, fsp_now(), memory_order_relaxed);
+    fsp_libraries_note_last();
 }
 
 void fsp_libraries_note_at(uint64_t now) {

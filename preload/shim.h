@@ -224,6 +224,7 @@ void fsp_environment_record(struct fsp_header *header, char *const environment[]
 
 /* libraries.c: notes families of shared objects that were mapped since. */
 void fsp_libraries_note(void);
+void fsp_libraries_note_last(void);       /* the same, at an exit */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
 
 /* exit.c */
