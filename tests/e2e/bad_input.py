@@ -253,13 +253,9 @@ def preload_library_that_is_missing(folder):
 
 @h.test
 def ordinary_user(folder):
-    h.need_root()
-    h.need_tool("setpriv")
-    os.chmod(folder, 0o777)
-    if h.execute(["setpriv", "--reuid=65534", "--clear-groups", h.FORKSIGHT, "--version"]).status:
-        raise h.Skip("the build is not readable for others")
-    result = h.execute(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", h.FORKSIGHT,
-                        "run", "-o", "job", "--", "sh", "-c", "id -u; true"], cwd=folder)
+    user, forksight = h.as_user(folder, 65534)
+    result = h.execute([*user, forksight, "run", "-o", "job", "--", "sh", "-c", "id -u; true"],
+                       cwd=folder)
     h.equal(result.stdout, "65534\n", f"output\n{result}")
     h.expect_clean(result)
 

@@ -291,15 +291,14 @@ def process_limit_that_is_retried(folder):
 
 @h.test
 def thread_limit_of_a_user(folder):
-    h.need_root()
-    h.need_tool("setpriv", "prlimit")
-    os.chmod(folder, 0o777)
+    h.need_tool("prlimit")
+    user, forksight = h.as_user(folder, 61234)
     (folder / "job.py").write_text(
         "import threading, time\nts = []\ntry:\n    for _ in range(60):\n"
         "        t = threading.Thread(target=time.sleep, args=(1,)); t.start(); ts.append(t)\n"
         "except RuntimeError as e:\n    print('no more')\nfor t in ts: t.join()\n")
-    user = ["prlimit", "--nproc=25", "setpriv", "--reuid=61234", "--regid=61234", "--clear-groups"]
-    result = h.under_forksight([h.PYTHON, "job.py"], cwd=folder, outer=user)
+    result = h.execute(["prlimit", "--nproc=25", *user, forksight, "run", "-o", folder / "job", "--",
+                        h.PYTHON, "job.py"], cwd=folder, directory=folder / "job")
     if "no more" not in result.stdout:
         raise h.Skip("RLIMIT_NPROC has no effect here")
     h.expect_rules(result, ["OVS-08"])

@@ -138,6 +138,18 @@ def under_forksight(command, options=(), outer=(), directory=None, **keywords):
     return execute(arguments, directory=directory, **keywords)
 
 
+def as_user(folder, uid):
+    """A command prefix that becomes uid, and a forksight for it: the build may lie where only
+    its owner can read."""
+    need_root()
+    need_tool("setpriv")
+    os.chmod(folder, 0o777)
+    for part in ("forksight", "libforksight.so"):
+        shutil.copy(BUILD / part, folder / part)
+        os.chmod(folder / part, 0o755)
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"], folder / "forksight"
+
+
 # --- what forksight says ------------------------------------------------------------
 
 def plain(text):

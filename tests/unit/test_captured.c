@@ -29,11 +29,14 @@ struct machine {
     char root[ROOT_SIZE]; /* where the archive was unpacked */
 };
 
-#define SMT "P0{N0 L0{C0{U0 U1}C1{U2 U3}C2{U4 U5}C3{U6 U7}}}"
+#define SMT  "P0{N0 L0{C0{U0 U1}C1{U2 U3}C2{U4 U5}C3{U6 U7}}}"
+#define NUMA SMT "P1{N1 L1{C0{U8 U9}C1{U10 U11}C2{U12 U13}C3{U14 U15}}}"
 
 static struct machine machines[] = {
     {.name = "smt-v1", .version = 1, .topology = SMT, .cpus = 8, .cores = 4, .numa_nodes = 1},
     {.name = "smt-v2", .version = 2, .topology = SMT, .cpus = 8, .cores = 4, .numa_nodes = 1},
+    {.name = "numa-v1", .version = 1, .topology = NUMA, .cpus = 16, .cores = 8, .numa_nodes = 2},
+    {.name = "numa-v2", .version = 2, .topology = NUMA, .cpus = 16, .cores = 8, .numa_nodes = 2},
 };
 
 static int discard(void **state) {
