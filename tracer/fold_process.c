@@ -136,8 +136,11 @@ static void fold_exit(struct fs_record *record, const struct fsp_process *slot) 
     record->exit = slot->exit;
     record->exit_code = slot->exit_code;
     record->t_exit = time_or_unknown(slot->t_exit);
-    record->self_ns = usage_ns(&slot->self);
-    record->maxrss_kib = (int64_t)slot->self.maxrss_kib;
+    /* A pool's SIGTERM may meet its worker in the exit hook, before the usage is stored. */
+    if (slot->self.maxrss_kib) {
+        record->self_ns = usage_ns(&slot->self);
+        record->maxrss_kib = (int64_t)slot->self.maxrss_kib;
+    }
     if (slot->run_ns) {
         record->run_ns = (int64_t)slot->run_ns;
         record->wait_ns = (int64_t)slot->wait_ns;

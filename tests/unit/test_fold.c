@@ -182,6 +182,7 @@ static void wait_and_exit_tell_the_end(void **state) {
     child->exit_code = 3;
     child->t_exit = 40 * MILLISECOND;
     child->self.user_us = 1500;
+    child->self.maxrss_kib = 4000;
     child->reaped = 1;
     child->t_reap = 45 * MILLISECOND;
     child->reaper = PARENT;
@@ -189,6 +190,9 @@ static void wait_and_exit_tell_the_end(void **state) {
     child->reap.user_us = 9000; /* with the children that it waited for */
     struct fsp_process *killed =
         add_child(&parent, 2, SECOND_CHILD, FSP_BIRTH_FORK, 21 * MILLISECOND);
+    /* The signal met it in its exit hook: no usage of its own was stored. */
+    killed->exit = FSP_EXIT__EXIT;
+    killed->t_exit = 59 * MILLISECOND;
     killed->reaped = 1;
     killed->t_reap = 60 * MILLISECOND;
     killed->reaper = PARENT;
