@@ -13,6 +13,7 @@
 
 #include "report/arena.h"
 #include "report/model.h"
+#include "report/rule_list.h"
 #include "report/thresholds.h"
 
 #include <stdbool.h>
@@ -91,7 +92,6 @@ struct fs_rule {
 
 /* All rules, in the order of their identifiers; NULL at the end. */
 extern const struct fs_rule *const fs_rules[];
-enum { FS_RULE_COUNT = 17 };
 
 /* The rule with that identifier (upper or lower case), or NULL. */
 const struct fs_rule *fs_rule_find(const char *id);

@@ -6,13 +6,8 @@
 
 #include "report/rule.h"
 
-extern const struct fs_rule fs_rule_aff_01, fs_rule_aff_02;
-extern const struct fs_rule fs_rule_ovs_01, fs_rule_ovs_02, fs_rule_ovs_03, fs_rule_ovs_04,
-    fs_rule_ovs_08;
-extern const struct fs_rule fs_rule_slm_02;
-extern const struct fs_rule fs_rule_eff_01, fs_rule_eff_05;
-extern const struct fs_rule fs_rule_prc_02, fs_rule_prc_03, fs_rule_prc_06;
-extern const struct fs_rule fs_rule_mem_01, fs_rule_mem_02;
-extern const struct fs_rule fs_rule_env_03, fs_rule_env_04;
+#define FS_RULE_ROW(name) extern const struct fs_rule fs_rule_##name;
+FS_RULES(FS_RULE_ROW)
+#undef FS_RULE_ROW
 
 #endif

