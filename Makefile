@@ -18,7 +18,7 @@ PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 FUZZ_SECONDS ?= 60
 SOAK ?= 100
-PACKAGES := hwloc jansson
+PACKAGES := hwloc jansson libunwind-ptrace libunwind-generic libdw
 
 comma := ,
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)

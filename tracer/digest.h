@@ -167,6 +167,45 @@ struct fs_fork_failure {
     bool recovered;
 };
 
+/* A thread of a process that made no progress, as it was seen from outside. */
+struct fs_stuck_thread {
+    int tid;
+    char *name;
+    char *wait; /* the system call that it sleeps in ("futex", "wait4", ...); NULL: unknown */
+    bool private_wait; /* without time limit for a word of memory that no other process shares:
+                          only a thread of its own process can end that */
+    char *native;      /* C frames, innermost first, a line each: "function (module)" or
+                          "function (module) at file:line"; NULL: none were read */
+    char *python;      /* Python frames, likewise: "file:line in function" */
+};
+
+/*
+ * A process that made no progress while somebody waited for it, or one that waited for
+ * such a process (or for a dead one). Its stacks were read once in that phase.
+ */
+struct fs_stuck {
+    int pid, parent;
+    char *executable;
+    bool python;
+    bool forked;                 /* it runs what it was forked with: no exec since */
+    struct fs_place site;        /* where it was forked */
+    int64_t since;               /* it used no CPU worth the name from here */
+    int64_t idle_ns;             /* on: until it went on, the job was interrupted, or its end */
+    int64_t run_ns;              /* CPU time in that */
+    int64_t life_run_ns;         /* CPU time since its birth, until the stacks were read */
+    bool went_on;                /* by itself: it used CPU again before anybody interrupted it */
+    bool job_idle;               /* the whole job was idle when the stacks were read */
+    int64_t t;                   /* when they were */
+    char *obstacle;              /* why stacks are missing; NULL: nothing is */
+    int64_t stop_max, stop_sum;  /* ns: how long a thread was held for it, and all together */
+    int holder;                  /* tid that owns the lock that it waits for, as the lock says: of
+                                    a thread that the fork left behind; 0: not known */
+    struct fs_place holder_site; /* what that thread ran (its start routine) */
+    struct fs_stuck_thread *threads; /* the main one first */
+    size_t thread_count;
+    int threads_more; /* not looked at */
+};
+
 struct fs_quota { /* tightest over the ancestors of the job's cgroup */
     int version;  /* cgroup 1 or 2; 0: none found */
     char *path;
@@ -271,11 +310,13 @@ struct fs_digest {
     bool environments_read; /* every image's environment was looked at for misspelt names */
     struct fs_fork_failure *fork_failures;
     size_t fork_failure_count;
+    struct fs_stuck *stuck;
+    size_t stuck_count; /* at most FS_STUCK_MAX */
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };
 
-enum { FS_GROUPS_MAX = 64 };
+enum { FS_GROUPS_MAX = 64, FS_STUCK_MAX = 16, FS_STUCK_THREADS_MAX = 16 };
 
 /* Writes digest as lines to out. Returns 0, or -1 with errno (also for write errors). */
 int fs_digest_write(const struct fs_digest *digest, FILE *out);

@@ -160,6 +160,42 @@ static const struct fs_field failure_field[] = {
 };
 static const struct fs_fields failure_fields = TABLE(failure_field, fs_fork_failure);
 
+static const struct fs_field stuck_thread_field[] = {
+    FIELD(fs_stuck_thread, ID, "tid", tid),
+    FIELD(fs_stuck_thread, STRING, "name", name),
+    FIELD(fs_stuck_thread, STRING, "wait", wait),
+    FIELD(fs_stuck_thread, BOOL, "private", private_wait),
+    FIELD(fs_stuck_thread, STRING, "native", native),
+    FIELD(fs_stuck_thread, STRING, "python", python),
+};
+static const struct fs_fields stuck_thread_fields = TABLE(stuck_thread_field, fs_stuck_thread);
+
+static const struct fs_field stuck_field[] = {
+    FIELD(fs_stuck, ID, "pid", pid),
+    FIELD(fs_stuck, ID, "parent", parent),
+    FIELD(fs_stuck, STRING, "exe", executable),
+    FIELD(fs_stuck, BOOL, "python", python),
+    FIELD(fs_stuck, BOOL, "forked", forked),
+    FIELD(fs_stuck, INLINE, "site", site, .fields = &place_fields),
+    FIELD(fs_stuck, TIME, "since", since),
+    FIELD(fs_stuck, COUNT, "idle", idle_ns),
+    FIELD(fs_stuck, COUNT, "run", run_ns),
+    FIELD(fs_stuck, COUNT, "life_run", life_run_ns),
+    FIELD(fs_stuck, BOOL, "went_on", went_on),
+    FIELD(fs_stuck, BOOL, "job_idle", job_idle),
+    FIELD(fs_stuck, TIME, "t", t),
+    FIELD(fs_stuck, STRING, "obstacle", obstacle),
+    FIELD(fs_stuck, COUNT, "stop_max", stop_max),
+    FIELD(fs_stuck, COUNT, "stop_sum", stop_sum),
+    FIELD(fs_stuck, ID, "holder", holder),
+    FIELD(fs_stuck, INLINE, "holder_site", holder_site, .fields = &place_fields),
+    FIELD(fs_stuck, ARRAY, "threads", threads,
+          .count_offset = offsetof(struct fs_stuck, thread_count), .length = FS_STUCK_THREADS_MAX,
+          .fields = &stuck_thread_fields),
+    FIELD(fs_stuck, INT, "threads_more", threads_more),
+};
+static const struct fs_fields stuck_fields = TABLE(stuck_field, fs_stuck);
+
 static const struct fs_field quota_field[] = {
     FIELD(fs_quota, ID, "version", version, .max = 2),
     FIELD(fs_quota, STRING, "path", path),
@@ -274,6 +310,8 @@ static const struct fs_field digest_field[] = {
     FIELD(fs_digest, ARRAY, "failures", fork_failures,
           .count_offset = offsetof(struct fs_digest, fork_failure_count), .length = INCIDENTS_MAX,
           .fields = &failure_fields),
+    FIELD(fs_digest, ARRAY, "stuck", stuck, .count_offset = offsetof(struct fs_digest, stuck_count),
+          .length = FS_STUCK_MAX, .fields = &stuck_fields),
     FIELD(fs_digest, ARRAY, "variables", variables,
           .count_offset = offsetof(struct fs_digest, variable_count), .length = VARIABLES_MAX,
           .fields = &variable_fields),
