@@ -51,6 +51,16 @@ static void squeezed(struct fixture *f) {
     f->digest.complete.collector_cpu_ns = 33000000;
 }
 
+/* Copies from..end; with blank a number becomes one "#". */
+static char *copy_line(char *to, const char *from, const char *end, bool blank) {
+    for (; from < end; from++)
+        if (!blank || !isdigit((unsigned char)*from))
+            *to++ = *from;
+        else if (!isdigit((unsigned char)from[1]))
+            *to++ = '#';
+    return to;
+}
+
 /* How many rules there are, and which of them do not apply, is not a page's matter. */
 static void blank_rule_counts(char *text) {
     char *to = text;
@@ -65,11 +75,7 @@ static void blank_rule_counts(char *text) {
         else {
             const bool counts = strstr(line, " passed, ") && strstr(line, " passed, ") < next;
             reasons = false;
-            for (const char *from = line; from < next; from++)
-                if (!counts || !isdigit((unsigned char)*from))
-                    *to++ = *from;
-                else if (!isdigit((unsigned char)from[1]))
-                    *to++ = '#';
+            to = copy_line(to, line, next, counts);
         }
     }
     *to = '\0';
