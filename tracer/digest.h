@@ -235,6 +235,62 @@ struct fs_shm {
    job with shm_open, still there, maker gone */
 };
 
+/* A change of a recorded variable by the program itself, after it had started. */
+struct fs_setting {
+    char *name, *value; /* value NULL: unset */
+    int pid;            /* who made it */
+    int64_t t;
+    struct fs_place place;
+    uint32_t loaded;  /* bits of enum fsp_library: there before the change */
+    uint32_t started; /* ... and had started threads before it */
+    bool passed_on;   /* a program that this one started later had the new value */
+};
+
+/* A thread library in a process. */
+struct fs_thread_library {
+    uint32_t family;       /* one bit of enum fsp_library */
+    char *file;            /* path as loaded */
+    char *real_file;       /* ... with links followed; NULL: it was not there to look at */
+    char *version;         /* as far as the name of its file tells; NULL */
+    const char *build;     /* how it makes threads: one of the words below; NULL: unknown */
+    int64_t t_loaded;      /* first seen loaded */
+    int64_t t_before;      /* last time that it was seen not to be; FS_UNKNOWN: never */
+    int64_t t_started;     /* its first thread; FS_UNKNOWN: none */
+    int pool;              /* threads that a team has, told from the variables or the mask that it
+                              found; never asked of the library. FS_UNKNOWN */
+    const char *pool_from; /* "variable", "mask": a literal; NULL: pool is unknown */
+    struct fs_variable *variables;
+    size_t variable_count; /* recorded ones that steer it, as it read them */
+    int threads_started;   /* by its own start routine, over all processes */
+    int threads_peak;      /* alive at once in one process, without the thread that leads them */
+    int threads_working;   /* of those of one process, how many used 50 ms of CPU or more */
+    int team_late;         /* alive at once after the last setting that came too late for it,
+                              with the one that leads; FS_UNKNOWN: no such setting */
+};
+/* The words of `build`: "pthreads", "openmp", "serial", "workqueue", "tbb", and of MKL "intel"
+ * and "gnu", which are OpenMP runtimes. */
+
+/*
+ * Processes alike: one program, the same thread libraries in it, the same values.
+ * Forked children are entries of their own, with what they inherited.
+ */
+struct fs_thread_program {
+    char *executable;
+    char *command; /* argv, shell-quoted, at most 200 bytes */
+    int pid;       /* an example, to which all times belong */
+    int count;     /* processes */
+    bool forked;   /* began as a fork child in this program */
+    bool helper;   /* shells, launchers, trackers, fork servers */
+    int64_t cpu_ns;
+    int group_parent; /* fs_group.parent of the group that the example counts in; 0: none */
+    enum fs_group_kind group_kind;
+    int workers; /* of that group, alive at once; 0: it is in none */
+    struct fs_setting *settings;
+    size_t setting_count; /* in the order of time */
+    struct fs_thread_library *libraries;
+    size_t library_count;
+};
+
 enum fs_unseen { /* why the shim is not in an image */
                  FS_UNSEEN_STATIC,
                  FS_UNSEEN_SECURE,
@@ -312,11 +368,15 @@ struct fs_digest {
     size_t fork_failure_count;
     struct fs_stuck *stuck;
     size_t stuck_count; /* at most FS_STUCK_MAX */
+    struct fs_thread_program *programs;
+    size_t program_count; /* with a thread library; at most FS_PROGRAMS_MAX, most processes first */
+    int programs_more;
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };
 
 enum { FS_GROUPS_MAX = 64, FS_STUCK_MAX = 16, FS_STUCK_THREADS_MAX = 16 };
+enum { FS_PROGRAMS_MAX = 32, FS_LIBRARIES_MAX = 16, FS_SETTINGS_MAX = 32 };
 
 /* Writes digest as lines to out. Returns 0, or -1 with errno (also for write errors). */
 int fs_digest_write(const struct fs_digest *digest, FILE *out);

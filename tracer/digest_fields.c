@@ -25,6 +25,10 @@ enum {
 static const char *const scheduler_words[] = {"slurm", "pbs", NULL};
 static const char *const mask_words[] = {"mask", "cpuset", "slurm", "pbs", NULL};
 
+static const char *const build_words[] = {"pthreads", "openmp", "serial", "workqueue",
+                                          "tbb",      "intel",  "gnu",    NULL};
+static const char *const pool_words[] = {"variable", "mask", NULL};
+
 static const struct fs_field place_field[] = {
     FIELD(fs_place, STRING, "file", file),         FIELD(fs_place, ID, "line", line),
     FIELD(fs_place, STRING, "function", function), FIELD(fs_place, STRING, "module", module),
@@ -149,6 +153,59 @@ static const struct fs_field odd_field[] = {
     FIELD(fs_odd_variable, BITS, "libraries", libraries),
 };
 static const struct fs_fields odd_fields = TABLE(odd_field, fs_odd_variable);
+
+static const struct fs_field setting_field[] = {
+    FIELD(fs_setting, STRING, "name", name, .required = true),
+    FIELD(fs_setting, STRING, "value", value),
+    FIELD(fs_setting, ID, "pid", pid),
+    FIELD(fs_setting, TIME, "t", t),
+    FIELD(fs_setting, INLINE, "place", place, .fields = &place_fields),
+    FIELD(fs_setting, BITS, "loaded", loaded),
+    FIELD(fs_setting, BITS, "started", started),
+    FIELD(fs_setting, BOOL, "passed_on", passed_on),
+};
+static const struct fs_fields setting_fields = TABLE(setting_field, fs_setting);
+
+static const struct fs_field library_field[] = {
+    FIELD(fs_thread_library, BITS, "family", family),
+    FIELD(fs_thread_library, STRING, "file", file, .required = true),
+    FIELD(fs_thread_library, STRING, "real_file", real_file),
+    FIELD(fs_thread_library, STRING, "version", version),
+    FIELD(fs_thread_library, LITERAL, "build", build, .words = build_words),
+    FIELD(fs_thread_library, TIME, "t", t_loaded),
+    FIELD(fs_thread_library, TIME, "t_before", t_before),
+    FIELD(fs_thread_library, TIME, "t_started", t_started),
+    FIELD(fs_thread_library, INT, "pool", pool),
+    FIELD(fs_thread_library, LITERAL, "pool_from", pool_from, .words = pool_words),
+    FIELD(fs_thread_library, ARRAY, "variables", variables,
+          .count_offset = offsetof(struct fs_thread_library, variable_count),
+          .length = VARIABLES_MAX, .fields = &variable_fields),
+    FIELD(fs_thread_library, INT, "started", threads_started),
+    FIELD(fs_thread_library, INT, "peak", threads_peak),
+    FIELD(fs_thread_library, INT, "working", threads_working),
+    FIELD(fs_thread_library, INT, "team_late", team_late),
+};
+static const struct fs_fields library_fields = TABLE(library_field, fs_thread_library);
+
+static const struct fs_field program_field[] = {
+    FIELD(fs_thread_program, STRING, "exe", executable),
+    FIELD(fs_thread_program, STRING, "command", command),
+    FIELD(fs_thread_program, ID, "pid", pid),
+    FIELD(fs_thread_program, INT, "count", count),
+    FIELD(fs_thread_program, BOOL, "forked", forked),
+    FIELD(fs_thread_program, BOOL, "helper", helper),
+    FIELD(fs_thread_program, COUNT, "cpu", cpu_ns),
+    FIELD(fs_thread_program, ID, "parent", group_parent),
+    FIELD(fs_thread_program, ID, "type", group_kind, .max = FS_GROUP_KIND_COUNT - 1),
+    FIELD(fs_thread_program, INT, "workers", workers),
+    FIELD(fs_thread_program, ARRAY, "settings", settings,
+          .count_offset = offsetof(struct fs_thread_program, setting_count),
+          .length = FS_SETTINGS_MAX, .fields = &setting_fields),
+    FIELD(fs_thread_program, ARRAY, "libraries", libraries,
+          .count_offset = offsetof(struct fs_thread_program, library_count),
+          .length = FS_LIBRARIES_MAX, .fields = &library_fields),
+};
+static const struct fs_fields program_fields = TABLE(program_field, fs_thread_program);
 
 static const struct fs_field failure_field[] = {
     FIELD(fs_fork_failure, STRING, "exe", executable),
@@ -312,6 +369,10 @@ static const struct fs_field digest_field[] = {
           .fields = &failure_fields),
     FIELD(fs_digest, ARRAY, "stuck", stuck, .count_offset = offsetof(struct fs_digest, stuck_count),
           .length = FS_STUCK_MAX, .fields = &stuck_fields),
+    FIELD(fs_digest, ARRAY, "programs", programs,
+          .count_offset = offsetof(struct fs_digest, program_count), .length = FS_PROGRAMS_MAX,
+          .fields = &program_fields),
+    FIELD(fs_digest, INT, "programs_more", programs_more),
     FIELD(fs_digest, ARRAY, "variables", variables,
           .count_offset = offsetof(struct fs_digest, variable_count), .length = VARIABLES_MAX,
           .fields = &variable_fields),
