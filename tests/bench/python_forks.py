@@ -1,6 +1,7 @@
 """Forks from Python, whose stack the recorder reads: nanoseconds per fork and wait.
 
-usage: python_forks.py COUNT [cpu]     cpu: in CPU time of the process and its children
+usage: python_forks.py COUNT [cpu] [first]   cpu: in CPU time of the process and its children
+                                             first: COUNT forks from the very first on
 """
 import os
 import resource
@@ -28,7 +29,7 @@ def main():
     count = int(sys.argv[1])
     clock_ns = cpu_ns if "cpu" in sys.argv else time.monotonic_ns
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    for _ in range(WARM_UP):
+    for _ in range(0 if "first" in sys.argv else WARM_UP):
         fork_once()
     begin = clock_ns()
     for _ in range(count):
