@@ -18,6 +18,7 @@ static const char usage_text[] =
     "Judges a recorded job and prints verdict, evidence, cause and fix.\n\n"
     "  -o, --output FILE            write to FILE instead of standard output\n"
     "      --format text            the form of the report\n"
+    "      --rules                  also what every rule came to, with the reason\n"
     "      --top N                  print N findings in full (3), without a limit of lines\n"
     "      --threshold RULE.NAME=VALUE\n"
     "                               override a number that a rule compares with\n"
@@ -68,6 +69,7 @@ static int print_job(const struct fs_job *job, const char *directory, FILE *out,
     const struct fs_text_options text = {
         .directory = directory,
         .top = options->top,
+        .rules = options->rules,
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
         .color = want_color(options->color, out),
     };
@@ -132,10 +134,11 @@ static int parse_color(const char *text, enum fs_color *color) {
 
 /* -1: go on; else the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
-    enum { FORMAT = 256, TOP, THRESHOLD, CONFIG, COLOR };
+    enum { FORMAT = 256, RULES, TOP, THRESHOLD, CONFIG, COLOR };
     static const struct option options[] = {
         {"output", required_argument, NULL, 'o'},
         {"format", required_argument, NULL, FORMAT},
+        {"rules", no_argument, NULL, RULES},
         {"top", required_argument, NULL, TOP},
         {"config", required_argument, NULL, CONFIG},
         {"threshold", required_argument, NULL, THRESHOLD},
@@ -155,6 +158,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
         case FORMAT:
             if (strcmp(value, "text") == 0) break;
             return complain(FS_REPORT_USAGE, "unknown format; use --format text");
+        case RULES:
+            arguments->options.rules = true;
+            break;
         case TOP:
             if (parse_count(value, &arguments->options.top) == 0) break;
             return complain(FS_REPORT_USAGE, "--top wants a number of 1 or more");

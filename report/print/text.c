@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PAGE_LINES = 40, FULL_FINDINGS = 3, SHORT_FINDINGS = 6, REASON_LINES = 10 };
+enum { PAGE_LINES = 40, FULL_FINDINGS = 3, SHORT_FINDINGS = 6, REASON_LINES = 8 };
 
 static const char *plural(int count) {
     return count == 1 ? "" : "s";
@@ -42,25 +42,41 @@ static void print_verdict(struct fs_page *page, const struct fs_verdict *verdict
     fs_page_paint(page, FS_PAINT_BOLD, strlen("VERDICT"));
 }
 
+/* Untold rules with the status and the reason of rule number i, which count as told then. */
+static const char *same_reason(const struct fs_verdict *verdict, int i, bool *told,
+                               struct fs_arena *arena) {
+    const struct fs_outcome *outcome = &verdict->outcomes[i];
+    const char *ids = outcome->rule->id;
+    for (int j = i + 1; j < FS_RULE_COUNT; j++) {
+        const struct fs_outcome *other = &verdict->outcomes[j];
+        if (other->status != outcome->status || !other->why ||
+            strcmp(other->why, outcome->why) != 0)
+            continue;
+        told[j] = true;
+        ids = fs_arena_printf(arena, "%s %s", ids, other->rule->id);
+    }
+    return ids;
+}
+
 /* The rules with one status, those with the same reason together, on so many lines. */
 static void print_reasons(struct fs_page *page, const struct fs_verdict *verdict,
                           enum fs_status status, const char *label, size_t lines) {
     struct fs_arena *arena = page->arena;
     const size_t end = page->count + lines;
     bool told[FS_RULE_COUNT] = {false};
-    for (int i = 0; i < FS_RULE_COUNT && page->count < end; i++) {
+    for (int i = 0; i < FS_RULE_COUNT; i++) {
         const struct fs_outcome *outcome = &verdict->outcomes[i];
         if (told[i] || outcome->status != status || !outcome->why) continue;
-        const char *ids = outcome->rule->id;
-        for (int j = i + 1; j < FS_RULE_COUNT; j++) {
-            const struct fs_outcome *other = &verdict->outcomes[j];
-            if (other->status != status || !other->why || strcmp(other->why, outcome->why) != 0)
-                continue;
-            told[j] = true;
-            ids = fs_arena_printf(arena, "%s %s", ids, other->rule->id);
+        if (lines > 2 && page->count + 1 == end) {
+            fs_page_wrap(page, label, "and others, with their reasons: forksight report --rules",
+                         1);
+            return;
         }
+        if (page->count == end) return;
+        const char *ids = same_reason(verdict, i, told, arena);
+        const size_t left = end - page->count - (lines > 2);
         fs_page_wrap(page, label, fs_arena_printf(arena, "%s: %s", ids, outcome->why),
-                     end - page->count > 1 ? 2 : 1);
+                     left > 1 ? 2 : 1);
         label = "";
     }
 }
@@ -193,6 +209,7 @@ int fs_text_print(const struct fs_job *job, const struct fs_verdict *verdict, FI
     else
         print_body(&page, verdict, foot.count, options);
     append(&page, &foot);
+    if (options->rules) fs_text_rules(&page, verdict);
 
     int result = -1;
     if (arena.failed)

@@ -10,6 +10,7 @@
 struct fs_text_options {
     const char *directory; /* of the job, for the last line; NULL: none */
     int top;               /* findings in full; 0: three, and at most 40 lines in all */
+    bool rules;            /* what every rule came to, behind the page */
     bool utf8, color;
 };
 
@@ -24,5 +25,8 @@ void fs_text_finding_short(struct fs_page *page, const struct fs_finding *findin
 void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding);          /* 5 */
 void fs_text_tree(struct fs_page *page, const struct fs_job *job);                  /* 2 */
 void fs_text_data(struct fs_page *page, const struct fs_job *job);                  /* 4 */
+
+/* Every rule with its status and the reason: a table without a limit (text_rules.c). */
+void fs_text_rules(struct fs_page *page, const struct fs_verdict *verdict);
 
 #endif
