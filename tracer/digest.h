@@ -25,31 +25,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tracer/digest_teams.h"
+
 #define FS_DIGEST_VERSION 1
-#define FS_UNKNOWN        (-1)
-
-/* A place in the code that did something; all members may be NULL or 0. */
-struct fs_place {
-    char *file;      /* source file (Python), the first frame outside the standard library */
-    int line;        /* 0: unknown */
-    char *function;  /* of that frame, or the nearest exported symbol of the C caller */
-    char *module;    /* shared object or executable of the C caller (path) */
-    uint64_t offset; /* in module */
-    char *stack;     /* Python frames, innermost first, a line each; NULL: none */
-};
-
-/* The call that last changed the mask that a process runs with. */
-struct fs_narrowing {
-    int pid;          /* who called */
-    char *executable; /* image at the time of the call, e.g. /usr/bin/taskset */
-    struct fs_place place;
-    int64_t t;
-    hwloc_bitmap_t before, after;
-};
-
-struct fs_variable {
-    char *name, *value;
-};
 
 /* Peaks, sums and quantiles of one number over the workers of a group. */
 struct fs_spread {
@@ -371,6 +349,13 @@ struct fs_digest {
     struct fs_thread_program *programs;
     size_t program_count; /* with a thread library; at most FS_PROGRAMS_MAX, most processes first */
     int programs_more;
+    struct fs_team *teams;
+    size_t team_count; /* at most FS_TEAMS_MAX, most CPU time first */
+    int teams_more;
+    bool teams_sampled;
+    struct fs_rivals rivals;
+    struct fs_watched *watched;
+    size_t watched_count; /* at most FS_WATCHED_MAX */
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

@@ -7,20 +7,11 @@
 
 enum {
     SIGNAL_MAX = 64,
-    VARIABLES_MAX = 256, /* more than there are recorded ones */
     DEATHS_MAX = 16,
     LEFTOVERS_MAX = 4096,
     INCIDENTS_MAX = 4096,
     COMMAND_MAX = 4096,
 };
-
-#define FIELD(structure, kind, disk_name, member, ...)                                             \
-    {                                                                                              \
-        .name = disk_name, .type = FS_FIELD_##kind, .offset = offsetof(struct structure, member),  \
-        ##__VA_ARGS__                                                                              \
-    }
-#define TABLE(fields, structure)                                                                   \
-    { .field = fields, .count = sizeof fields / sizeof fields[0], .size = sizeof(struct structure) }
 
 static const char *const scheduler_words[] = {"slurm", "pbs", NULL};
 static const char *const mask_words[] = {"mask", "cpuset", "slurm", "pbs", NULL};
@@ -34,23 +25,23 @@ static const struct fs_field place_field[] = {
     FIELD(fs_place, STRING, "function", function), FIELD(fs_place, STRING, "module", module),
     FIELD(fs_place, OFFSET, "offset", offset),     FIELD(fs_place, STRING, "stack", stack),
 };
-static const struct fs_fields place_fields = TABLE(place_field, fs_place);
+const struct fs_fields fs_place_fields = TABLE(place_field, fs_place);
 
 static const struct fs_field narrowing_field[] = {
     FIELD(fs_narrowing, ID, "pid", pid),
     FIELD(fs_narrowing, STRING, "exe", executable),
-    FIELD(fs_narrowing, INLINE, "place", place, .fields = &place_fields),
+    FIELD(fs_narrowing, INLINE, "place", place, .fields = &fs_place_fields),
     FIELD(fs_narrowing, TIME, "t", t),
     FIELD(fs_narrowing, MASK, "before", before),
     FIELD(fs_narrowing, MASK, "after", after),
 };
-static const struct fs_fields narrowing_fields = TABLE(narrowing_field, fs_narrowing);
+const struct fs_fields fs_narrowing_fields = TABLE(narrowing_field, fs_narrowing);
 
 static const struct fs_field variable_field[] = {
     FIELD(fs_variable, STRING, "name", name, .required = true),
     FIELD(fs_variable, STRING, "value", value, .required = true),
 };
-static const struct fs_fields variable_fields = TABLE(variable_field, fs_variable);
+const struct fs_fields fs_variable_fields = TABLE(variable_field, fs_variable);
 
 static const struct fs_field spread_field[] = {
     FIELD(fs_spread, COUNT, "n", n),     FIELD(fs_spread, COUNT, "min", min),
@@ -83,7 +74,7 @@ static const struct fs_field group_field[] = {
     FIELD(fs_group, BOOL, "shell", shell),
     FIELD(fs_group, BOOL, "helper", helper),
     FIELD(fs_group, BOOL, "python", python),
-    FIELD(fs_group, INLINE, "site", site, .fields = &place_fields),
+    FIELD(fs_group, INLINE, "site", site, .fields = &fs_place_fields),
     FIELD(fs_group, INT, "workers", workers),
     FIELD(fs_group, INT, "peak", workers_peak),
     FIELD(fs_group, INT, "busy_peak", workers_busy_peak),
@@ -107,7 +98,7 @@ static const struct fs_field group_field[] = {
     FIELD(fs_group, MASK, "mask_parent", mask_parent),
     FIELD(fs_group, INT, "masks", masks_distinct),
     FIELD(fs_group, BOOL, "masks_known", masks_known),
-    FIELD(fs_group, OBJECT, "narrowing", narrowing, .fields = &narrowing_fields),
+    FIELD(fs_group, OBJECT, "narrowing", narrowing, .fields = &fs_narrowing_fields),
     FIELD(fs_group, INLINE, "worker_cpu", worker_cpu_ns, .fields = &spread_fields),
     FIELD(fs_group, TIME, "first_idle", first_idle),
     FIELD(fs_group, TIME, "last_busy", last_busy),
@@ -115,8 +106,8 @@ static const struct fs_field group_field[] = {
     FIELD(fs_group, COUNT, "sleep", sleep_ns),
     FIELD(fs_group, BITS, "libraries", libraries),
     FIELD(fs_group, ARRAY, "variables", variables,
-          .count_offset = offsetof(struct fs_group, variable_count), .length = VARIABLES_MAX,
-          .fields = &variable_fields),
+          .count_offset = offsetof(struct fs_group, variable_count),
+          .length = FS_DIGEST_VARIABLES_MAX, .fields = &fs_variable_fields),
     FIELD(fs_group, ARRAY, "deaths", deaths, .count_offset = offsetof(struct fs_group, death_count),
           .length = DEATHS_MAX, .fields = &death_fields),
     FIELD(fs_group, INT, "deaths_more", deaths_more),
@@ -138,7 +129,7 @@ static const struct fs_field lost_field[] = {
     FIELD(fs_lost_variable, INT, "count", count),
     FIELD(fs_lost_variable, BITS, "libraries", libraries),
     FIELD(fs_lost_variable, BOOL, "repaired", repaired),
-    FIELD(fs_lost_variable, INLINE, "site", site, .fields = &place_fields),
+    FIELD(fs_lost_variable, INLINE, "site", site, .fields = &fs_place_fields),
 };
 static const struct fs_fields lost_fields = TABLE(lost_field, fs_lost_variable);
 
@@ -159,7 +150,7 @@ static const struct fs_field setting_field[] = {
     FIELD(fs_setting, STRING, "value", value),
     FIELD(fs_setting, ID, "pid", pid),
     FIELD(fs_setting, TIME, "t", t),
-    FIELD(fs_setting, INLINE, "place", place, .fields = &place_fields),
+    FIELD(fs_setting, INLINE, "place", place, .fields = &fs_place_fields),
     FIELD(fs_setting, BITS, "loaded", loaded),
     FIELD(fs_setting, BITS, "started", started),
     FIELD(fs_setting, BOOL, "passed_on", passed_on),
@@ -179,7 +170,7 @@ static const struct fs_field library_field[] = {
     FIELD(fs_thread_library, LITERAL, "pool_from", pool_from, .words = pool_words),
     FIELD(fs_thread_library, ARRAY, "variables", variables,
           .count_offset = offsetof(struct fs_thread_library, variable_count),
-          .length = VARIABLES_MAX, .fields = &variable_fields),
+          .length = FS_DIGEST_VARIABLES_MAX, .fields = &fs_variable_fields),
     FIELD(fs_thread_library, INT, "started", threads_started),
     FIELD(fs_thread_library, INT, "peak", threads_peak),
     FIELD(fs_thread_library, INT, "working", threads_working),
@@ -233,7 +224,7 @@ static const struct fs_field stuck_field[] = {
     FIELD(fs_stuck, STRING, "exe", executable),
     FIELD(fs_stuck, BOOL, "python", python),
     FIELD(fs_stuck, BOOL, "forked", forked),
-    FIELD(fs_stuck, INLINE, "site", site, .fields = &place_fields),
+    FIELD(fs_stuck, INLINE, "site", site, .fields = &fs_place_fields),
     FIELD(fs_stuck, TIME, "since", since),
     FIELD(fs_stuck, COUNT, "idle", idle_ns),
     FIELD(fs_stuck, COUNT, "run", run_ns),
@@ -245,7 +236,7 @@ static const struct fs_field stuck_field[] = {
     FIELD(fs_stuck, COUNT, "stop_max", stop_max),
     FIELD(fs_stuck, COUNT, "stop_sum", stop_sum),
     FIELD(fs_stuck, ID, "holder", holder),
-    FIELD(fs_stuck, INLINE, "holder_site", holder_site, .fields = &place_fields),
+    FIELD(fs_stuck, INLINE, "holder_site", holder_site, .fields = &fs_place_fields),
     FIELD(fs_stuck, ARRAY, "threads", threads,
           .count_offset = offsetof(struct fs_stuck, thread_count), .length = FS_STUCK_THREADS_MAX,
           .fields = &stuck_thread_fields),
@@ -289,7 +280,7 @@ static const struct fs_field shm_field[] = {
     FIELD(fs_shm, COUNT, "own", own_bytes),
     FIELD(fs_shm, ARRAY, "leftovers", leftovers,
           .count_offset = offsetof(struct fs_shm, leftover_count), .length = LEFTOVERS_MAX,
-          .fields = &variable_fields),
+          .fields = &fs_variable_fields),
 };
 static const struct fs_fields shm_fields = TABLE(shm_field, fs_shm);
 
@@ -373,8 +364,16 @@ static const struct fs_field digest_field[] = {
           .count_offset = offsetof(struct fs_digest, program_count), .length = FS_PROGRAMS_MAX,
           .fields = &program_fields),
     FIELD(fs_digest, INT, "programs_more", programs_more),
+    FIELD(fs_digest, ARRAY, "teams", teams, .count_offset = offsetof(struct fs_digest, team_count),
+          .length = FS_TEAMS_MAX, .fields = &fs_team_fields),
+    FIELD(fs_digest, INT, "teams_more", teams_more),
+    FIELD(fs_digest, BOOL, "teams_sampled", teams_sampled),
+    FIELD(fs_digest, INLINE, "rivals", rivals, .fields = &fs_rivals_fields),
+    FIELD(fs_digest, ARRAY, "watched", watched,
+          .count_offset = offsetof(struct fs_digest, watched_count), .length = FS_WATCHED_MAX,
+          .fields = &fs_watched_fields),
     FIELD(fs_digest, ARRAY, "variables", variables,
-          .count_offset = offsetof(struct fs_digest, variable_count), .length = VARIABLES_MAX,
-          .fields = &variable_fields),
+          .count_offset = offsetof(struct fs_digest, variable_count),
+          .length = FS_DIGEST_VARIABLES_MAX, .fields = &fs_variable_fields),
 };
 const struct fs_fields fs_digest_fields = TABLE(digest_field, fs_digest);

@@ -56,6 +56,21 @@ struct fs_fields {
     size_t size; /* of the structure */
 };
 
+/* A row of a table of fields, and the table of its rows. */
+#define FIELD(structure, kind, disk_name, member, ...)                                             \
+    {                                                                                              \
+        .name = disk_name, .type = FS_FIELD_##kind, .offset = offsetof(struct structure, member),  \
+        ##__VA_ARGS__                                                                              \
+    }
+#define TABLE(fields, structure)                                                                   \
+    { .field = fields, .count = sizeof fields / sizeof fields[0], .size = sizeof(struct structure) }
+
+enum { FS_DIGEST_VARIABLES_MAX = 256 }; /* more than there are recorded ones */
+
+/* Of the parts, for the tables of the others. */
+extern const struct fs_fields fs_place_fields, fs_narrowing_fields, fs_variable_fields;
+extern const struct fs_fields fs_team_fields, fs_rivals_fields, fs_watched_fields;
+
 extern const struct fs_fields fs_digest_fields; /* of struct fs_digest, without its groups */
 extern const struct fs_fields fs_group_fields;
 
