@@ -19,7 +19,7 @@ def on_bignode(folder, topology, *command, **environment):
 
 
 @h.test
-def threaded_numpy_in_several_workers_of_16_cpus(folder):
+def ovs_01_fires_threaded_numpy_in_several_workers_of_16_cpus(folder):
     h.python_path("numpy")
     # Idle threads of OpenBLAS spin, which the emulator's two real CPUs pay for: let them sleep soon.
     result = on_bignode(folder, "2:4:2", h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON,

@@ -41,7 +41,7 @@ def check_dead_worker(text, pid):
 
 
 @hung_test
-def interrupt_key_on_a_hung_pool(folder):
+def prc_02_fires_interrupt_key_on_a_hung_pool(folder):
     log = folder / "log"
     command = [h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON, HUNG, log]
     with Terminal(command, cwd=folder) as terminal:
@@ -54,7 +54,7 @@ def interrupt_key_on_a_hung_pool(folder):
 
 
 @hung_test
-def interrupt_sent_to_run_on_a_hung_pool(folder):
+def prc_02_fires_interrupt_sent_to_run_on_a_hung_pool(folder):
     log = folder / "log"
     process = subprocess.Popen([h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON, HUNG, log],
                                cwd=folder, env=h.environment(), stderr=subprocess.PIPE, text=True,
@@ -72,7 +72,7 @@ def interrupt_sent_to_run_on_a_hung_pool(folder):
 
 
 @hung_test
-def record_of_a_job_killed_at_its_time_limit(folder):
+def prc_02_fires_record_of_a_job_killed_at_its_time_limit(folder):
     log = folder / "log"
     process = subprocess.Popen([h.FORKSIGHT, "run", "-q", "-o", folder / "job", "--", h.PYTHON,
                                 HUNG, log], cwd=folder, env=h.environment(), start_new_session=True)
@@ -111,14 +111,14 @@ def record_of_a_job_killed_without_warning(folder):
 
 
 @hung_test
-def worker_that_its_parent_ended_is_no_finding(folder):
+def prc_02_guard_worker_that_its_parent_ended_is_no_finding(folder):
     result = h.under_forksight([h.PYTHON, HUNG, folder / "log", "--by-parent"], cwd=folder)
     h.equal(result.status, 0, f"status\n{result}")
     h.expect_rules(result)
 
 
 @h.test
-def executor_that_reports_the_death_is_no_finding(folder):
+def prc_02_guard_executor_that_reports_the_death_is_no_finding(folder):
     (folder / "executor.py").write_text(
         "import os, time\nfrom concurrent.futures import ProcessPoolExecutor\n"
         "def die(_):\n    os.kill(os.getpid(), 9)\n"
@@ -143,7 +143,7 @@ def interrupt_until_it_ends(process):
 
 
 @h.test
-def worker_killed_by_the_out_of_memory_killer(folder):
+def mem_01_fires_worker_killed_by_the_out_of_memory_killer(folder):
     (folder / "grow.py").write_text(
         "import signal, time\nfrom multiprocessing import Pool\n"
         "def grow(mib):\n    kept = []\n"
@@ -173,7 +173,7 @@ def worker_killed_by_the_out_of_memory_killer(folder):
 
 
 @h.test
-def memory_limit_that_is_not_reached(folder):
+def mem_01_guard_memory_limit_that_is_not_reached(folder):
     limit = 256 << 20
     with Group("memory", {"memory.limit_in_bytes": limit}, {"memory.max": limit}) as group:
         result = h.under_forksight([h.PYTHON, "-c", "print(1)"], outer=group.enter, cwd=folder)

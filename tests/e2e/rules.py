@@ -33,7 +33,7 @@ for pid in pids:
 
 
 @h.test
-def children_never_waited_for(folder):
+def prc_03_fires_children_never_waited_for(folder):
     result = run(folder, ZOMBIES.format(sleep=1, end="pass"))
     h.expect_rules(result, ["PRC-03"])
     h.equal(h.findings(result.report)["PRC-03"][0], "note", "severity")
@@ -42,19 +42,19 @@ def children_never_waited_for(folder):
 
 
 @h.test
-def children_waited_for_at_the_end(folder):
+def prc_03_guard_children_waited_for_at_the_end(folder):
     h.expect_clean(run(folder, ZOMBIES.format(sleep=1, end="os.waitpid(pid, 0)")))
 
 
 @h.test
-def zombies_for_a_long_time(folder):
+def prc_03_fires_zombies_for_a_long_time(folder):
     result = run(folder, ZOMBIES.format(sleep=4, end="os.waitpid(pid, 0)"),
                  options=["--threshold", "PRC-03.time=2"])
     h.expect_rules(result, ["PRC-03"])
 
 
 @h.test
-def children_of_a_parent_that_ignores_them(folder):
+def prc_03_guard_children_of_a_parent_that_ignores_them(folder):
     script = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
     h.expect_clean(run(folder, script + ZOMBIES.format(sleep=1, end="pass")))
 
@@ -75,7 +75,7 @@ os._exit(0)
 
 
 @h.test
-def workers_that_outlive_the_main_process(folder):
+def prc_06_fires_workers_that_outlive_the_main_process(folder):
     result = run(folder, ORPHANS.format(before="pass"))
     h.expect_rules(result, ["PRC-06"], allowed=["OVS-02", "PRC-03"])
     text = h.section(result.report, "PRC-06")
@@ -85,7 +85,7 @@ def workers_that_outlive_the_main_process(folder):
 
 
 @h.test
-def daemons_that_outlive_the_main_process(folder):
+def prc_06_guard_daemons_that_outlive_the_main_process(folder):
     h.expect_rules(run(folder, ORPHANS.format(before="os.setsid()")), allowed=["OVS-02"])
 
 
@@ -116,7 +116,7 @@ def small_shm(mib, folder, options=()):
 
 
 @h.test
-def shared_memory_that_runs_out(folder):
+def mem_02_fires_shared_memory_that_runs_out(folder):
     (folder / "shared.py").write_text(SHARED.format(wait=5))
     result = h.execute(small_shm(16, folder), cwd=folder)
     h.check("done False" in result.stdout, f"the worker was not lost\n{result}")
@@ -126,7 +126,7 @@ def shared_memory_that_runs_out(folder):
 
 
 @h.test
-def shared_memory_that_suffices(folder):
+def mem_02_guard_shared_memory_that_suffices(folder):
     (folder / "shared.py").write_text(SHARED.format(wait=60))
     result = h.execute(small_shm(256, folder), cwd=folder)
     h.check("done True" in result.stdout, f"the worker failed\n{result}")
@@ -144,7 +144,7 @@ print(name)
 
 
 @h.test
-def shared_memory_left_behind(folder):
+def mem_02_fires_shared_memory_left_behind(folder):
     result = run(folder, LEFTOVER.format(end=""))
     name = result.stdout.strip()
     try:
@@ -156,12 +156,12 @@ def shared_memory_left_behind(folder):
 
 
 @h.test
-def shared_memory_unlinked(folder):
+def mem_02_guard_shared_memory_unlinked(folder):
     h.expect_clean(run(folder, LEFTOVER.format(end="_posixshmem.shm_unlink(name)")))
 
 
 @h.test
-def bus_error_of_a_file_is_not_shared_memory(folder):
+def mem_02_guard_bus_error_of_a_file_is_not_shared_memory(folder):
     script = ("import mmap, os, time\npid = os.fork()\nif pid == 0:\n"
               "    f = open('f', 'w+b'); f.truncate(8192); m = mmap.mmap(f.fileno(), 8192)\n"
               "    f.truncate(0); f.flush()\n    m[0]\n"
@@ -179,7 +179,7 @@ LOST = ("import os, subprocess, sys\n"
 
 
 @h.test
-def thread_setting_lost_at_exec(folder):
+def env_03_fires_thread_setting_lost_at_exec(folder):
     result = run(folder, LOST.format(env="{'PATH': os.environ['PATH']}"), OMP_NUM_THREADS=2)
     h.expect_rules(result, ["ENV-03"])
     h.check("OMP_NUM_THREADS" in h.section(result.report, "ENV-03"), f"not named\n{result}")
@@ -187,18 +187,18 @@ def thread_setting_lost_at_exec(folder):
 
 
 @h.test
-def thread_setting_handed_on(folder):
+def env_03_guard_thread_setting_handed_on(folder):
     h.expect_clean(run(folder, LOST.format(env="{**os.environ, 'MORE': '1'}"), OMP_NUM_THREADS=2))
 
 
 @h.test
-def thread_setting_replaced_by_the_child_is_no_loss(folder):
+def env_03_guard_thread_setting_replaced_by_the_child_is_no_loss(folder):
     h.expect_clean(run(folder, LOST.format(env="{**os.environ, 'OMP_NUM_THREADS': '1'}"),
                        OMP_NUM_THREADS=2))
 
 
 @h.test
-def thread_setting_lost_by_a_child_without_threads(folder):
+def env_03_guard_thread_setting_lost_by_a_child_without_threads(folder):
     h.expect_clean(run(folder, "import subprocess; subprocess.run(['/bin/true'], env={})\n",
                        OMP_NUM_THREADS=2))
 
@@ -207,7 +207,7 @@ LOAD = "import ctypes; ctypes.CDLL('libgomp.so.1')\n"
 
 
 @h.test
-def thread_variable_that_is_empty_or_no_number(folder):
+def env_04_fires_thread_variable_that_is_empty_or_no_number(folder):
     for number, value in enumerate(("", "four", "2 threads")):
         result = run(folder, LOAD, name=f"job{number}.py", OMP_NUM_THREADS=value,
                      directory=folder / f"odd{number}")
@@ -216,7 +216,7 @@ def thread_variable_that_is_empty_or_no_number(folder):
 
 
 @h.test
-def thread_variable_that_is_misspelt(folder):
+def env_04_fires_thread_variable_that_is_misspelt(folder):
     # Misspelt names are looked for in /proc: the program must live until the next look.
     result = run(folder, LOAD + "import time; time.sleep(1)\n", OMP_NUM_THREAD=2)
     h.expect_rules(result, ["ENV-04"])
@@ -225,17 +225,17 @@ def thread_variable_that_is_misspelt(folder):
 
 
 @h.test
-def thread_variables_that_are_right(folder):
+def env_04_guard_thread_variables_that_are_right(folder):
     h.expect_clean(run(folder, LOAD, OMP_NUM_THREADS="4,2"))
 
 
 @h.test
-def thread_variable_that_nobody_reads(folder):
+def env_04_guard_thread_variable_that_nobody_reads(folder):
     h.expect_clean(run(folder, "print(1)\n", OMP_NUM_THREADS="four"))
 
 
 @h.test
-def misspelt_beside_the_right_one(folder):
+def env_04_guard_misspelt_beside_the_right_one(folder):
     h.expect_clean(run(folder, LOAD, OMP_NUM_THREAD=2, OMP_NUM_THREADS=2))
 
 
@@ -262,7 +262,7 @@ def pids_group():
 
 
 @h.test
-def process_limit_of_the_control_group(folder):
+def ovs_08_fires_process_limit_of_the_control_group(folder):
     with pids_group() as group:
         result = run(folder, FORKS.format(count=40), outer=group.enter)
     h.check("no more 11" in result.stdout, f"the limit was not hit\n{result}")
@@ -271,13 +271,13 @@ def process_limit_of_the_control_group(folder):
 
 
 @h.test
-def process_limit_that_is_not_reached(folder):
+def ovs_08_guard_process_limit_that_is_not_reached(folder):
     with pids_group() as group:
         h.expect_clean(run(folder, FORKS.format(count=6), outer=group.enter))
 
 
 @h.test
-def process_limit_that_is_retried(folder):
+def ovs_08_guard_process_limit_that_is_retried(folder):
     script = ("import os, time\npids = []\nwhile len(pids) < 30:\n    try:\n        pid = os.fork()\n"
               "    except OSError:\n        os.wait(); pids.append(0); time.sleep(0.05); continue\n"
               "    if pid == 0:\n        time.sleep(0.5)\n        os._exit(0)\n    pids.append(pid)\n"
@@ -290,7 +290,7 @@ def process_limit_that_is_retried(folder):
 
 
 @h.test
-def thread_limit_of_a_user(folder):
+def ovs_08_fires_thread_limit_of_a_user(folder):
     h.need_tool("prlimit")
     user, forksight = h.as_user(folder, 61234)
     (folder / "job.py").write_text(
@@ -317,7 +317,7 @@ def slurm(cpus, per_task=None, **more):
 
 
 @h.test
-def step_without_its_cpus(folder):
+def slm_02_fires_step_without_its_cpus(folder):
     h.need_cpus(2)
     result = h.under_forksight(
         [h.PYTHON, h.PROGRAMS / "busy_pool.py", "30"], outer=["taskset", "-c", "0"], cwd=folder,
@@ -330,7 +330,7 @@ def step_without_its_cpus(folder):
 
 
 @h.test
-def step_with_its_cpus(folder):
+def slm_02_guard_step_with_its_cpus(folder):
     h.need_cpus(2)
     result = h.under_forksight(
         [h.PYTHON, h.PROGRAMS / "busy_pool.py", "40"], outer=["taskset", "-c", "0,1"], cwd=folder,
@@ -339,7 +339,7 @@ def step_with_its_cpus(folder):
 
 
 @h.test
-def allocation_that_idles(folder):
+def ovs_03_fires_allocation_that_idles(folder):
     h.need_cpus(2)
     script = "end = __import__('time').monotonic() + 7\nwhile __import__('time').monotonic() < end: pass\n"
     result = run(folder, script, outer=["taskset", "-c", "0,1"], **slurm(2, per_task=2))
@@ -352,7 +352,7 @@ def allocation_that_idles(folder):
 
 
 @h.test
-def allocation_that_is_used(folder):
+def ovs_03_guard_allocation_that_is_used(folder):
     h.need_cpus(2)
     result = h.under_forksight(
         [h.PYTHON, h.PROGRAMS / "busy_pool.py", "240"], outer=["taskset", "-c", "0,1"], cwd=folder,
@@ -361,7 +361,7 @@ def allocation_that_is_used(folder):
 
 
 @h.test
-def serial_script_without_a_scheduler_wastes_nothing(folder):
+def ovs_03_guard_serial_script_without_a_scheduler_wastes_nothing(folder):
     script = "end = __import__('time').monotonic() + 7\nwhile __import__('time').monotonic() < end: pass\n"
     h.expect_clean(run(folder, script))
 
@@ -381,14 +381,14 @@ if __name__ == "__main__":
 
 
 @h.test
-def uneven_tasks_of_a_balancing_pool(folder):
+def eff_01_guard_uneven_tasks_of_a_balancing_pool(folder):
     h.need_cpus(2)
     call = "map(compute, [(20 - n) * 2_000_000 for n in range(20)], chunksize=1)"
     h.expect_clean(run(folder, BALANCE.format(call=call)))
 
 
 @h.test
-def one_long_task(folder):
+def eff_01_fires_one_long_task(folder):
     h.need_cpus(2)
     result = run(folder, BALANCE.format(call="map(compute, [60_000_000, 240_000_000], chunksize=1)"))
     h.expect_rules(result, ["EFF-01"], allowed=["EFF-05"])
@@ -396,7 +396,7 @@ def one_long_task(folder):
 
 
 @h.test
-def asynchronous_apply_uses_all_workers(folder):
+def eff_05_guard_asynchronous_apply_uses_all_workers(folder):
     h.need_cpus(2)
     call = ("map(abs, [])\n        rs = [pool.apply_async(compute, (8_000_000,)) for _ in range(60)]\n"
             "        [r.get() for r in rs]")

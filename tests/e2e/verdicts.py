@@ -67,7 +67,7 @@ def check_squeeze(result):
 
 
 @h.test
-def squeeze_by_taskset_and_its_fix(folder):
+def aff_01_fires_squeeze_by_taskset_and_its_fix(folder):
     h.need_cpus(2)
     write_pool(folder, 'int(os.environ["NUM_PROCS"])')
     result = h.under_forksight(["taskset", "-c", "0", h.PYTHON, "pool.py"], cwd=folder,
@@ -81,7 +81,7 @@ def squeeze_by_taskset_and_its_fix(folder):
 
 
 @h.test
-def squeeze_with_a_literal_worker_count_and_its_fix(folder):
+def aff_01_fires_squeeze_with_a_literal_worker_count_and_its_fix(folder):
     h.need_cpus(2)
     write_pool(folder, "4")
     result = h.under_forksight(["taskset", "-c", "0", h.PYTHON, "pool.py"], cwd=folder)
@@ -97,7 +97,7 @@ def squeeze_with_a_literal_worker_count_and_its_fix(folder):
 
 
 @h.test
-def one_given_cpu_is_oversubscription_not_a_squeeze(folder):
+def ovs_02_fires_one_given_cpu_is_oversubscription_not_a_squeeze(folder):
     write_pool(folder, "4")
     result = h.under_forksight([h.PYTHON, "pool.py"], outer=["taskset", "-c", "0"], cwd=folder)
     h.expect_rules(result, ["OVS-02"])
@@ -105,7 +105,7 @@ def one_given_cpu_is_oversubscription_not_a_squeeze(folder):
 
 
 @h.test
-def four_workers_on_two_cpus(folder):
+def ovs_02_fires_four_workers_on_two_cpus(folder):
     h.need_cpus(2)
     write_pool(folder, "4")
     result = h.under_forksight([h.PYTHON, "pool.py"], outer=["taskset", "-c", "0,1"], cwd=folder)
@@ -115,7 +115,7 @@ def four_workers_on_two_cpus(folder):
 
 
 @h.test
-def openmp_binding_inherited_through_fork(folder):
+def aff_02_fires_openmp_binding_inherited_through_fork(folder):
     h.need_cpus(2)
     script = h.PROGRAMS / "busy_pool.py"
     steer = {"OMP_PROC_BIND": "true", "LOAD": "libgomp.so.1", "NUM_PROCS": 2}
@@ -134,7 +134,7 @@ def openmp_binding_inherited_through_fork(folder):
 
 
 @h.test
-def openmp_binding_after_the_fork_is_no_matter(folder):
+def aff_02_guard_openmp_binding_after_the_fork_is_no_matter(folder):
     h.need_cpus(2)
     result = h.under_forksight(
         [h.PYTHON, h.PROGRAMS / "busy_pool.py", "40"], cwd=folder,
@@ -143,7 +143,7 @@ def openmp_binding_after_the_fork_is_no_matter(folder):
 
 
 @h.test
-def workers_that_pin_themselves_apart_are_not_squeezed(folder):
+def aff_01_guard_workers_that_pin_themselves_apart_are_not_squeezed(folder):
     h.need_cpus(2)
     (folder / "apart.py").write_text(
         "import os\nfrom multiprocessing import Process\n\n"
@@ -155,7 +155,7 @@ def workers_that_pin_themselves_apart_are_not_squeezed(folder):
 
 
 @h.test
-def sleeping_workers_do_not_crowd(folder):
+def ovs_02_guard_sleeping_workers_do_not_crowd(folder):
     (folder / "sleep.py").write_text(
         "import time\nfrom multiprocessing import Pool\n\n"
         "if __name__ == '__main__':\n    with Pool(8) as pool:\n"
@@ -169,7 +169,7 @@ def quota_group():
 
 
 @h.test
-def quota_of_half_a_cpu(folder):
+def ovs_04_fires_quota_of_half_a_cpu(folder):
     h.need_cpus(2)
     with quota_group() as group:
         result = h.under_forksight([h.PYTHON, h.PROGRAMS / "busy_pool.py", "25"],
@@ -182,7 +182,7 @@ def quota_of_half_a_cpu(folder):
 
 
 @h.test
-def quota_that_is_not_reached(folder):
+def ovs_04_guard_quota_that_is_not_reached(folder):
     with quota_group() as group:
         result = h.under_forksight([h.PYTHON, "-c", "import time; time.sleep(1)"],
                                    outer=group.enter, cwd=folder)

@@ -1,0 +1,93 @@
+"""The table rule x {fires, guards}: made of what ran and passed, so that no rule is without
+a program that fires it and one that must not.
+
+A test tells by its name what it shows: aff_01_fires_..., aff_01_guard_... (several rules:
+aff_01_ovs_02_fires_...). A variant of kernels/expectations.json fires what it must find;
+one that must find nothing guards what the kernel's other variants find, and what it names
+under "guards". Tables of guards on hand-built models print "guards RULE NUMBER". A
+test with stand_in in its name ran against a stand-in of a library.
+"""
+import json
+import re
+
+NAME = re.compile(r"(?:^|/)((?:[a-z]{3}[-_]\d\d[-_])+)(fires|guard)[-_]")
+MODELS = re.compile(r"^guards ([A-Z]{3}-\d\d) (\d+)$")
+RULE = re.compile(r"[a-z]{3}[-_]\d\d")
+
+
+class Row:
+    def __init__(self):
+        self.fires = self.stand_ins = self.guards = self.models = 0
+
+
+class RuleTable:
+    def __init__(self, root):
+        listed = re.findall(r"^ +X\((\w+)\)", (root / "report/rule_list.h").read_text(), re.M)
+        self.rows = {identifier(name): Row() for name in listed}
+        self.variants = {v["name"]: v for v in
+                         json.loads((root / "kernels/expectations.json").read_text())["variants"]}
+
+    def row(self, rule):
+        return self.rows.setdefault(rule, Row())
+
+    def passed(self, name):
+        """A test that passed, by its full name."""
+        if name.startswith("kernels/"):
+            self.kernel(self.variants.get(name.removeprefix("kernels/")))
+        match = NAME.search(name)
+        for rule in RULE.findall(match[1]) if match else ():
+            row = self.row(identifier(rule))
+            if name.startswith("unit/"):
+                row.models += match[2] == "guard"
+            elif match[2] == "guard":
+                row.guards += 1
+            else:
+                row.fires += 1
+                row.stand_ins += "stand-in" in name.replace("_", "-")
+
+    def kernel(self, variant):
+        if variant is None:
+            return
+        for rule in variant["must"]:
+            self.row(rule).fires += 1
+            self.row(rule).stand_ins += "stand-in" in variant["name"]
+        guarded = set(variant.get("guards", ()))
+        if not variant["must"]:
+            guarded |= {rule for other in self.variants.values()
+                        if other["kernel"] == variant["kernel"] for rule in other["must"]}
+        for rule in guarded:
+            self.row(rule).guards += 1
+
+    def unit_line(self, line):
+        match = MODELS.match(line)
+        if match:
+            self.row(match[1]).models += int(match[2])
+
+    def lacking(self):
+        """Rules that no real program fired, or that nothing guards."""
+        return [rule for rule, row in self.rows.items()
+                if not row.fires or not row.guards + row.models]
+
+    def text(self, everything):
+        """Lines of at most 80 columns; unless everything ran, only rules that something ran for."""
+        heading = f"{'rule':6} {'fires':>11} {'guards':>7} {'models':>7}"
+        cells = [cell(rule, row) for rule, row in self.rows.items()
+                 if everything or row.fires or row.guards or row.models]
+        half = (len(cells) + 1) // 2
+        lines = ["Rules, by the tests that ran and passed: programs that fire them (s-in: against",
+                 "a library's stand-in), programs and models on which they must keep silent"]
+        lines += [f"  {heading}   {heading if len(cells) > 1 else ''}".rstrip()]
+        for at in range(half):
+            right = cells[at + half] if at + half < len(cells) else ""
+            lines.append(f"  {cells[at]}   {right}".rstrip())
+        return lines if cells else []
+
+
+def identifier(name):
+    return name.upper().replace("_", "-")
+
+
+def cell(rule, row):
+    number = lambda count: str(count) if count else "NONE"
+    fires = number(row.fires) + (f" ({row.stand_ins} s-in)" if row.stand_ins else "")
+    return f"{rule:6} {fires:>11} {number(row.guards):>7} {number(row.models):>7}"
