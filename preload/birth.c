@@ -19,12 +19,6 @@
 
 #include "preload/shim.h"
 
-static bool has_threads(struct fsp_process *self) {
-    return fsp_tls.thread != NULL ||
-           (self != NULL && atomic_load_explicit(&self->threads_started, memory_order_relaxed) !=
-                                atomic_load_explicit(&self->threads_ended, memory_order_relaxed));
-}
-
 struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_address) {
     const int error = errno;
     const uint64_t now = fsp_now();
@@ -38,7 +32,8 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
     if (slot != NULL) {
         slot->birth = (uint8_t)birth;
         slot->ppid = self != NULL ? self->pid : getpid();
-        if (has_threads(self)) slot->flags |= FSP_PROCESS_OF_THREADS;
+        if (fsp_tls.thread != NULL || (self != NULL && fsp_threads_alive(self) != 0))
+            slot->flags |= FSP_PROCESS_OF_THREADS;
         slot->birth_site = return_address != NULL ? fsp_site_call(return_address) : 0;
         slot->t_fork = now;
         atomic_store_explicit(&slot->state, FSP_PROCESS_RESERVED, memory_order_release);
@@ -79,6 +74,7 @@ void fsp_birth_parent(struct fsp_process *slot, enum fsp_birth birth, pid_t pid,
             slot->pid = pid;
             atomic_store_explicit(&slot->state, FSP_PROCESS_LIVE, memory_order_release);
         }
+        if (slot != NULL && !in_memory) fsp_beside_note(slot, self);
         if (slot != NULL) fsp_process_identify(slot, pid);
         if (self != NULL) atomic_fetch_add_explicit(&self->forks, 1, memory_order_relaxed);
     }
@@ -194,6 +190,7 @@ static void after_fork_parent(void) {
     struct fsp_process *self = fsp_tls.self;
 
     if (fsp_tls.pending == NULL) return;
+    fsp_beside_note(fsp_tls.pending, self);
     if (self != NULL) atomic_fetch_add_explicit(&self->forks, 1, memory_order_relaxed);
     if (fsp_tls.birth == FSP_BIRTH_DAEMON) fsp_exit_record(FSP_EXIT__EXIT, 0);
     if (fsp_tls.birth == 0) fsp_tls.pending = NULL; /* a hook that waits for it clears it */

@@ -21,18 +21,13 @@ extern int on_exit(void (*)(int, void *), void *) __attribute__((weak));
 
 static bool handler_registered FSP_DATA;
 
-static bool has_threads(struct fsp_process *self) {
-    return atomic_load_explicit(&self->threads_started, memory_order_relaxed) !=
-           atomic_load_explicit(&self->threads_ended, memory_order_relaxed);
-}
-
 /* What no hook may have seen: time in the run queue, a mask that a library set by a
  * bare system call, libraries. */
 static void record_long_life(struct fsp_process *self) {
     const int error = errno;
     uint64_t run = self->threads_run_ns, wait = self->threads_wait_ns;
 
-    fsp_usage_schedule(has_threads(self) ? 0 : self->pid, &run, &wait);
+    fsp_usage_schedule(fsp_threads_alive(self) != 0 ? 0 : self->pid, &run, &wait);
     self->run_ns = run;
     self->wait_ns = wait;
     if (fsp_mask_read(self->pid, self->mask) != 0) self->flags |= FSP_PROCESS_MASK_UNKNOWN;

@@ -97,6 +97,14 @@ struct fsp_usage { /* rusage, condensed */
     uint64_t voluntary, involuntary; /* context switches */
 };
 
+/* Threads of one kind that were alive beside the one that forked. */
+struct fsp_beside {
+    uint64_t routine, created; /* sites: of the start routine, of the pthread_create */
+    uint32_t threads;
+    uint32_t by_forker; /* of these, started by the thread that forked */
+};
+enum { FSP_BESIDE_MAX = 6 };
+
 /*
  * A process. Fields are written by one writer each: [p] the parent around the
  * fork, [c] the process itself, [w] the process that waited for it.
@@ -153,7 +161,14 @@ struct fsp_process {
     uint64_t threads_wait_ns; /*     run_ns and wait_ns have them in already */
     _Atomic uint32_t forking; /* [c] hooks that are in a fork right now */
     uint32_t pad3;
-    uint8_t reserved[432]; /* zero */
+    /* Other threads of the parent that were there before the fork and still are after
+     * it: what a library's own fork handlers stopped or started anew is not counted. */
+    struct fsp_beside beside[FSP_BESIDE_MAX]; /* [p] */
+    uint32_t beside_threads;       /* [p] all of them; those beyond the kinds above, too */
+    uint32_t beside_main;          /* [p] 1: the main thread is one of them */
+    _Atomic uint32_t beside_known; /* [p] 1 once these are stored; 0: nobody looked */
+    uint32_t pad4;
+    uint8_t reserved[272]; /* zero */
 };
 
 enum fsp_thread_state {
@@ -173,9 +188,12 @@ struct fsp_thread {
     uint64_t run_ns, wait_ns; /* schedstat at its end; 0: life under 10 ms */
     uint64_t affinity_site;   /* last call that set this thread's mask; 0: none */
     uint64_t t_affinity;
-    uint64_t mask[FSP_MASK_WORDS]; /* at its start, then as set by calls */
-    uint64_t handle;               /* pthread_t: means nothing outside the process */
-    uint8_t reserved[40];
+    uint64_t mask[FSP_MASK_WORDS];  /* at its start, then as set by calls */
+    uint64_t handle;                /* pthread_t: means nothing outside the process */
+    uint64_t t_create, create_site; /* of the pthread_create, by its creator */
+    int32_t creator;                /* its tid */
+    uint32_t pad;
+    uint8_t reserved[16];
 };
 
 enum fsp_event_kind {

@@ -181,6 +181,9 @@ void fsp_event_text(uint32_t kind, int32_t b, uint64_t site, const char *text);
  * called, else the address. 0: not known. Not for children of vfork or _Fork. */
 uint64_t fsp_site_call(const void *return_address);
 uint64_t fsp_site_routine(fsp_routine *start); /* of a thread */
+/* As fsp_site_call, for calls of which a program may make many: a few dozen new
+ * places are kept. */
+uint64_t fsp_site_thread(const void *return_address);
 
 /* Key of the Python stack of the calling thread; 0: it holds no GIL, has an
  * error set or there is no interpreter. */
@@ -234,6 +237,19 @@ void fsp_exit_record(enum fsp_exit how, int code);
 /* thread.c */
 /* The slot of a live thread, by number or (handle not 0) by pthread_t. */
 struct fsp_thread *fsp_thread_find(pid_t pid, pid_t tid, uint64_t handle);
+
+/* False: nobody tells when threads end. */
+bool fsp_thread_ends_seen(void);
+
+/* Threads that pthread_create started and that have not ended. */
+static inline uint32_t fsp_threads_alive(const struct fsp_process *self) {
+    return atomic_load_explicit(&self->threads_started, memory_order_relaxed) -
+           atomic_load_explicit(&self->threads_ended, memory_order_relaxed);
+}
+
+/* beside.c: after a fork, in the parent: stores into the child's slot which other
+ * threads of `self` (NULL: its slot was lost) were alive at it. */
+void fsp_beside_note(struct fsp_process *slot, const struct fsp_process *self);
 
 /* usage.c: schedstat of a thread of this process, or (tid 0) of all of them;
  * adds to run and wait. */

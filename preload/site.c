@@ -20,7 +20,7 @@ __asm__(".symver dladdr, dladdr@GLIBC_2.17");
 #endif
 extern int dladdr(const void *address, Dl_info *info) __attribute__((weak));
 
-enum { CALLS = 32, KNOWN = 64, PROBES = 4 };
+enum { CALLS = 32, KNOWN = 64, PROBES = 4, THREAD_SITES = 48 };
 
 static struct { /* return addresses: does the interpreter call there? */
     _Atomic uintptr_t address;
@@ -97,19 +97,26 @@ static enum found claim(uint64_t key, struct fsp_site **place) {
     return SITE_FULL;
 }
 
-/* The key, once its site is stored; 0 when it cannot be. */
-static uint64_t store(uint64_t key, enum fsp_site_kind kind, const void *address) {
+static _Atomic uint32_t thread_sites FSP_DATA; /* new ones, of this process and its forefathers */
+
+/* The key, once its site is stored; 0 when it cannot be. count (NULL: none) counts
+ * new sites, THREAD_SITES at most. */
+static uint64_t store(uint64_t key, enum fsp_site_kind kind, const void *address,
+                      _Atomic uint32_t *count) {
     struct fsp_site *site = NULL;
     enum found found;
 
     if (is_known(key)) return key;
     if (fsp_tls.no_loader) return 0;
+    if (count != NULL && atomic_load_explicit(count, memory_order_relaxed) >= THREAD_SITES)
+        return 0;
     found = claim(key, &site);
     if (found == SITE_FULL) {
         atomic_fetch_add_explicit(&fsp_segment(0)->lost_sites, 1, memory_order_relaxed);
         return 0;
     }
     if (found == SITE_NEW) {
+        if (count != NULL) atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
         describe(site, address);
         if (kind == FSP_SITE_PYTHON) fsp_python_text(site);
         atomic_store_explicit(&site->kind, kind, memory_order_release);
@@ -157,16 +164,24 @@ static bool python_calls(const void *address) {
     return python;
 }
 
-uint64_t fsp_site_call(const void *return_address) {
+static uint64_t site_of_call(const void *return_address, _Atomic uint32_t *count) {
     const char *call = (const char *)return_address - 1; /* inside the call, not after it */
     uint64_t key = 0;
 
     if (fsp_python_there() && python_calls(call)) key = fsp_python_key();
-    if (key != 0) return store(key, FSP_SITE_PYTHON, call);
-    return store(key_of(FSP_SITE_CALL, call), FSP_SITE_CALL, call);
+    if (key != 0) return store(key, FSP_SITE_PYTHON, call, count);
+    return store(key_of(FSP_SITE_CALL, call), FSP_SITE_CALL, call, count);
+}
+
+uint64_t fsp_site_call(const void *return_address) {
+    return site_of_call(return_address, NULL);
+}
+
+uint64_t fsp_site_thread(const void *return_address) {
+    return site_of_call(return_address, &thread_sites);
 }
 
 uint64_t fsp_site_routine(fsp_routine *start) {
     return store(key_of(FSP_SITE_ROUTINE, (const void *)start), FSP_SITE_ROUTINE,
-                 (const void *)start);
+                 (const void *)start, NULL);
 }

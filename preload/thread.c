@@ -194,12 +194,16 @@ static void note_failure(struct fsp_process *self, struct fsp_thread *slot, int 
     fsp_event((struct fsp_event){.kind = FSP_EVENT_THREAD_FAILED, .a = error});
 }
 
-static struct fsp_thread *reserve(struct fsp_process *self, fsp_routine *routine) {
+static struct fsp_thread *reserve(struct fsp_process *self, fsp_routine *routine,
+                                  const void *return_address) {
     struct fsp_thread *slot = claim();
 
     if (slot == NULL) return NULL;
     slot->pid = self->pid;
     slot->start_site = fsp_site_routine(routine);
+    slot->create_site = fsp_site_thread(return_address);
+    slot->creator = fsp_tid();
+    slot->t_create = fsp_now();
     return slot;
 }
 
@@ -217,8 +221,12 @@ static void register_end(void) {
         atomic_store_explicit(&ending.there, 1, memory_order_release);
 }
 
+bool fsp_thread_ends_seen(void) {
+    return atomic_load_explicit(&ending.there, memory_order_acquire) != 0;
+}
+
 static int hooked(pthread_t *thread, const pthread_attr_t *attributes, fsp_routine *routine,
-                  void *argument) {
+                  void *argument, const void *return_address) {
     const int error = errno;
     struct fsp_process *self = fsp_self();
     struct start *start = self != NULL ? take_start() : NULL;
@@ -232,7 +240,7 @@ static int hooked(pthread_t *thread, const pthread_attr_t *attributes, fsp_routi
     }
     register_end();
     fsp_libraries_note();
-    slot = reserve(self, routine);
+    slot = reserve(self, routine, return_address);
     start->no_loader = fsp_tls.no_loader;
     start->no_objects = fsp_tls.no_objects;
     start->routine = routine;
@@ -253,5 +261,5 @@ static int hooked(pthread_t *thread, const pthread_attr_t *attributes, fsp_routi
 FSP_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
                               fsp_routine *routine, void *restrict argument) {
     if (!fsp_ready()) return FSP_REAL(pthread_create)(thread, attributes, routine, argument);
-    return hooked(thread, attributes, routine, argument);
+    return hooked(thread, attributes, routine, argument, __builtin_return_address(0));
 }

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tracer/digest_forks.h"
 #include "tracer/digest_teams.h"
 
 #define FS_DIGEST_VERSION 1
@@ -356,6 +357,9 @@ struct fs_digest {
     struct fs_rivals rivals;
     struct fs_watched *watched;
     size_t watched_count; /* at most FS_WATCHED_MAX */
+    struct fs_fork_site *fork_sites;
+    size_t fork_site_count; /* at most FS_FORK_SITES_MAX, those with threads first */
+    int fork_sites_more;
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

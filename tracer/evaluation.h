@@ -50,6 +50,9 @@ struct fs_narrowing *fs_find_narrowing(const struct fs_evaluation *evaluation,
 /* incidents.c: variables lost or odd, failures, leftovers. */
 int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* fork_sites.c: digest->fork_sites. */
+int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 /* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */

@@ -189,6 +189,27 @@ static void fold_exec(struct fs_table *table, struct fs_record *record,
     record->exec_path = fs_intern(&table->interned, slot->exec_path, sizeof slot->exec_path);
 }
 
+static void fold_beside(struct fs_table *table, const struct fs_segment_file *file,
+                        struct fs_record *record, const struct fsp_process *slot) {
+    if (!slot->beside_known || record->beside_known) return;
+    struct fs_beside *beside =
+        slot->beside[0].threads ? calloc(FSP_BESIDE_MAX, sizeof *beside) : NULL;
+    if (slot->beside[0].threads && !beside) {
+        table->lost++;
+        return;
+    }
+    record->beside_known = true;
+    record->beside_main = slot->beside_main;
+    record->beside_threads = (int)slot->beside_threads;
+    record->beside = beside;
+    for (unsigned i = 0; i < FSP_BESIDE_MAX && slot->beside[i].threads; i++)
+        beside[record->beside_count++] =
+            (struct fs_beside){.routine = {.image = file->key, .key = slot->beside[i].routine},
+                               .created = {.image = file->key, .key = slot->beside[i].created},
+                               .threads = (int)slot->beside[i].threads,
+                               .by_forker = (int)slot->beside[i].by_forker};
+}
+
 static void later(int64_t *t, uint64_t candidate) {
     if (candidate && (int64_t)candidate > *t) *t = (int64_t)candidate;
 }
@@ -216,6 +237,7 @@ static void fold_process(struct fs_fold *fold, struct fs_segment_file *file, str
     if (slot->threads_started > record->threads_started)
         record->threads_started = slot->threads_started;
     if (slot->threads_peak > record->threads_peak) record->threads_peak = slot->threads_peak;
+    if (slot->birth != FSP_BIRTH_IMAGE) fold_beside(table, file, record, slot);
     fold_exec(table, record, slot);
     fold_affinity(table, file, record, slot);
     fold_exit(record, slot);

@@ -1,6 +1,7 @@
 /* process_table.c - see process_table.h. */
 #include "tracer/process_table.h"
 
+#include "tracer/fork_sites.h"
 #include "tracer/sampler.h"
 
 #include <errno.h>
@@ -101,6 +102,7 @@ static void free_record(struct fs_record *record) {
     fs_activity_free(record->activity);
     free(record->stages);
     free(record->threads);
+    free(record->beside);
     free(record);
 }
 
@@ -118,6 +120,7 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
     }
     if (record->parent) record->parent->kept_children--;
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
+    fs_fork_tally_add(table, &table->forks, record);
     fs_record_settle(table, record);
     DL_DELETE2(table->first, record, previous, next);
     table->count--;
@@ -237,6 +240,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->shell_calls);
     free(table->shm_objects);
     free(table->failures);
+    fs_fork_tally_free(&table->forks);
     fs_interned_free(&table->interned);
     *table = (struct fs_table){0};
 }

@@ -103,6 +103,12 @@ struct fs_thread {
     uint32_t mask;
 };
 
+/* Threads of one kind that were alive beside the one that forked; see struct fsp_beside. */
+struct fs_beside {
+    struct fs_site_key routine, created;
+    int threads, by_forker;
+};
+
 /* The state of a live process between two samples (sampler.c). */
 struct fs_activity;
 struct fs_cohort;
@@ -123,6 +129,10 @@ struct fs_record {
     bool own_session, ignored_children, mask_unknown, threads_truncated;
     bool secondary_wait; /* status comes from system()'s value, not from a wait */
     struct fs_site_key birth_site;
+    bool beside_known, beside_main; /* what is below is known; the main thread did not fork */
+    int beside_threads;             /* of its parent, at the fork, beside the one that forked */
+    struct fs_beside *beside;       /* their kinds; NULL: none is known */
+    size_t beside_count;
 
     uint64_t start_ticks;    /* /proc's start; 0: never seen there */
     int64_t t_fork, t_start; /* before the call; first sign of life */
@@ -217,6 +227,7 @@ struct fs_table {
     size_t shm_object_count;
     struct fs_failure *failures;
     size_t failure_count;
+    struct fs_fork_tally *forks;   /* of records that were given up (fork_sites.c) */
     int64_t threads, lost_threads; /* seen in all; more than a record keeps */
     int64_t lost;                  /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;

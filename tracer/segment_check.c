@@ -91,6 +91,16 @@ static bool sane_usage(const struct fsp_usage *usage) {
            usage->involuntary <= largest_count;
 }
 
+/* Written by the parent while the child lives: the numbers are there before they count. */
+static bool sound_beside(const struct fsp_process *process) {
+    for (unsigned i = 0; i < FSP_BESIDE_MAX; i++)
+        if (process->beside[i].threads > PID_MAX ||
+            process->beside[i].by_forker > process->beside[i].threads)
+            return false;
+    return process->beside_known <= 1 && process->beside_main <= 1 &&
+           process->beside_threads <= PID_MAX;
+}
+
 static bool sound_process(struct fsp_process *process, const struct check *check) {
     const uint32_t state = process->state;
     const bool pid_ok = state == FSP_PROCESS_LIVE
@@ -100,7 +110,8 @@ static bool sound_process(struct fsp_process *process, const struct check *check
         process->birth >= FSP_BIRTH_COUNT || process->exit >= FSP_EXIT_COUNT ||
         process->reaped > 1 || process->run_ns > longest_ns || process->wait_ns > longest_ns ||
         process->threads_run_ns > longest_ns || process->threads_wait_ns > longest_ns ||
-        !sane_usage(&process->self) || (process->reaped && !sane_usage(&process->reap)))
+        !sound_beside(process) || !sane_usage(&process->self) ||
+        (process->reaped && !sane_usage(&process->reap)))
         return false;
     process->flags &= FSP_PROCESS_SIGCHLD_IGNORED | FSP_PROCESS_MASK_UNKNOWN | FSP_PROCESS_SETSID;
     process->exec_path[sizeof process->exec_path - 1] = '\0';

@@ -30,8 +30,9 @@ def main():
 if __name__ == "__main__":
     main()
 END
+# A site for the forks and one for each thread that the pool starts.
 record fork "$PYTHON" "$FOLDER/job.py" fork
-expect shim/python/fork 0 2 'birth=fork&reaped=1' 1 "^$FOLDER/job.py:7:births" \
+expect shim/python/fork 0 2 'birth=fork&reaped=1' 4 "^$FOLDER/job.py:7:births" \
     1 'event setenv&OMP_NUM_THREADS=3' 1 'event repaired' 1 'birth=image&calls=1'
 if [ "$(grep -c 'text=.*job.py:14:main' "$RECORD")" = 1 ]; then
     ok shim/python/affinity
@@ -39,7 +40,7 @@ else
     not_ok shim/python/affinity "no site at the line of sched_setaffinity"
 fi
 record spawn "$PYTHON" "$FOLDER/job.py" spawn
-expect shim/python/spawn 0 4 'birth=vfork&reaped=[01]' 2 "^$FOLDER/job.py:7:births"
+expect shim/python/spawn 0 4 'birth=vfork&reaped=[01]' 5 "^$FOLDER/job.py:7:births"
 
 record forkserver "$PYTHON" "$FOLDER/job.py" forkserver
 expect shim/python/forkserver 0 2 'birth=fork&started=1 reaped=1' 3 'executable=.*python'

@@ -1,0 +1,21 @@
+/*
+ * fork_sites.h - the places that fork, and which threads were alive beside them.
+ *
+ * A tally sums up the forks of one place of one program, in whatever process or image
+ * they were made. Records come and go; their share of a tally stays.
+ */
+#ifndef FS_FORK_SITES_H
+#define FS_FORK_SITES_H
+
+#include <stdint.h>
+
+struct fs_table;
+struct fs_record;
+struct fs_fork_tally; /* uthash table; NULL: empty */
+
+/* Adds the birth of a record that is over; any but a fork is left out. */
+void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
+                       const struct fs_record *record);
+void fs_fork_tally_free(struct fs_fork_tally **tallies);
+
+#endif
