@@ -17,7 +17,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/entries.h"
 #include "preload/shim.h"
+
+/* The children of _Fork and clone cannot ask the loader, so what they may call is looked
+ * up before; those of a fork with threads should not have to. */
+static void note_libraries(enum fsp_birth birth, uint64_t now) {
+    if (birth == FSP_BIRTH__FORK || birth == FSP_BIRTH_CLONE)
+        fsp_libraries_note();
+    else
+        fsp_libraries_note_at(now);
+    fsp_entries_prepare(atomic_load_explicit(&fsp_segment(0)->libraries, memory_order_relaxed));
+}
 
 struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_address) {
     const int error = errno;
@@ -27,13 +38,14 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
 
     /* The child of a vfork must not touch what it shares with its parent. */
     if (self == NULL && fsp_tls.vfork != NULL) return NULL;
-    fsp_libraries_note_at(now);
+    note_libraries(birth, now);
     slot = fsp_process_claim();
     if (slot != NULL) {
         slot->birth = (uint8_t)birth;
         slot->ppid = self != NULL ? self->pid : getpid();
         if (fsp_tls.thread != NULL || (self != NULL && fsp_threads_alive(self) != 0))
             slot->flags |= FSP_PROCESS_OF_THREADS;
+        if (self != NULL) fsp_inherit(slot, self);
         slot->birth_site = return_address != NULL ? fsp_site_call(return_address) : 0;
         slot->t_fork = now;
         atomic_store_explicit(&slot->state, FSP_PROCESS_RESERVED, memory_order_release);

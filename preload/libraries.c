@@ -87,6 +87,10 @@ static uint32_t family_of(const char *path) {
     return 0;
 }
 
+uint32_t fsp_library_of(const char *path) {
+    return family_of(path);
+}
+
 static int count(struct dl_phdr_info *info, size_t size, void *adds) {
     (void)size;
     *(uint64_t *)adds = info->dlpi_adds;

@@ -62,6 +62,10 @@ void *fsp_symbol(const char *name) {
     return look_up(RTLD_DEFAULT, name);
 }
 
+void *fsp_symbol_of(void *handle, const char *name) {
+    return look_up(handle, name);
+}
+
 bool fsp_resolvable(void) {
     return dlsym != NULL;
 }

@@ -105,6 +105,43 @@ struct fsp_beside {
 };
 enum { FSP_BESIDE_MAX = 6 };
 
+enum fsp_runtime { /* whose parallel regions are counted; by what the runtime does at a fork */
+                   FSP_RUNTIME_GOMP = 0, /* libgomp: keeps believing in its threads */
+                   FSP_RUNTIME_KMP,      /* libomp, libiomp5: start anew in the child */
+                   FSP_RUNTIME_COUNT
+};
+
+/*
+ * Parallel regions of one runtime. [0]: of the thread that the process began with, the
+ * only writer; [1]: of all others. A region that was entered and not left runs, waits,
+ * or its process ended in it.
+ */
+struct fsp_regions {
+    _Atomic uint64_t entered[2], left[2];
+    _Atomic uint64_t site; /* call of the first region for two threads or more; 0: none */
+    _Atomic uint32_t team; /* threads asked for, at the most; regions within regions that get
+                              one thread left out */
+    uint32_t pad;
+};
+
+enum fsp_gpu { FSP_GPU_CUDA = 0, FSP_GPU_ROCM, FSP_GPU_COUNT };
+
+struct fsp_gpu_use {
+    _Atomic uint32_t starts;   /* calls that wake the runtime up: cuInit, hipInit, *SetDevice */
+    _Atomic uint32_t contexts; /* calls that make a context or cannot do without one */
+    _Atomic uint64_t site;     /* of the first of either kind */
+};
+
+/* What a fork child finds in the memory that it inherits: the use of a runtime by its parent,
+ * and by those that the parent inherited it from. */
+struct fsp_inherited {
+    uint64_t regions[FSP_RUNTIME_COUNT]; /* entered */
+    uint64_t region_site[FSP_RUNTIME_COUNT];
+    uint32_t team[FSP_RUNTIME_COUNT]; /* largest, but no more threads than there were at the fork */
+    uint32_t gpu_starts[FSP_GPU_COUNT], gpu_contexts[FSP_GPU_COUNT];
+    uint64_t gpu_site[FSP_GPU_COUNT];
+};
+
 /*
  * A process. Fields are written by one writer each: [p] the parent around the
  * fork, [c] the process itself, [w] the process that waited for it.
@@ -168,7 +205,10 @@ struct fsp_process {
     uint32_t beside_main;          /* [p] 1: the main thread is one of them */
     _Atomic uint32_t beside_known; /* [p] 1 once these are stored; 0: nobody looked */
     uint32_t pad4;
-    uint8_t reserved[272]; /* zero */
+    struct fsp_regions regions[FSP_RUNTIME_COUNT]; /* [c] its own */
+    struct fsp_gpu_use gpu[FSP_GPU_COUNT];         /* [c] */
+    struct fsp_inherited inherited;                /* [p] */
+    uint8_t reserved[72];                          /* zero */
 };
 
 enum fsp_thread_state {

@@ -65,6 +65,7 @@ struct fsp_tls {
     uint8_t birth;               /* what the atfork handlers are to record; 0: as they see it */
     bool no_loader;              /* the loader's locks may be held for ever (child of _Fork) */
     bool no_objects;             /* ... that of dl_iterate_phdr (child of a fork with threads) */
+    bool of_create;              /* pthread_create started this thread, in this process */
 };
 extern __thread struct fsp_tls fsp_tls;
 _Static_assert(sizeof(struct fsp_tls) <= 64, "initial-exec TLS must stay small");
@@ -95,6 +96,9 @@ void *fsp_resolve(size_t offset);
 
 /* dlsym in the global scope; NULL also when there is no dlsym to ask. */
 void *fsp_symbol(const char *name);
+
+/* The same for a handle of dlopen, or RTLD_NEXT: after this object. */
+void *fsp_symbol_of(void *handle, const char *name);
 
 #define FSP_REAL(name)                                                                             \
     (__builtin_expect(fsp_real_functions.name != NULL, 1)                                          \
@@ -225,7 +229,10 @@ char **fsp_repair(char *const environment[], void *room);
 /* environment.c: copies "NAME=VALUE" of recorded variables into the header. */
 void fsp_environment_record(struct fsp_header *header, char *const environment[]);
 
-/* libraries.c: notes families of shared objects that were mapped since. */
+/* libraries.c: the family (bits of enum fsp_library) that a shared object's path tells. */
+uint32_t fsp_library_of(const char *path);
+
+/* Notes families of shared objects that were mapped since. */
 void fsp_libraries_note(void);
 void fsp_libraries_note_last(void);       /* the same, at an exit */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
@@ -233,6 +240,9 @@ void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a se
 /* exit.c */
 void fsp_exit_register(void);
 void fsp_exit_record(enum fsp_exit how, int code);
+
+/* regions.c: stores what a fork child will find in the memory of its parent. */
+void fsp_inherit(struct fsp_process *child, const struct fsp_process *parent);
 
 /* thread.c */
 /* The slot of a live thread, by number or (handle not 0) by pthread_t. */

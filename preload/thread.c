@@ -153,6 +153,7 @@ static void *trampoline(void *pointer) {
 
     fsp_tls.self = start->self;
     fsp_tls.thread = start->slot;
+    fsp_tls.of_create = true;
     fsp_tls.no_loader = start->no_loader;
     fsp_tls.no_objects = start->no_objects;
     atomic_store_explicit(&start->taken, 0, memory_order_release);

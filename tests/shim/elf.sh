@@ -16,7 +16,7 @@ else
 fi
 
 exported=$(nm -D --defined-only --with-symbol-versions "$SHIM" | awk '{print $3}' | LC_ALL=C sort)
-listed=$(printf '#include "preload/hooks.h"\n#define N1(t, n, a) n\n#define N2(n) n\nNAMES FSP_HOOKS(N1) FSP_ALIASES(N2)\n' |
+listed=$(printf '#include "preload/entries.h"\n#include "preload/hooks.h"\n#define N1(t, n, a) n\n#define N2(n) n\nNAMES FSP_HOOKS(N1) FSP_ALIASES(N2) FSP_ENTRIES(N1)\n' |
     ${CC:-cc} -E -P -D_GNU_SOURCE -iquote "$SOURCES/.." -x c - | sed -n 's/^NAMES//p' |
     tr -s ' ' '\n' | grep . | LC_ALL=C sort)
 mapped=$(sed -n 's/^ *\([A-Za-z_0-9]*\);$/\1/p' "$SOURCES/forksight.map" | LC_ALL=C sort)
@@ -29,7 +29,7 @@ fi
 # No malloc, no stdio, no exit, no locks: only these.
 allowed="PyGILState_Check _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable __cxa_finalize
 __environ __errno_location bcmp __gmon_start__ __register_atfork clock_gettime close dl_iterate_phdr
-dladdr dlsym environ ftruncate getauxval geteuid getpid getppid madvise memcmp memcpy memset mmap
+dladdr dlopen dlsym environ ftruncate getauxval geteuid getpid getppid madvise memcmp memcpy memset mmap
 munmap on_exit open openat posix_fallocate pthread_self read readlink sigaction statvfs strchr
 strcspn strlen strncmp strrchr strspn strstr syscall unlink"
 strange=$(nm -D --undefined-only --without-symbol-versions "$SHIM" | awk '{print $NF}' |

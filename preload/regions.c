@@ -1,0 +1,110 @@
+/*
+ * regions.c - counts parallel regions, and hands the counts to the children of forks.
+ *
+ * Any thread, also in the children of forks; no system call but in a thread that never
+ * called a hook before. The thread that a process began with has counters of its own,
+ * for an addition that other cores may disturb costs five times a plain one.
+ */
+#include "preload/regions.h"
+
+#include "preload/shim.h"
+
+static struct fsp_regions *regions_of(struct fsp_process *self,
+                                      const struct fsp_provider *provider) {
+    return provider->runtime < FSP_RUNTIME_COUNT ? &self->regions[provider->runtime] : NULL;
+}
+
+static void count(_Atomic uint64_t counters[2]) {
+    if (fsp_tls.of_create)
+        atomic_fetch_add_explicit(&counters[1], 1, memory_order_relaxed);
+    else
+        atomic_store_explicit(&counters[0],
+                              atomic_load_explicit(&counters[0], memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+}
+
+/* A region within a region gets one thread unless nesting was allowed. */
+static bool is_nested(const struct fsp_provider *provider) {
+    return provider->omp_get_active_level != NULL && provider->omp_get_max_active_levels != NULL &&
+           provider->omp_get_active_level() >= provider->omp_get_max_active_levels();
+}
+
+static void note_team(struct fsp_regions *regions, const struct fsp_provider *provider,
+                      unsigned threads, const void *return_address) {
+    uint32_t team = atomic_load_explicit(&regions->team, memory_order_relaxed);
+
+    if (threads == 0 && provider->omp_get_max_threads != NULL)
+        threads = (unsigned)provider->omp_get_max_threads();
+    if (threads <= team || (threads > 1 && is_nested(provider))) return;
+    while (threads > team && !atomic_compare_exchange_weak(&regions->team, &team, threads))
+        ;
+    if (threads > 1 && team <= 1) {
+        const int error = errno;
+
+        atomic_store_explicit(&regions->site, fsp_site_call(return_address), memory_order_relaxed);
+        fsp_keep_errno(error);
+    }
+}
+
+void *fsp_region_begin(struct fsp_region_call *call, enum fsp_entry entry,
+                       const void *return_address, unsigned threads) {
+    const struct fsp_target *target = fsp_target_of(entry, return_address);
+    struct fsp_process *self;
+    struct fsp_regions *regions;
+
+    call->self = NULL;
+    if (target == NULL) return NULL;
+    call->provider = target->provider;
+    if (fsp_ready()) {
+        self = fsp_tls.self != NULL ? fsp_tls.self : fsp_self();
+        regions = self != NULL ? regions_of(self, target->provider) : NULL;
+        if (regions != NULL) {
+            call->self = self;
+            note_team(regions, target->provider, threads, return_address);
+            count(regions->entered);
+        }
+    }
+    return atomic_load_explicit(&target->function, memory_order_relaxed);
+}
+
+void fsp_region_end(const struct fsp_region_call *call) {
+    if (call->self != NULL && call->self == fsp_tls.self)
+        count(regions_of(call->self, call->provider)->left);
+}
+
+void fsp_region_leave(const struct fsp_provider *provider) {
+    struct fsp_process *self = fsp_tls.self;
+    struct fsp_regions *regions = self != NULL ? regions_of(self, provider) : NULL;
+
+    if (regions != NULL && fsp_ready()) count(regions->left);
+}
+
+static uint64_t sum(const _Atomic uint64_t counters[2]) {
+    return atomic_load_explicit(&counters[0], memory_order_relaxed) +
+           atomic_load_explicit(&counters[1], memory_order_relaxed);
+}
+
+static void inherit_regions(struct fsp_process *child, const struct fsp_process *parent,
+                            uint32_t threads) {
+    for (unsigned i = 0; i < FSP_RUNTIME_COUNT; i++) {
+        const struct fsp_regions *own = &parent->regions[i];
+        const uint64_t entered = sum(own->entered);
+        const uint32_t asked = atomic_load_explicit(&own->team, memory_order_relaxed);
+        const uint32_t team = asked < threads ? asked : threads;
+        const bool larger = team > parent->inherited.team[i];
+
+        if (entered + parent->inherited.regions[i] == 0) continue;
+        child->inherited.regions[i] = parent->inherited.regions[i] + entered;
+        child->inherited.team[i] = larger ? team : parent->inherited.team[i];
+        child->inherited.region_site[i] =
+            larger ? atomic_load_explicit(&own->site, memory_order_relaxed)
+                   : parent->inherited.region_site[i];
+    }
+}
+
+void fsp_inherit(struct fsp_process *child, const struct fsp_process *parent) {
+    const uint32_t started = atomic_load_explicit(&parent->threads_started, memory_order_relaxed);
+    const uint32_t ended = atomic_load_explicit(&parent->threads_ended, memory_order_relaxed);
+
+    inherit_regions(child, parent, 1 + (started > ended ? started - ended : 0));
+}
