@@ -45,6 +45,24 @@ void fsp_environment_record(struct fsp_header *header, char *const environment[]
     header->env_length = (uint32_t)text.length;
 }
 
+static bool is_set(const char *name) {
+    const size_t length = fsp_length(name);
+
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
+        if (fsp_starts(*entry, name) && (*entry)[length] == '=') return true;
+    return false;
+}
+
+/* Whether a change is to be recorded; then what is loaded is noted before it. */
+static bool is_change(const char *text) {
+    const int error = errno;
+
+    if (text == NULL || !is_recorded(text) || !fsp_ready()) return false;
+    fsp_libraries_note();
+    fsp_keep_errno(error);
+    return true;
+}
+
 static void note_set(const char *name, const char *value, const void *caller) {
     const int error = errno;
     struct fsp_event event = {.kind = FSP_EVENT_SETENV, .site = fsp_site_call(caller)};
@@ -65,18 +83,19 @@ static void note_unset(const char *name, const void *caller) {
 }
 
 FSP_EXPORT int setenv(const char *name, const char *value, int overwrite) {
+    const bool change = is_change(name) && (overwrite != 0 || !is_set(name));
     const int result = FSP_REAL(setenv)(name, value, overwrite);
 
-    if (result == 0 && is_recorded(name) && fsp_ready())
-        note_set(name, value, __builtin_return_address(0));
+    if (result == 0 && change) note_set(name, value, __builtin_return_address(0));
     return result;
 }
 
 /* The application's string stays its own; without '=' libc removes the name. */
 FSP_EXPORT int putenv(char *string) {
+    const bool change = is_change(string);
     const int result = FSP_REAL(putenv)(string);
 
-    if (result == 0 && is_recorded(string) && fsp_ready()) {
+    if (result == 0 && change) {
         if (strchr(string, '=') != NULL)
             note_set(string, NULL, __builtin_return_address(0));
         else
@@ -86,10 +105,10 @@ FSP_EXPORT int putenv(char *string) {
 }
 
 FSP_EXPORT int unsetenv(const char *name) {
+    const bool change = is_change(name);
     const int result = FSP_REAL(unsetenv)(name);
 
-    if (result == 0 && is_recorded(name) && fsp_ready())
-        note_unset(name, __builtin_return_address(0));
+    if (result == 0 && change) note_unset(name, __builtin_return_address(0));
     return result;
 }
 

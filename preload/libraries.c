@@ -5,7 +5,11 @@
  * other threads ran: the lock of dl_iterate_phdr may be held there for ever.
  * Standing in front of dlopen would break RUNPATH, so the loader's count of added
  * objects is compared at hooks that we own: the objects are looked at only when
- * it moved.
+ * it moved. A hook that changes a thread variable looks first, so it is certain which
+ * libraries were there before the change.
+ *
+ * No library is asked anything: the getters of a thread library may take its locks or
+ * start it up. What they would tell is told by variables, masks and threads.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +34,7 @@ static const struct {
     {"libmpich", FSP_LIBRARY_MPI},          {"libmpifort", FSP_LIBRARY_MPI},
     {"libpython3", FSP_LIBRARY_PYTHON},     {"libcuda.", FSP_LIBRARY_CUDA},
     {"libcudart", FSP_LIBRARY_CUDA},        {"libamdhip64", FSP_LIBRARY_ROCM},
-    {"libhsa-runtime64", FSP_LIBRARY_ROCM},
+    {"libhsa-runtime64", FSP_LIBRARY_ROCM}, {"libgoto", FSP_LIBRARY_OPENBLAS},
 };
 
 static const struct {
@@ -39,6 +43,26 @@ static const struct {
 } folders[] = {
     {"/numexpr/", FSP_LIBRARY_NUMEXPR},
     {"/numba/", FSP_LIBRARY_NUMBA},
+    {"/polars/", FSP_LIBRARY_POLARS},
+    {"/_polars_runtime", FSP_LIBRARY_POLARS},
+};
+
+/* Of a package's many modules, those that stand for it: the others make no threads. */
+static const struct {
+    uint32_t library;
+    const char *prefix; /* of the file name */
+} modules[] = {
+    {FSP_LIBRARY_NUMEXPR, "interpreter."},   {FSP_LIBRARY_NUMBA, "_dispatcher."},
+    {FSP_LIBRARY_NUMBA, "workqueue."},       {FSP_LIBRARY_NUMBA, "omppool."},
+    {FSP_LIBRARY_NUMBA, "tbbpool."},         {FSP_LIBRARY_POLARS, "polars."},
+    {FSP_LIBRARY_POLARS, "_polars_runtime"},
+};
+
+/* Families that get an event of their own when they come. */
+enum {
+    PACKAGES = FSP_LIBRARY_NUMEXPR | FSP_LIBRARY_NUMBA | FSP_LIBRARY_POLARS,
+    THREADED = FSP_LIBRARY_GOMP | FSP_LIBRARY_OMP | FSP_LIBRARY_IOMP | FSP_LIBRARY_OPENBLAS |
+               FSP_LIBRARY_MKL | FSP_LIBRARY_BLIS | FSP_LIBRARY_TBB | PACKAGES,
 };
 
 /* Distributions put BLAS behind links: the name is one thing, the file another. */
@@ -56,6 +80,10 @@ static const struct {
 enum { BIRTHS_ASK_EVERY_NS = 50 * 1000 * 1000 };
 
 static _Atomic uint64_t adds_seen FSP_DATA, t_seen FSP_DATA;
+
+/* Files that this process (or a forefather before the fork) told of. */
+enum { TOLD = 24 };
+static _Atomic uint64_t told[TOLD] FSP_DATA;
 
 static uint32_t family_of_blas(const char *path) {
     char link[32], target[256];
@@ -97,10 +125,39 @@ static int count(struct dl_phdr_info *info, size_t size, void *adds) {
     return 1; /* one object is enough */
 }
 
+static bool stands_for(uint32_t family, const char *path) {
+    const char *name = fsp_text_basename(path);
+
+    if ((family & PACKAGES) == 0) return (family & THREADED) != 0;
+    for (unsigned i = 0; i < sizeof modules / sizeof *modules; i++)
+        if (modules[i].library == family && fsp_starts(name, modules[i].prefix)) return true;
+    return false;
+}
+
+/* Of a file, once in a process. Two threads that look at one time may both tell. */
+static void tell(uint32_t family, const char *path) {
+    const uint64_t key = fsp_site_object(path);
+    struct fsp_event event = {.kind = FSP_EVENT_LIBRARY, .a = (int32_t)family, .site = key};
+
+    for (unsigned i = 0; key != 0 && i < TOLD; i++) {
+        uint64_t expected = 0;
+
+        if (atomic_load_explicit(&told[i], memory_order_relaxed) == key) return;
+        if (!atomic_compare_exchange_strong(&told[i], &expected, key)) continue;
+        event.u[0] = atomic_load_explicit(&t_seen, memory_order_relaxed);
+        fsp_event(event);
+        return;
+    }
+}
+
 static int look(struct dl_phdr_info *info, size_t size, void *found) {
+    uint32_t family;
+
     (void)size;
-    if (info->dlpi_name != NULL && info->dlpi_name[0] == '/')
-        *(uint32_t *)found |= family_of(info->dlpi_name);
+    if (info->dlpi_name == NULL || info->dlpi_name[0] != '/') return 0;
+    family = family_of(info->dlpi_name);
+    *(uint32_t *)found |= family;
+    if (stands_for(family, info->dlpi_name)) tell(family, info->dlpi_name);
     return 0;
 }
 
@@ -120,8 +177,10 @@ void fsp_libraries_note_last(void) {
 }
 
 void fsp_libraries_note(void) {
-    atomic_store_explicit(&t_seen, fsp_now(), memory_order_relaxed);
+    const uint64_t now = fsp_now();
+
     fsp_libraries_note_last();
+    atomic_store_explicit(&t_seen, now, memory_order_relaxed);
 }
 
 void fsp_libraries_note_at(uint64_t now) {

@@ -252,6 +252,9 @@ enum fsp_event_kind {
     FSP_EVENT_SHM_UNLINK,    /* text: name */
     FSP_EVENT_SIGBUS_SHM,    /* a child died of SIGBUS: a = pid; u[0], u[1] = bytes free and
                                 total of /dev/shm at the wait */
+    FSP_EVENT_LIBRARY,       /* a thread library is there that was not before: a = its bit of enum
+                                fsp_library; site: its file (FSP_SITE_OBJECT); u[0] = when the
+                                process's objects were last looked at without it; 0: never */
     FSP_EVENT_COUNT
 };
 
@@ -282,6 +285,7 @@ enum fsp_site_kind {
     FSP_SITE_CALL,    /* a return address: who called the hooked function */
     FSP_SITE_ROUTINE, /* a thread's start routine */
     FSP_SITE_PYTHON,  /* text: a line per Python frame, innermost first, "file:line:function" */
+    FSP_SITE_OBJECT,  /* no place but a shared object: its path is the module */
 };
 
 /*
@@ -313,6 +317,7 @@ enum fsp_library { /* bits of fsp_header.libraries: a shared object of that fami
                    FSP_LIBRARY_PYTHON = 1u << 10,
                    FSP_LIBRARY_CUDA = 1u << 11,
                    FSP_LIBRARY_ROCM = 1u << 12,
+                   FSP_LIBRARY_POLARS = 1u << 13, /* its threads are Rayon's */
 };
 
 enum fsp_off { /* why a process stopped recording */

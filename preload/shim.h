@@ -188,6 +188,7 @@ uint64_t fsp_site_routine(fsp_routine *start); /* of a thread */
 /* As fsp_site_call, for calls of which a program may make many: a few dozen new
  * places are kept. */
 uint64_t fsp_site_thread(const void *return_address);
+uint64_t fsp_site_object(const char *path); /* of a file that was loaded */
 
 /* Key of the Python stack of the calling thread; 0: it holds no GIL, has an
  * error set or there is no interpreter. */
@@ -232,9 +233,9 @@ void fsp_environment_record(struct fsp_header *header, char *const environment[]
 /* libraries.c: the family (bits of enum fsp_library) that a shared object's path tells. */
 uint32_t fsp_library_of(const char *path);
 
-/* Notes families of shared objects that were mapped since. */
+/* Notes shared objects that were mapped since. */
 void fsp_libraries_note(void);
-void fsp_libraries_note_last(void);       /* the same, at an exit */
+void fsp_libraries_note_last(void);       /* the same, where the time of it means nothing */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
 
 /* exit.c */

@@ -4,7 +4,7 @@
  * Normal code and signal handlers, parents of births. A place that was seen
  * before costs a look into a small private table, which children inherit. In the
  * child of _Fork new places stay unknown: dladdr may wait for a lock that nobody
- * will release.
+ * will release. Files of libraries are kept in the same table.
  */
 #include <dlfcn.h>
 #include <string.h>
@@ -99,9 +99,10 @@ static enum found claim(uint64_t key, struct fsp_site **place) {
 
 static _Atomic uint32_t thread_sites FSP_DATA; /* new ones, of this process and its forefathers */
 
-/* The key, once its site is stored; 0 when it cannot be. count (NULL: none) counts
- * new sites, THREAD_SITES at most. */
-static uint64_t store(uint64_t key, enum fsp_site_kind kind, const void *address,
+/* The key, once its site is stored; 0 when it cannot be. subject: an address in the
+ * code, or the path of a file. count (NULL: none) counts new sites, THREAD_SITES at
+ * most. */
+static uint64_t store(uint64_t key, enum fsp_site_kind kind, const void *subject,
                       _Atomic uint32_t *count) {
     struct fsp_site *site = NULL;
     enum found found;
@@ -117,7 +118,10 @@ static uint64_t store(uint64_t key, enum fsp_site_kind kind, const void *address
     }
     if (found == SITE_NEW) {
         if (count != NULL) atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
-        describe(site, address);
+        if (kind == FSP_SITE_OBJECT)
+            fsp_text_copy_tail(site->module, sizeof site->module, subject);
+        else
+            describe(site, subject);
         if (kind == FSP_SITE_PYTHON) fsp_python_text(site);
         atomic_store_explicit(&site->kind, kind, memory_order_release);
     }
@@ -184,4 +188,12 @@ uint64_t fsp_site_thread(const void *return_address) {
 uint64_t fsp_site_routine(fsp_routine *start) {
     return store(key_of(FSP_SITE_ROUTINE, (const void *)start), FSP_SITE_ROUTINE,
                  (const void *)start, NULL);
+}
+
+uint64_t fsp_site_object(const char *path) {
+    uint64_t key = FSP_SITE_OBJECT;
+
+    for (size_t i = 0; path[i] != '\0'; i++)
+        key = (key ^ (unsigned char)path[i]) * 0x100000001b3ull;
+    return store(key != 0 ? key : 1, FSP_SITE_OBJECT, path, NULL);
 }

@@ -244,7 +244,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fill_own_cost(collector, digest);
     if (fs_evaluate_groups(evaluation, digest) != 0 ||
         fs_evaluate_incidents(evaluation, digest) != 0 ||
-        fs_evaluate_fork_sites(evaluation, digest) != 0)
+        fs_evaluate_fork_sites(evaluation, digest) != 0 ||
+        fs_evaluate_programs(evaluation, digest) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);
     return 0;

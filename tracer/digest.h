@@ -214,30 +214,27 @@ struct fs_shm {
    job with shm_open, still there, maker gone */
 };
 
-/* A change of a recorded variable by the program itself, after it had started. */
+/* A change, by the program itself, of a variable that counts threads. */
 struct fs_setting {
     char *name, *value; /* value NULL: unset */
     int pid;            /* who made it */
     int64_t t;
-    struct fs_place place;
-    uint32_t loaded;  /* bits of enum fsp_library: there before the change */
-    uint32_t started; /* ... and had started threads before it */
-    bool passed_on;   /* a program that this one started later had the new value */
+    struct fs_place place; /* without its stack */
+    uint32_t loaded;       /* bits of enum fsp_library: there before the change */
+    uint32_t started;      /* ... and had started threads before it */
+    bool passed_on;        /* a program that this one started later had the new value */
 };
 
 /* A thread library in a process. */
 struct fs_thread_library {
-    uint32_t family;       /* one bit of enum fsp_library */
-    char *file;            /* path as loaded */
-    char *real_file;       /* ... with links followed; NULL: it was not there to look at */
-    char *version;         /* as far as the name of its file tells; NULL */
-    const char *build;     /* how it makes threads: one of the words below; NULL: unknown */
-    int64_t t_loaded;      /* first seen loaded */
-    int64_t t_before;      /* last time that it was seen not to be; FS_UNKNOWN: never */
-    int64_t t_started;     /* its first thread; FS_UNKNOWN: none */
-    int pool;              /* threads that a team has, told from the variables or the mask that it
-                              found; never asked of the library. FS_UNKNOWN */
-    const char *pool_from; /* "variable", "mask": a literal; NULL: pool is unknown */
+    uint32_t family;   /* one bit of enum fsp_library */
+    char *file;        /* path as loaded */
+    char *real_file;   /* ... with links followed; NULL: it was not there to look at */
+    char *version;     /* as far as the name of its file tells; NULL */
+    const char *build; /* how it makes threads: one of the words below; NULL: unknown */
+    int64_t t_loaded;  /* first seen loaded */
+    int64_t t_before;  /* last time that it was seen not to be; FS_UNKNOWN: never */
+    int64_t t_started; /* its first thread; FS_UNKNOWN: none */
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones that steer it, as it read them */
     int threads_started;   /* by its own start routine, over all processes */
@@ -255,12 +252,13 @@ struct fs_thread_library {
  */
 struct fs_thread_program {
     char *executable;
-    char *command; /* argv, shell-quoted, at most 200 bytes */
-    int pid;       /* an example, to which all times belong */
-    int count;     /* processes */
-    bool forked;   /* began as a fork child in this program */
-    bool helper;   /* shells, launchers, trackers, fork servers */
-    int64_t cpu_ns;
+    char *command;    /* argv, shell-quoted, at most 200 bytes */
+    int pid;          /* an example, to which all times belong */
+    int count;        /* processes */
+    bool forked;      /* began as a fork child in this program */
+    bool helper;      /* shells, launchers, trackers, fork servers */
+    int cpus;         /* of the example's mask */
+    int64_t cpu_ns;   /* of all */
     int group_parent; /* fs_group.parent of the group that the example counts in; 0: none */
     enum fs_group_kind group_kind;
     int workers; /* of that group, alive at once; 0: it is in none */
@@ -348,7 +346,7 @@ struct fs_digest {
     struct fs_stuck *stuck;
     size_t stuck_count; /* at most FS_STUCK_MAX */
     struct fs_thread_program *programs;
-    size_t program_count; /* with a thread library; at most FS_PROGRAMS_MAX, most processes first */
+    size_t program_count; /* with a thread library; at most FS_PROGRAMS_MAX, most CPU time first */
     int programs_more;
     struct fs_team *teams;
     size_t team_count; /* at most FS_TEAMS_MAX, most CPU time first */
@@ -387,6 +385,9 @@ void fs_digest_list_free(struct fs_digest *list, size_t count);
 /* Sets every number and mask to unknown and everything else to empty. */
 void fs_digest_init(struct fs_digest *digest);
 void fs_digest_free(struct fs_digest *digest); /* what digest holds, not digest itself */
+
+/* The same for a program. */
+void fs_thread_program_init(struct fs_thread_program *program);
 
 /* The same for one group: numbers and masks unknown, everything else empty. */
 void fs_group_init(struct fs_group *group);

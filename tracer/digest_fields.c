@@ -18,7 +18,6 @@ static const char *const mask_words[] = {"mask", "cpuset", "slurm", "pbs", NULL}
 
 static const char *const build_words[] = {"pthreads", "openmp", "serial", "workqueue",
                                           "tbb",      "intel",  "gnu",    NULL};
-static const char *const pool_words[] = {"variable", "mask", NULL};
 
 static const struct fs_field place_field[] = {
     FIELD(fs_place, STRING, "file", file),         FIELD(fs_place, ID, "line", line),
@@ -166,8 +165,6 @@ static const struct fs_field library_field[] = {
     FIELD(fs_thread_library, TIME, "t", t_loaded),
     FIELD(fs_thread_library, TIME, "t_before", t_before),
     FIELD(fs_thread_library, TIME, "t_started", t_started),
-    FIELD(fs_thread_library, INT, "pool", pool),
-    FIELD(fs_thread_library, LITERAL, "pool_from", pool_from, .words = pool_words),
     FIELD(fs_thread_library, ARRAY, "variables", variables,
           .count_offset = offsetof(struct fs_thread_library, variable_count),
           .length = FS_DIGEST_VARIABLES_MAX, .fields = &fs_variable_fields),
@@ -185,6 +182,7 @@ static const struct fs_field program_field[] = {
     FIELD(fs_thread_program, INT, "count", count),
     FIELD(fs_thread_program, BOOL, "forked", forked),
     FIELD(fs_thread_program, BOOL, "helper", helper),
+    FIELD(fs_thread_program, INT, "cpus", cpus),
     FIELD(fs_thread_program, COUNT, "cpu", cpu_ns),
     FIELD(fs_thread_program, ID, "parent", group_parent),
     FIELD(fs_thread_program, ID, "type", group_kind, .max = FS_GROUP_KIND_COUNT - 1),
@@ -197,6 +195,10 @@ static const struct fs_field program_field[] = {
           .length = FS_LIBRARIES_MAX, .fields = &library_fields),
 };
 static const struct fs_fields program_fields = TABLE(program_field, fs_thread_program);
+
+void fs_thread_program_init(struct fs_thread_program *program) {
+    fs_fields_init(&program_fields, program);
+}
 
 static const struct fs_field failure_field[] = {
     FIELD(fs_fork_failure, STRING, "exe", executable),

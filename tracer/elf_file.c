@@ -4,10 +4,11 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SEGMENTS_MAX = 64, DYNAMIC_MAX = 512, NAME_SIZE = 128 };
+enum { SEGMENTS_MAX = 64, DYNAMIC_MAX = 512, NAME_SIZE = 128, NAMES_MAX = 16 << 20 };
 
 struct program {
     Elf64_Phdr segments[SEGMENTS_MAX];
@@ -60,27 +61,55 @@ static uint64_t file_offset(const struct program *program, uint64_t address) {
     return 0;
 }
 
-static bool needs(int file, const struct program *program, const char *prefix) {
-    const Elf64_Phdr *segment = find_segment(program, PT_DYNAMIC);
+/* What the loader reads. */
+struct dynamic {
     Elf64_Dyn entries[DYNAMIC_MAX];
-    char name[NAME_SIZE];
-    uint64_t names = 0;
+    size_t count;
+    uint64_t names, names_size; /* offset of the table of names in the file; 0: none */
+};
 
+static bool read_dynamic(int file, const struct program *program, struct dynamic *dynamic) {
+    const Elf64_Phdr *segment = find_segment(program, PT_DYNAMIC);
+
+    dynamic->names = dynamic->names_size = 0;
     if (!segment) return false;
-    size_t size = segment->p_filesz < sizeof entries ? (size_t)segment->p_filesz : sizeof entries;
-    size -= size % sizeof *entries;
-    if (!read_at(file, entries, size, segment->p_offset)) return false;
-    const size_t count = size / sizeof *entries;
-    for (size_t i = 0; i < count; i++)
-        if (entries[i].d_tag == DT_STRTAB) names = file_offset(program, entries[i].d_un.d_ptr);
-    for (size_t i = 0; names && i < count && entries[i].d_tag != DT_NULL; i++) {
-        const size_t length = strlen(prefix);
-        if (entries[i].d_tag == DT_NEEDED && length <= sizeof name &&
-            read_at(file, name, length, names + entries[i].d_un.d_val) &&
+    size_t size = segment->p_filesz < sizeof dynamic->entries ? (size_t)segment->p_filesz
+                                                              : sizeof dynamic->entries;
+    size -= size % sizeof *dynamic->entries;
+    if (!read_at(file, dynamic->entries, size, segment->p_offset)) return false;
+    dynamic->count = size / sizeof *dynamic->entries;
+    for (size_t i = 0; i < dynamic->count; i++) {
+        const Elf64_Dyn *entry = &dynamic->entries[i];
+        if (entry->d_tag == DT_STRTAB) dynamic->names = file_offset(program, entry->d_un.d_ptr);
+        if (entry->d_tag == DT_STRSZ) dynamic->names_size = entry->d_un.d_val;
+    }
+    return dynamic->names != 0;
+}
+
+static bool needs(int file, const struct dynamic *dynamic, const char *prefix) {
+    const size_t length = strlen(prefix);
+    char name[NAME_SIZE];
+
+    for (size_t i = 0; i < dynamic->count && dynamic->entries[i].d_tag != DT_NULL; i++)
+        if (dynamic->entries[i].d_tag == DT_NEEDED && length <= sizeof name &&
+            read_at(file, name, length, dynamic->names + dynamic->entries[i].d_un.d_val) &&
             memcmp(name, prefix, length) == 0)
             return true;
-    }
     return false;
+}
+
+/* The name with the NUL on both sides of it. */
+static bool has_name(int file, const struct dynamic *dynamic, const char *name) {
+    const size_t length = strlen(name), size = (size_t)dynamic->names_size;
+    char *names = dynamic->names_size > 0 && dynamic->names_size <= NAMES_MAX ? malloc(size) : NULL;
+    bool found = false;
+
+    if (names && read_at(file, names, size, dynamic->names))
+        for (const char *at = names; !found && at;
+             at = memmem(at + 1, size - (size_t)(at + 1 - names), name, length + 1))
+            found = at > names && at[-1] == '\0';
+    free(names);
+    return found;
 }
 
 bool fs_elf_needs(const char *path, const char *prefix) {
@@ -88,7 +117,21 @@ bool fs_elf_needs(const char *path, const char *prefix) {
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (file < 0) return false;
-    const bool result = read_program(file, &program) && needs(file, &program, prefix);
+    struct dynamic dynamic;
+    const bool result = read_program(file, &program) && read_dynamic(file, &program, &dynamic) &&
+                        needs(file, &dynamic, prefix);
+    close(file);
+    return result;
+}
+
+bool fs_elf_names(const char *path, const char *name) {
+    struct program program;
+    struct dynamic dynamic;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (file < 0) return false;
+    const bool result = read_program(file, &program) && read_dynamic(file, &program, &dynamic) &&
+                        has_name(file, &dynamic, name);
     close(file);
     return result;
 }

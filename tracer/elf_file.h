@@ -14,6 +14,10 @@ enum { FS_LOADER_SIZE = 256 };
  * static; -1: no such program. */
 int fs_elf_loader(int file, char path[FS_LOADER_SIZE]);
 
+/* Whether the dynamic names of the object at path (what it defines, uses and needs) hold
+ * name as a whole. */
+bool fs_elf_names(const char *path, const char *name);
+
 /* Whether the program at path needs a shared object whose name begins with prefix. */
 bool fs_elf_needs(const char *path, const char *prefix);
 

@@ -53,6 +53,9 @@ int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_dige
 /* fork_sites.c: digest->fork_sites. */
 int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* thread_programs.c: the thread libraries of programs. After the groups. */
+int fs_evaluate_programs(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 /* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */

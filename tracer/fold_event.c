@@ -26,7 +26,10 @@ static void fold_setenv(struct fs_table *table, const struct fs_pending_event *p
     const char *text = pending->event.text;
     const char *equals = strchr(text, '=');
     struct fs_setenv change = {
-        .t = (int64_t)pending->event.t, .pid = pending->owner, .image = pending->image};
+        .t = (int64_t)pending->event.t,
+        .pid = pending->owner,
+        .image = pending->image,
+        .site = {.image = pending->image ? pending->image->key : 0, .key = pending->event.site}};
     struct fs_setenv *setenvs =
         fs_table_grow(table, table->setenvs, table->setenv_count, sizeof *setenvs);
 
@@ -38,6 +41,22 @@ static void fold_setenv(struct fs_table *table, const struct fs_pending_event *p
     if (equals && pending->event.kind == FSP_EVENT_SETENV)
         change.value = fs_intern(&table->interned, equals + 1, FSP_EVENT_TEXT);
     setenvs[table->setenv_count++] = change;
+}
+
+static void fold_library(struct fs_table *table, const struct fs_pending_event *pending) {
+    struct fs_loading *loadings =
+        fs_table_grow(table, table->loadings, table->loading_count, sizeof *loadings);
+
+    if (!loadings || !pending->image) return;
+    table->loadings = loadings;
+    const struct fsp_event *event = &pending->event;
+    loadings[table->loading_count++] =
+        (struct fs_loading){.t = (int64_t)event->t,
+                            .t_before = event->u[0] ? (int64_t)event->u[0] : FS_UNKNOWN,
+                            .pid = pending->owner,
+                            .image = pending->image,
+                            .family = (uint32_t)event->a,
+                            .object = {.image = pending->image->key, .key = event->site}};
 }
 
 static void fold_failure(struct fs_table *table, const struct fs_pending_event *pending) {
@@ -154,6 +173,7 @@ void fs_fold_event(struct fs_table *table, const struct fs_pending_event *pendin
         [FSP_EVENT_SHM_CREATE] = fold_shm_create,
         [FSP_EVENT_SHM_UNLINK] = fold_shm_unlink,
         [FSP_EVENT_SIGBUS_SHM] = fold_sigbus,
+        [FSP_EVENT_LIBRARY] = fold_library,
     };
     const uint32_t kind = pending->event.kind;
 

@@ -44,19 +44,47 @@ static const struct {
 } by_folder[] = {
     {"/numexpr/", FSP_LIBRARY_NUMEXPR},
     {"/numba/", FSP_LIBRARY_NUMBA},
+    {"/polars/", FSP_LIBRARY_POLARS},
+    {"/_polars_runtime", FSP_LIBRARY_POLARS},
 };
 
-static const struct {
+/*
+ * What a family is called, and what sizes its teams. As its sources say: OpenBLAS
+ * (driver/others/openblas_env.c, memory.c) and libgomp (env.c) read the environment in
+ * their constructors, numexpr when it is imported; libomp (kmp_runtime.cpp), BLIS
+ * (bli_init.c) and MKL at the first call of theirs, Numba when it first compiles. BLIS
+ * runs alone unless a variable says otherwise. numexpr counts the processors of the
+ * machine and takes a part of them, which depends on its version.
+ */
+static const struct family {
     uint32_t bit;
     const char *name;
-} names[] = {
-    {FSP_LIBRARY_GOMP, "libgomp"},  {FSP_LIBRARY_OMP, "libomp"},
-    {FSP_LIBRARY_IOMP, "libiomp5"}, {FSP_LIBRARY_OPENBLAS, "OpenBLAS"},
-    {FSP_LIBRARY_MKL, "MKL"},       {FSP_LIBRARY_BLIS, "BLIS"},
-    {FSP_LIBRARY_TBB, "TBB"},       {FSP_LIBRARY_NUMEXPR, "NumExpr"},
-    {FSP_LIBRARY_NUMBA, "Numba"},   {FSP_LIBRARY_MPI, "MPI"},
-    {FSP_LIBRARY_PYTHON, "Python"}, {FSP_LIBRARY_CUDA, "CUDA"},
-    {FSP_LIBRARY_ROCM, "ROCm"},
+    bool at_load;
+    enum fs_pool_default without;
+    const char *sizing[4];
+} families[] = {
+    {FSP_LIBRARY_GOMP, "libgomp", true, FS_POOL_MASK, {"OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_OMP, "libomp", false, FS_POOL_MASK, {"OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_IOMP, "libiomp5", false, FS_POOL_MASK, {"OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_OPENBLAS,
+     "OpenBLAS",
+     true,
+     FS_POOL_MASK,
+     {"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_MKL, "MKL", false, FS_POOL_MASK, {"MKL_NUM_THREADS", "OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_BLIS, "BLIS", false, FS_POOL_ONE, {"BLIS_NUM_THREADS", "OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_TBB, "TBB", false, FS_POOL_MASK, {NULL}},
+    {FSP_LIBRARY_NUMEXPR,
+     "NumExpr",
+     true,
+     FS_POOL_UNKNOWN,
+     {"NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS"}},
+    {FSP_LIBRARY_NUMBA, "Numba", false, FS_POOL_MASK, {"NUMBA_NUM_THREADS"}},
+    {FSP_LIBRARY_POLARS, "Polars", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_MPI, "MPI", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_PYTHON, "Python", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_CUDA, "CUDA", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_ROCM, "ROCm", false, FS_POOL_UNKNOWN, {NULL}},
 };
 
 static bool begins(const char *name, const char *prefix, enum follow follow) {
@@ -75,8 +103,36 @@ uint32_t fs_library_of(const char *path) {
     return bits;
 }
 
-const char *fs_library_name(uint32_t bit) {
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].bit == bit) return names[i].name;
+static const struct family *find_family(uint32_t bit) {
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        if (families[i].bit == bit) return &families[i];
     return NULL;
+}
+
+const char *fs_library_name(uint32_t bit) {
+    const struct family *family = find_family(bit);
+    return family ? family->name : NULL;
+}
+
+bool fs_build_is_openmp(const char *build) {
+    return build && (strcmp(build, "openmp") == 0 || strcmp(build, "intel") == 0 ||
+                     strcmp(build, "gnu") == 0);
+}
+
+const char *const *fs_library_sizing(uint32_t bit, const char *build) {
+    static const char *const none[] = {NULL};
+    /* Of these OpenBLAS asks its runtime before each call, whatever else it read. */
+    if (bit == FSP_LIBRARY_OPENBLAS && fs_build_is_openmp(build)) bit = FSP_LIBRARY_GOMP;
+    const struct family *family = find_family(bit);
+    return family ? family->sizing : none;
+}
+
+enum fs_pool_default fs_library_default(uint32_t bit) {
+    const struct family *family = find_family(bit);
+    return family ? family->without : FS_POOL_UNKNOWN;
+}
+
+bool fs_library_reads_at_load(uint32_t bit) {
+    const struct family *family = find_family(bit);
+    return family && family->at_load;
 }

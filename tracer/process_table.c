@@ -237,6 +237,7 @@ void fs_table_free(struct fs_table *table) {
     }
     free(table->kills);
     free(table->setenvs);
+    free(table->loadings);
     free(table->shell_calls);
     free(table->shm_objects);
     free(table->failures);

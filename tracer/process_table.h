@@ -186,6 +186,16 @@ struct fs_setenv {
     int pid;
     const struct fs_image *image;
     const char *name, *value;
+    struct fs_site_key site;
+};
+
+/* A thread library that came into a process. */
+struct fs_loading {
+    int64_t t, t_before; /* first seen; last seen not to be there, FS_UNKNOWN: never */
+    int pid;
+    const struct fs_image *image;
+    uint32_t family;           /* one bit of enum fsp_library */
+    struct fs_site_key object; /* site that names the file */
 };
 
 /* system() or popen() of a process. */
@@ -221,6 +231,8 @@ struct fs_table {
     size_t kill_count;
     struct fs_setenv *setenvs;
     size_t setenv_count;
+    struct fs_loading *loadings;
+    size_t loading_count;
     struct fs_shell_call *shell_calls;
     size_t shell_call_count;
     struct fs_shm_object *shm_objects;

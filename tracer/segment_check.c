@@ -155,6 +155,10 @@ static bool sound_event(struct fsp_event *event, const struct check *check) {
     if (kind == FSP_EVENT_SIGBUS_SHM &&
         (event->u[0] > longest_ns || event->u[1] > longest_ns || !plausible_pid(event->a)))
         return false;
+    if (kind == FSP_EVENT_LIBRARY) {
+        if (event->a <= 0 || (event->a & (event->a - 1)) != 0) return false; /* one family */
+        clamp_time(check, &event->u[0]);
+    }
     clamp_time(check, &event->t);
     return true;
 }
@@ -172,7 +176,7 @@ static bool sound_chunk(struct fsp_chunk *chunk, struct check *check) {
 }
 
 static bool sound_site(struct fsp_site *site) {
-    if (site->kind > FSP_SITE_PYTHON || site->key == 0) return false;
+    if (site->kind > FSP_SITE_OBJECT || site->key == 0) return false;
     site->module[sizeof site->module - 1] = '\0';
     site->symbol[sizeof site->symbol - 1] = '\0';
     site->text[sizeof site->text - 1] = '\0';

@@ -1,0 +1,106 @@
+/* library_teams.c - see library_teams.h. */
+#include "tracer/library_teams.h"
+
+#include "tracer/libraries.h"
+
+#include <stdlib.h>
+
+static const int64_t working_ns = 50 * 1000000; /* an idle OpenBLAS thread spins for half of it */
+
+static uint32_t family_of(struct fs_routines *routines, const struct fs_thread *thread) {
+    const struct fs_site *site = fs_table_site(routines->table, thread->routine);
+    const char *module = site ? site->module : NULL;
+
+    if (!module) return 0;
+    for (size_t i = 0; i < routines->count; i++)
+        if (routines->known[i].module == module) return routines->known[i].family;
+    const uint32_t family = fs_library_of(module);
+    if (routines->count < FS_ROUTINES) {
+        routines->known[routines->count].module = module;
+        routines->known[routines->count++].family = family;
+    }
+    return family;
+}
+
+static bool is_of(const struct fs_span *span, const struct fs_thread *thread) {
+    return thread->t_start >= span->from && thread->t_start <= span->until;
+}
+
+uint32_t fs_started_until(struct fs_routines *routines, struct fs_span span, int64_t t) {
+    uint32_t families = 0;
+
+    for (bool more = true; more; more = fs_span_before(&span, &span))
+        for (size_t i = 0; i < span.record->thread_count; i++) {
+            const struct fs_thread *thread = &span.record->threads[i];
+            if (is_of(&span, thread) && thread->t_start <= t)
+                families |= family_of(routines, thread);
+        }
+    return families;
+}
+
+int64_t fs_first_start(struct fs_routines *routines, struct fs_span span, uint32_t family) {
+    int64_t first = INT64_MAX;
+
+    for (bool more = true; more; more = fs_span_before(&span, &span))
+        for (size_t i = 0; i < span.record->thread_count; i++) {
+            const struct fs_thread *thread = &span.record->threads[i];
+            if (is_of(&span, thread) && thread->t_start < first &&
+                (family_of(routines, thread) & family))
+                first = thread->t_start;
+        }
+    return first;
+}
+
+struct moment {
+    int64_t t;
+    int change;
+};
+
+static int by_moment(const void *left, const void *right) {
+    const struct moment *a = left, *b = right;
+
+    if (a->t != b->t) return a->t < b->t ? -1 : 1;
+    return a->change - b->change; /* ends first */
+}
+
+static int most_at_once(struct moment *moments, size_t count, int64_t since) {
+    int alive = 0, most = 0;
+
+    qsort(moments, count, sizeof *moments, by_moment);
+    for (size_t i = 0; i < count; i++) {
+        if (moments[i].t > since && alive > most) most = alive; /* those that lived on */
+        alive += moments[i].change;
+        if (moments[i].t >= since && alive > most) most = alive;
+    }
+    return alive > most ? alive : most;
+}
+
+void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uint32_t family,
+                   int64_t t_late, struct fs_library_team *team) {
+    const struct fs_record *record = span->record;
+    struct moment *moments = calloc(2 * record->thread_count + 1, sizeof *moments);
+    size_t count = 0;
+
+    *team = (struct fs_library_team){.t_first = FS_UNKNOWN, .late = FS_UNKNOWN};
+    for (size_t i = 0; moments && i < record->thread_count; i++) {
+        const struct fs_thread *thread = &record->threads[i];
+        if (!is_of(span, thread) || !(family_of(routines, thread) & family)) continue;
+        const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
+        team->started++;
+        team->working += cpu >= working_ns;
+        if (team->t_first == FS_UNKNOWN || thread->t_start < team->t_first)
+            team->t_first = thread->t_start;
+        moments[count++] = (struct moment){thread->t_start, 1};
+        if (thread->t_end != FS_UNKNOWN) moments[count++] = (struct moment){thread->t_end, -1};
+    }
+    team->peak = most_at_once(moments, count, INT64_MIN);
+    if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
+    free(moments);
+}
+
+void fs_merge_team(struct fs_library_team *into, const struct fs_library_team *team) {
+    into->started += team->started;
+    if (team->peak > into->peak) into->peak = team->peak;
+    if (team->working > into->working) into->working = team->working;
+    if (team->late > into->late) into->late = team->late;
+}
