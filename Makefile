@@ -51,12 +51,14 @@ TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c repo
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
 KERNEL_SOURCES := $(wildcard kernels/*.c)
+PROBE_SOURCES := $(wildcard tests/probes/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o) $(SHIM_ASSEMBLY:%.S=$(O)/shim/%.o)
 TOOL_OBJECTS := $(TOOL_SOURCES:%.c=$(O)/obj/%.o)
 UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
+PROBES := $(PROBE_SOURCES:tests/probes/%.c=$(O)/probes/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
@@ -69,7 +71,7 @@ all: tools shim kernels
 tools: $(O)/forksight
 shim: $(O)/libforksight.so
 units: $(UNITS)
-programs: $(PROGRAMS)
+programs: $(PROGRAMS) $(PROBES)
 mutators: $(MUTATORS)
 kernels: $(KERNELS)
 
@@ -95,6 +97,9 @@ $(O)/unit/%: tests/unit/%.c $(O)/libfs.a
 $(O)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -iquote . -O1 -g $(DEPENDENCIES) -o $@ $< -pthread $(PROGRAM_FLAGS_$*)
+$(O)/probes/%: tests/probes/%.c $(O)/libfs.a
+	@mkdir -p $(@D)
+	$(CC) $(TOOL_FLAGS) -o $@ $< $(O)/libfs.a $(TOOL_LIBS)
 $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm

@@ -21,11 +21,12 @@
 static const int64_t linger = 1200 * FS_MILLISECOND;
 static const int64_t linger_step = 20 * FS_MILLISECOND;
 static const long period_default_ms = 1000, period_least_ms = 20, period_most_ms = 60000;
+static const long hang_default_s = 30, hang_most_s = 86400;
 
 struct options {
     const char *directory;
-    bool quiet, repair_env;
-    long period_ms;
+    bool quiet, repair_env, attach;
+    long period_ms, hang_after_s;
     struct fs_thresholds *thresholds; /* NULL: nothing was set */
     char **command;
 };
@@ -46,12 +47,15 @@ static const char help[] =
     "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
     "      --no-env-repair       do not follow into programs that are started with an\n"
     "                            empty environment\n"
+    "      --no-attach           never hold a process to read its stack\n"
+    "      --hang-after SECONDS  a process that waits for so long while others compute\n"
+    "                            may hang: look at it (default 30)\n"
     "      --period MS           longest time between two samples (default 1000)\n"
     "  -h, --help                this text\n"
     "\n"
     "Environment: FORKSIGHT_DIR (as -o), FORKSIGHT_LOCAL_DIR (node-local place of the\n"
     "segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit), FORKSIGHT_PERIOD (as\n"
-    "--period), FORKSIGHT_CONFIG (as --config).\n";
+    "--period), FORKSIGHT_CONFIG (as --config), FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
 
 static int complain(int status, const char *text) {
     fprintf(stderr, "forksight: %s\n", text);
@@ -77,13 +81,34 @@ static int set_period(struct options *options, const char *text, const char *fro
     return -1;
 }
 
-enum { OPTION_THRESHOLD = 256, OPTION_CONFIG, OPTION_NO_REPAIR, OPTION_PERIOD };
+static int set_hang(struct options *options, const char *text) {
+    char message[256], *end;
+
+    options->hang_after_s = strtol(text, &end, 10);
+    if (*text && !*end && options->hang_after_s >= 1 && options->hang_after_s <= hang_most_s)
+        return 0;
+    snprintf(message, sizeof message, "--hang-after: \"%.80s\" is no time; give 1 to %ld seconds",
+             text, hang_most_s);
+    complain(FS_EXIT_USAGE, message);
+    return -1;
+}
+
+enum {
+    OPTION_THRESHOLD = 256,
+    OPTION_CONFIG,
+    OPTION_NO_REPAIR,
+    OPTION_PERIOD,
+    OPTION_NO_ATTACH,
+    OPTION_HANG
+};
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
     {"threshold", required_argument, NULL, OPTION_THRESHOLD},
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"no-env-repair", no_argument, NULL, OPTION_NO_REPAIR},
+    {"no-attach", no_argument, NULL, OPTION_NO_ATTACH},
+    {"hang-after", required_argument, NULL, OPTION_HANG},
     {"period", required_argument, NULL, OPTION_PERIOD},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -126,10 +151,14 @@ static int parse_pass(int argc, char **argv, struct options *options, bool limit
             options->quiet = true;
         else if (letter == OPTION_NO_REPAIR)
             options->repair_env = false;
+        else if (letter == OPTION_NO_ATTACH)
+            options->attach = false;
         else if (letter == OPTION_THRESHOLD) {
             if (set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
         } else if (letter == OPTION_PERIOD) {
             if (set_period(options, optarg, "--period") != 0) return FS_EXIT_USAGE;
+        } else if (letter == OPTION_HANG) {
+            if (set_hang(options, optarg) != 0) return FS_EXIT_USAGE;
         } else if (letter == 'h') {
             fputs(help, stdout);
             exit(fflush(stdout) == 0 ? FS_EXIT_OK : FS_EXIT_FAILED);
@@ -143,8 +172,13 @@ static int parse_pass(int argc, char **argv, struct options *options, bool limit
 static int parse(int argc, char **argv, struct options *options) {
     const char *period = getenv("FORKSIGHT_PERIOD"), *config = getenv("FORKSIGHT_CONFIG");
 
-    *options = (struct options){
-        .directory = getenv("FORKSIGHT_DIR"), .repair_env = true, .period_ms = period_default_ms};
+    const char *no_attach = getenv("FORKSIGHT_NO_ATTACH");
+
+    *options = (struct options){.directory = getenv("FORKSIGHT_DIR"),
+                                .repair_env = true,
+                                .attach = !no_attach || !*no_attach || !strcmp(no_attach, "0"),
+                                .period_ms = period_default_ms,
+                                .hang_after_s = hang_default_s};
     if (period && *period && set_period(options, period, "FORKSIGHT_PERIOD") != 0)
         return FS_EXIT_USAGE;
     int status = parse_pass(argc, argv, options, true);
@@ -162,6 +196,7 @@ static int parse(int argc, char **argv, struct options *options) {
 static void flush_interim(void *data) {
     void **both = data;
 
+    fs_collector_last_look(both[0]);
     fs_collector_interim(both[0], both[1]);
 }
 
@@ -173,9 +208,10 @@ static void follow(struct fs_collector *collector, struct fs_supervisor *supervi
         fs_supervise_until(supervisor, due);
         const int64_t now = fs_now();
         collector->cohorts.frozen = supervisor->interrupted != 0;
+        collector->t_interrupted = supervisor->interrupted ? supervisor->t_interrupted : 0;
         if (supervisor->ended || now < due) continue;
         due = fs_collector_tick(collector, now);
-        if (now - collector->t_interim >= collector->interim_every_ns)
+        if (now - collector->t_interim >= collector->interim_every_ns || collector->stuck.fresh)
             fs_collector_interim(collector, supervisor);
     }
 }
@@ -222,6 +258,8 @@ static int run_job(const struct options *options, struct fs_jobdir *job,
         return report_start_failure(options, exec_failed, reason);
     }
     fs_collector_started(collector, &supervisor);
+    collector->stuck.off = !options->attach;
+    collector->stuck.hang_after_ns = options->hang_after_s * FS_SECOND;
     follow(collector, &supervisor);
     follow_rest(collector, &supervisor);
     if (fs_collector_finish(collector, &supervisor, error, sizeof error) != 0) {

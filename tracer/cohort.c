@@ -6,24 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A forked child that starts another program later than this worked as a fork. */
-static const int64_t exec_window = FS_SECOND;
 static const int64_t watch_window = FS_SECOND / 2;
 static const double polling_share = 0.02; /* of a CPU: less is waiting, not work */
 enum { MANY_ZOMBIES = 4 };
-
-static bool is_forked(const struct fs_record *record) {
-    const struct fs_stage *first = record->stages;
-
-    if (record->stage_count == 0 || record->birth == FSP_BIRTH_SPAWN ||
-        record->birth == FSP_BIRTH_VFORK)
-        return false;
-    const bool inherited = first->image && first->image->pid != record->pid;
-    if (!inherited || !record->parent) return inherited && record->birth != FS_BIRTH_INSIDE_LIBC;
-    const struct fs_stage *parents = fs_record_stage_at(record->parent, fs_record_begin(record));
-    if (!parents || parents->image != first->image) return false;
-    return record->stage_count == 1 || record->stages[1].t - fs_record_begin(record) > exec_window;
-}
 
 static bool is_manager(const struct fs_table *table, const struct fs_record *record) {
     const struct fs_site *site = fs_table_site(table, record->birth_site);
@@ -39,7 +24,7 @@ static bool is_fork_server(const struct fs_record *record) {
 }
 
 static struct fs_cohort_key key_of(const struct fs_table *table, const struct fs_record *record) {
-    const bool forked = is_forked(record);
+    const bool forked = fs_record_is_forked(record);
     const struct fs_image *image = forked ? record->stages[0].image : fs_record_image(record);
     struct fs_record *parent = record->parent;
     struct fs_cohort_key key;
@@ -66,7 +51,7 @@ static struct fs_cohort *cohort_of(struct fs_cohorts *cohorts, const struct fs_r
                                    int64_t now) {
     const struct fs_cohort_key key = key_of(cohorts->table, record);
     const struct fs_image *image =
-        is_forked(record) ? record->stages[0].image : fs_record_image(record);
+        fs_record_is_forked(record) ? record->stages[0].image : fs_record_image(record);
     struct fs_cohort *cohort = NULL;
 
     HASH_FIND(hh, cohorts->list, &key, sizeof key, cohort);

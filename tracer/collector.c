@@ -180,11 +180,16 @@ static void look(struct fs_collector *collector, int64_t now, bool full) {
     fs_cohorts_assign(&collector->cohorts, now);
     if (!full) return;
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
+    fs_stuck_tick(&collector->stuck, &collector->sampler, now, collector->t_interrupted);
     look_for_oom(collector, now);
     look_at_shm(collector);
     look_at_memory(collector, now);
     if (collector->table.count > RECORDS_MAX)
         fs_cohorts_forget(&collector->cohorts, RECORDS_MAX / 2, now);
+}
+
+void fs_collector_last_look(struct fs_collector *collector) {
+    fs_stuck_last_look(&collector->stuck, &collector->sampler, fs_now());
 }
 
 void fs_collector_look(struct fs_collector *collector, int64_t now) {
@@ -258,6 +263,7 @@ void fs_collector_interim(struct fs_collector *collector, const struct fs_superv
 
     write_files(collector, supervisor, false);
     collector->t_interim = now;
+    collector->stuck.fresh = false;
     if (collector->interim_every_ns < longest_interim) collector->interim_every_ns *= 2;
     if (collector->interim_every_ns > longest_interim)
         collector->interim_every_ns = longest_interim;
@@ -286,6 +292,7 @@ void fs_collector_close(struct fs_collector *collector) {
 
     hide_folder(collector, false);
     fs_cohorts_free(&collector->cohorts);
+    fs_stuck_free(&collector->stuck);
     fs_sampler_close(&collector->sampler);
     fs_fold_close(&collector->fold);
     fs_table_free(&collector->table);

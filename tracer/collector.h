@@ -17,6 +17,7 @@
 #include "tracer/jobdir.h"
 #include "tracer/process_table.h"
 #include "tracer/sampler.h"
+#include "tracer/stuck.h"
 #include "tracer/supervise.h"
 
 enum { FS_OOMS_KEPT = 64 };
@@ -28,6 +29,8 @@ struct fs_collector {
     struct fs_fold fold;
     struct fs_sampler sampler;
     struct fs_cohorts cohorts;
+    struct fs_stuck_watch stuck;
+    int64_t t_interrupted; /* somebody asked the job to end; 0: nobody did */
     struct fs_cgroups *cgroups;
     struct fs_cgroup_snapshot at_start;
     hwloc_topology_t topology; /* NULL: unknown */
@@ -62,6 +65,9 @@ int64_t fs_collector_tick(struct fs_collector *collector, int64_t now);
 
 /* Writes a digest of the job so far. Errors are ignored: a later one may succeed. */
 void fs_collector_interim(struct fs_collector *collector, const struct fs_supervisor *supervisor);
+
+/* Somebody is about to end the job: what only shows while it hangs is looked at now. */
+void fs_collector_last_look(struct fs_collector *collector);
 
 /* A last full look. */
 void fs_collector_look(struct fs_collector *collector, int64_t now);

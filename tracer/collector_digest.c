@@ -141,7 +141,7 @@ static void fill_own_cost(const struct fs_collector *collector, struct fs_digest
     digest->complete.samples = collector->sampler.samples;
     if (collector->recovered) return;
     digest->complete.collector_cpu_ns =
-        fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
+        fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start + collector->stuck.cpu_ns;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         digest->complete.collector_maxrss_kib = usage.ru_maxrss;
 }
@@ -245,7 +245,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     if (fs_evaluate_groups(evaluation, digest) != 0 ||
         fs_evaluate_incidents(evaluation, digest) != 0 ||
         fs_evaluate_fork_sites(evaluation, digest) != 0 ||
-        fs_evaluate_programs(evaluation, digest) != 0)
+        fs_evaluate_programs(evaluation, digest) != 0 ||
+        fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);
     return 0;

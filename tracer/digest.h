@@ -155,7 +155,7 @@ struct fs_stuck_thread {
                           only a thread of its own process can end that */
     char *native;      /* C frames, innermost first, a line each: "function (module)" or
                           "function (module) at file:line"; NULL: none were read */
-    char *python;      /* Python frames, likewise: "file:line in function" */
+    char *python;      /* Python frames, likewise: "file:line:function" */
 };
 
 /*

@@ -113,6 +113,12 @@ void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier)
             digest->busy_mean = (double)digest->cpu_ns / (double)digest->wall_ns;
     }
     if (!digest->interrupted) digest->interrupted = earlier->interrupted;
+    if (digest->stuck_count == 0) {
+        digest->stuck = earlier->stuck;
+        digest->stuck_count = earlier->stuck_count;
+        earlier->stuck = NULL;
+        earlier->stuck_count = 0;
+    }
     digest->environments_read |= earlier->environments_read;
     if (earlier->odd_variable_count > digest->odd_variable_count) {
         struct fs_odd_variable *const list = digest->odd_variables;

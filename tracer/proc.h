@@ -115,6 +115,9 @@ int fs_proc_maps_object(struct fs_proc *proc, int pid, const char *prefix);
  * a process of gigabytes, so only on request. */
 int fs_proc_pss(struct fs_proc *proc, int pid, int64_t *bytes);
 
+/* The target of the link /proc/PID/NAME, cut at size-1 bytes and NUL-terminated. Its length. */
+ssize_t fs_proc_link(struct fs_proc *proc, int pid, const char *name, char *buffer, size_t size);
+
 /* The text of /proc/PID/NAME into buffer, cut at size-1 bytes and NUL-terminated.
  * Returns its length. pid 0: /proc/NAME. For readers that parse themselves. */
 ssize_t fs_proc_text(struct fs_proc *proc, int pid, const char *name, char *buffer, size_t size);

@@ -19,12 +19,18 @@ static char *large_buffer(struct fs_proc *proc) {
     return proc->large;
 }
 
+ssize_t fs_proc_link(struct fs_proc *proc, int pid, const char *name, char *buffer, size_t size) {
+    char path[64];
+    snprintf(path, sizeof path, "%d/%s", pid, name);
+    const ssize_t got = readlinkat(proc->directory, path, buffer, size - 1);
+    if (got >= 0) buffer[got] = '\0';
+    return got;
+}
+
 int fs_proc_executable(struct fs_proc *proc, int pid, char *buffer, size_t size, bool *deleted) {
     static const char mark[] = " (deleted)";
     enum { MARK = sizeof mark - 1 };
-    char path[32];
-    snprintf(path, sizeof path, "%d/exe", pid);
-    const ssize_t got = readlinkat(proc->directory, path, buffer, size - 1);
+    const ssize_t got = fs_proc_link(proc, pid, "exe", buffer, size);
     if (got < 0) return -1;
     size_t length = (size_t)got;
     const bool gone = length > MARK && memcmp(buffer + length - MARK, mark, MARK) == 0;

@@ -13,6 +13,8 @@
 
 /* A start taken from /proc is a tick early at most; clocks of two witnesses differ less. */
 static const int64_t time_slack = 20 * 1000000ll;
+/* A forked child that starts another program later than this worked as a fork. */
+static const int64_t exec_window = 1000 * 1000000ll;
 
 void fs_table_init(struct fs_table *table) {
     *table = (struct fs_table){0};
@@ -217,6 +219,19 @@ bool fs_record_is_whole(const struct fs_record *record) {
     return record->ppid > 0 && record->birth != FSP_BIRTH_UNKNOWN &&
            (record->t_fork != FS_UNKNOWN || record->t_start != FS_UNKNOWN) && record->mask != 0 &&
            (!ended || fs_record_end(record) != FS_UNKNOWN);
+}
+
+bool fs_record_is_forked(const struct fs_record *record) {
+    const struct fs_stage *first = record->stages;
+
+    if (record->stage_count == 0 || record->birth == FSP_BIRTH_SPAWN ||
+        record->birth == FSP_BIRTH_VFORK)
+        return false;
+    const bool inherited = first->image && first->image->pid != record->pid;
+    if (!inherited || !record->parent) return inherited && record->birth != FS_BIRTH_INSIDE_LIBC;
+    const struct fs_stage *parents = fs_record_stage_at(record->parent, fs_record_begin(record));
+    if (!parents || parents->image != first->image) return false;
+    return record->stage_count == 1 || record->stages[1].t - fs_record_begin(record) > exec_window;
 }
 
 void fs_table_free(struct fs_table *table) {

@@ -298,6 +298,8 @@ int64_t fs_record_end(const struct fs_record *record);
 int64_t fs_record_cpu(const struct fs_record *record);
 /* Whether parent, kind of birth, start, end (or that it lives) and mask are all known. */
 bool fs_record_is_whole(const struct fs_record *record);
+/* Whether it runs (or ran for more than a second) what it was forked with. */
+bool fs_record_is_forked(const struct fs_record *record);
 /* The signal that ended it; 0: none, or not known. */
 int fs_record_signal(const struct fs_record *record);
 

@@ -33,6 +33,8 @@ struct fs_activity {
         int64_t run_ns, wait_ns;
     } * thread;
     size_t thread_count, thread_room;
+    int64_t quiet_since, quiet_run_ns; /* it used no CPU worth the name since (stuck.c), and its
+                                          run time then; quiet_since 0: not looked at yet */
 };
 
 void fs_activity_free(struct fs_activity *activity);
