@@ -47,6 +47,8 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
             slot->flags |= FSP_PROCESS_OF_THREADS;
         if (self != NULL) fsp_inherit(slot, self);
         slot->birth_site = return_address != NULL ? fsp_site_call(return_address) : 0;
+        if (birth != FSP_BIRTH_VFORK && birth != FSP_BIRTH_SPAWN)
+            fsp_random_note(slot, return_address);
         slot->t_fork = now;
         atomic_store_explicit(&slot->state, FSP_PROCESS_RESERVED, memory_order_release);
     }

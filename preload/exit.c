@@ -62,6 +62,7 @@ void fsp_exit_record(enum fsp_exit how, int code) {
     self->t_exit = fsp_now_cold();
     if (self->t_exit - self->t_start >= FSP_LONG_LIFE_NS) record_long_life(self);
     record_children(self);
+    fsp_random_look(self, self->pid, &self->random_exit);
     if (fsp_call(SYS_getrusage, RUSAGE_SELF, (long)&usage, 0, 0) == 0)
         fsp_usage_condense(&self->self, &usage);
 }

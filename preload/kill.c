@@ -25,6 +25,13 @@ static bool reaches_us(pid_t target) {
     return target <= 0 || target == getpid();
 }
 
+/* A pool ends its workers by a signal, which leaves them no time for an exit hook. */
+static void look_at(pid_t target) {
+    struct fsp_process *slot = target > 0 ? fsp_process_find(target) : NULL;
+
+    if (slot != NULL) fsp_random_look(slot, target, &slot->random_kill);
+}
+
 static bool recorded(int signal) {
     return signal != 0 && fsp_ready();
 }
@@ -35,6 +42,7 @@ FSP_EXPORT int kill(pid_t pid, int signal) {
     int result;
 
     if (before) note(pid, signal, t);
+    if (record) look_at(pid);
     result = FSP_REAL(kill)(pid, signal);
     if (record && !before && result == 0) note(pid, signal, t);
     return result;

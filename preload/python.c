@@ -84,6 +84,10 @@ static bool holds_lock(void) {
            PyGILState_Check() && python.PyErr_Occurred() == NULL;
 }
 
+bool fsp_python_may_ask(void) {
+    return usable() && holds_lock();
+}
+
 /* New references; NULL (and no error set) when there is none. */
 static object *attribute(object *owner, const char *name) {
     object *value = python.PyObject_GetAttrString(owner, name);
@@ -137,7 +141,7 @@ static void add_to_key(object *code, int line, void *context) {
 uint64_t fsp_python_key(void) {
     uint64_t key = FSP_SITE_PYTHON;
 
-    if (!usable() || !holds_lock()) return 0;
+    if (!fsp_python_may_ask()) return 0;
     walk(add_to_key, &key);
     return key != FSP_SITE_PYTHON ? key : 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,17 +42,22 @@ struct fsp_header *fsp_segment(unsigned i) {
     return atomic_load_explicit(&files.segment[i], memory_order_acquire);
 }
 
-/* "<folder>/<pid>-<time>.seg"; false when it does not fit. */
-static bool path_of(char *path, size_t size, pid_t pid, uint64_t made, bool extension) {
+/* "<folder>/<a>-<b><suffix>"; false when it does not fit. */
+static bool name_file(char *path, size_t size, uint64_t a, uint64_t b, const char *suffix) {
     struct fsp_text text = {.buffer = path, .size = size};
 
     fsp_text_string(&text, files.folder);
     fsp_text_bytes(&text, "/", 1);
-    fsp_text_number(&text, (uint64_t)pid);
+    fsp_text_number(&text, a);
     fsp_text_bytes(&text, "-", 1);
-    fsp_text_number(&text, made);
-    fsp_text_string(&text, extension ? FSP_SUFFIX_EXTENSION : FSP_SUFFIX_BASE);
+    fsp_text_number(&text, b);
+    fsp_text_string(&text, suffix);
     return fsp_text_fits(&text);
+}
+
+static bool path_of(char *path, size_t size, pid_t pid, uint64_t made, bool extension) {
+    return name_file(path, size, (uint64_t)pid, made,
+                     extension ? FSP_SUFFIX_EXTENSION : FSP_SUFFIX_BASE);
 }
 
 /* Promises bytes of a file that is open: in one call with the page tables where
@@ -211,4 +217,24 @@ bool fsp_segment_extend(void) {
     }
     fsp_keep_errno(error);
     return segment != NULL;
+}
+
+/* A file that was cut by a full folder has the wrong size: its reader leaves it alone. */
+bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size_t head_size,
+                        const void *tail, size_t tail_size) {
+    const struct iovec pieces[] = {{(void *)(uintptr_t)head, head_size},
+                                   {(void *)(uintptr_t)tail, tail_size}};
+    const int error = errno;
+    char path[sizeof files.folder + 48];
+    bool written = false;
+    int fd = -1;
+
+    if (name_file(path, sizeof path, key, files.image, suffix))
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (fd >= 0) {
+        written = syscall(SYS_writev, (long)fd, pieces, 2L) == (long)(head_size + tail_size);
+        close(fd);
+    }
+    fsp_keep_errno(error);
+    return written;
 }

@@ -143,6 +143,44 @@ struct fsp_inherited {
 };
 
 /*
+ * numpy's global generator (numpy.random.rand() and the like), a Mersenne Twister: 624
+ * words and a position in them. A fork child inherits it and may go on drawing from it.
+ */
+enum { FSP_RANDOM_WORDS = 624 };
+enum fsp_random {                      /* what is known of it at a fork */
+                  FSP_RANDOM_NONE = 0, /* numpy.random was not loaded, or no Python forked */
+                  FSP_RANDOM_READ,
+                  FSP_RANDOM_OTHER,   /* it is no Mersenne Twister, or not where it should be */
+                  FSP_RANDOM_UNASKED, /* the interpreter could not be asked */
+                  FSP_RANDOM_COUNT
+};
+
+/* Enough of a state to tell it among all that a generator can come to. */
+struct fsp_random_view {
+    _Atomic uint16_t seen; /* 1 once the rest is stored */
+    uint16_t position;     /* 0 to 624; anything else is no state */
+    uint32_t word[3];      /* FSP_RANDOM_VIEWED */
+};
+#define FSP_RANDOM_VIEWED                                                                          \
+    { 1, 397, 623 }
+
+/*
+ * A state that more than one process was forked with, whole: a file of its own beside
+ * the segments, "<key>-<image>.rng".
+ */
+#define FSP_RANDOM_MAGIC  0x0a474e5246503346ull
+#define FSP_SUFFIX_RANDOM ".rng"
+struct fsp_random_head {
+    uint64_t magic, image, key;
+    uint32_t position, pad;
+};
+struct fsp_random_state {
+    struct fsp_random_head head;
+    uint32_t word[FSP_RANDOM_WORDS];
+};
+_Static_assert(sizeof(struct fsp_random_state) == 32 + 4 * FSP_RANDOM_WORDS, "no holes");
+
+/*
  * A process. Fields are written by one writer each: [p] the parent around the
  * fork, [c] the process itself, [w] the process that waited for it.
  */
@@ -153,7 +191,8 @@ struct fsp_process {
     int32_t ppid;           /* [p] */
     uint8_t birth;          /* [p] enum fsp_birth */
     uint8_t exit;           /* [c] enum fsp_exit */
-    uint8_t pad0[2];
+    uint8_t random;         /* [p] enum fsp_random */
+    uint8_t pad0;
     int32_t exit_code;     /* [c] argument of exit */
     uint64_t birth_site;   /* [p] key of the site of the fork; 0: none */
     uint64_t t_fork;       /* [p] before the call */
@@ -208,7 +247,12 @@ struct fsp_process {
     struct fsp_regions regions[FSP_RUNTIME_COUNT]; /* [c] its own */
     struct fsp_gpu_use gpu[FSP_GPU_COUNT];         /* [c] */
     struct fsp_inherited inherited;                /* [p] */
-    uint8_t reserved[72];                          /* zero */
+    /* numpy's global generator at the fork. */
+    uint64_t random_at;                 /* [p] address of its state, in parent and child; 0: none */
+    uint64_t random_key;                /* [p] hash of that state; equal: the same numbers follow */
+    struct fsp_random_view random_exit; /* [c] in the exit hook */
+    struct fsp_random_view random_kill; /* who sent it a signal, just before */
+    uint8_t reserved[24];               /* zero */
 };
 
 enum fsp_thread_state {

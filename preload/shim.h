@@ -144,6 +144,10 @@ unsigned fsp_segment_count(void);
  * a sparse file on a full tmpfs would raise SIGBUS. */
 bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t bytes);
 
+/* Makes the file "<key>-<image>SUFFIX" beside the segments, of two pieces of memory. */
+bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size_t head_size,
+                        const void *tail, size_t tail_size);
+
 /* True when the page of this byte was committed: reading a hole would fill it. */
 bool fsp_segment_committed(const struct fsp_header *segment, const void *at);
 
@@ -193,9 +197,11 @@ uint64_t fsp_site_object(const char *path); /* of a file that was loaded */
 /* Key of the Python stack of the calling thread; 0: it holds no GIL, has an
  * error set or there is no interpreter. */
 uint64_t fsp_python_key(void);
-void fsp_python_text(struct fsp_site *site); /* fills text and text_length */
-bool fsp_python_there(void);                 /* the image exports an interpreter */
-const void *fsp_python_address(void);        /* of code in it; NULL: there is none */
+void fsp_python_text(struct fsp_site *site);        /* fills text and text_length */
+bool fsp_python_there(void);                        /* the image exports an interpreter */
+const void *fsp_python_address(void);               /* of code in it; NULL: there is none */
+bool fsp_python_called(const void *return_address); /* the interpreter made that call */
+bool fsp_python_may_ask(void); /* the calling thread holds its lock, and no error is set */
 
 /* ---- births (birth.c, vfork.c) ---- */
 
@@ -261,6 +267,12 @@ static inline uint32_t fsp_threads_alive(const struct fsp_process *self) {
 /* beside.c: after a fork, in the parent: stores into the child's slot which other
  * threads of `self` (NULL: its slot was lost) were alive at it. */
 void fsp_beside_note(struct fsp_process *slot, const struct fsp_process *self);
+
+/* random.c: before a fork that return_address (NULL: not known) asked for: the state of
+ * numpy's global generator that the child inherits. */
+void fsp_random_note(struct fsp_process *slot, const void *return_address);
+/* The generator of process pid, whose slot that is, as it is now. */
+void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_random_view *view);
 
 /* usage.c: schedstat of a thread of this process, or (tid 0) of all of them;
  * adds to run and wait. */

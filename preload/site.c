@@ -168,11 +168,15 @@ static bool python_calls(const void *address) {
     return python;
 }
 
+bool fsp_python_called(const void *return_address) {
+    return fsp_python_there() && python_calls((const char *)return_address - 1);
+}
+
 static uint64_t site_of_call(const void *return_address, _Atomic uint32_t *count) {
     const char *call = (const char *)return_address - 1; /* inside the call, not after it */
     uint64_t key = 0;
 
-    if (fsp_python_there() && python_calls(call)) key = fsp_python_key();
+    if (fsp_python_called(return_address)) key = fsp_python_key();
     if (key != 0) return store(key, FSP_SITE_PYTHON, call, count);
     return store(key_of(FSP_SITE_CALL, call), FSP_SITE_CALL, call, count);
 }

@@ -108,7 +108,8 @@ static bool sound_process(struct fsp_process *process, const struct check *check
                             : process->pid == 0 || plausible_pid(process->pid);
     if (state > FSP_PROCESS_LIVE || !pid_ok || process->ppid < 0 || process->ppid > PID_MAX ||
         process->birth >= FSP_BIRTH_COUNT || process->exit >= FSP_EXIT_COUNT ||
-        process->reaped > 1 || process->run_ns > longest_ns || process->wait_ns > longest_ns ||
+        process->random >= FSP_RANDOM_COUNT || process->reaped > 1 ||
+        process->run_ns > longest_ns || process->wait_ns > longest_ns ||
         process->threads_run_ns > longest_ns || process->threads_wait_ns > longest_ns ||
         !sound_beside(process) || !sane_usage(&process->self) ||
         (process->reaped && !sane_usage(&process->reap)))

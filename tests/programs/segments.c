@@ -34,14 +34,17 @@ static void print_processes(const struct fsp_header *header, const char *file) {
         printf("process birth=%s exit=%s code=%d state=%u pid=%d ppid=%d index=%d started=%d "
                "reaped=%u status=%x execs=%u exec_errno=%d path=%s mask=%llx before=%llx "
                "calls=%u threads=%u/%u/%u forks=%u failures=%u reaps=%u flags=%x run=%llu "
-               "wait=%llu\n",
+               "wait=%llu random=%u key=%llx exit=%d kill=%d\n",
                births[slot->birth], exits[slot->exit], slot->exit_code, slot->state, slot->pid,
                slot->ppid, index[i], slot->t_start != 0, slot->reaped, (unsigned)slot->status,
                slot->execs, slot->exec_errno, slot->exec_path, (unsigned long long)slot->mask[0],
                (unsigned long long)slot->mask_before[0], slot->affinity_calls,
                slot->threads_started, slot->threads_ended, slot->threads_peak, slot->forks,
                slot->fork_failures, slot->reaps, slot->flags, (unsigned long long)slot->run_ns,
-               (unsigned long long)slot->wait_ns);
+               (unsigned long long)slot->wait_ns, slot->random,
+               (unsigned long long)slot->random_key,
+               slot->random_exit.seen ? slot->random_exit.position : -1,
+               slot->random_kill.seen ? slot->random_kill.position : -1);
     }
 }
 
@@ -82,6 +85,11 @@ static void print_sites(const struct fsp_header *header, const char *file) {
     }
 }
 
+static void print_random_state(const struct fsp_random_state *state, size_t size) {
+    printf("generator size=%zu key=%llx position=%u\n", size, (unsigned long long)state->head.key,
+           state->head.position);
+}
+
 static void print_file(const char *path) {
     const int fd = open(path, O_RDONLY);
     struct stat status;
@@ -93,6 +101,11 @@ static void print_file(const char *path) {
     if (file == MAP_FAILED) err(1, "%s", path);
     close(fd);
     header = (const void *)file;
+    if (header->magic == FSP_RANDOM_MAGIC) {
+        print_random_state((const void *)file, (size_t)status.st_size);
+        munmap((void *)file, (size_t)status.st_size);
+        return;
+    }
     if (header->magic != FSP_MAGIC) errx(1, "%s: no segment", path);
     printf("file extension=%u ready=%u size=%llu mode=%o off=%u lost=%u/%u/%u/%u libraries=%x "
            "repaired=%u executable=%s\n",
