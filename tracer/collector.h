@@ -19,6 +19,7 @@
 #include "tracer/sampler.h"
 #include "tracer/stuck.h"
 #include "tracer/supervise.h"
+#include "tracer/teams.h"
 
 enum { FS_OOMS_KEPT = 64 };
 
@@ -31,6 +32,7 @@ struct fs_collector {
     struct fs_cohorts cohorts;
     struct fs_stuck_watch stuck;
     int64_t t_interrupted; /* somebody asked the job to end; 0: nobody did */
+    struct fs_teams teams;
     struct fs_cgroups *cgroups;
     struct fs_cgroup_snapshot at_start;
     hwloc_topology_t topology; /* NULL: unknown */

@@ -246,7 +246,9 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_incidents(evaluation, digest) != 0 ||
         fs_evaluate_fork_sites(evaluation, digest) != 0 ||
         fs_evaluate_programs(evaluation, digest) != 0 ||
-        fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0)
+        fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0 ||
+        fs_evaluate_teams(evaluation, &collector->teams.rivals, digest) != 0 ||
+        fs_evaluate_watched(evaluation, digest) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);
     return 0;

@@ -393,4 +393,8 @@ void fs_thread_program_init(struct fs_thread_program *program);
 void fs_group_init(struct fs_group *group);
 void fs_group_free(struct fs_group *group);
 
+/* What a team holds, or a place. */
+void fs_team_free(struct fs_team *team);
+void fs_place_free(struct fs_place *place);
+
 #endif

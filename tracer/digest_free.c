@@ -93,6 +93,14 @@ void fs_group_free(struct fs_group *group) {
     fs_fields_free(&fs_group_fields, group);
 }
 
+void fs_team_free(struct fs_team *team) {
+    fs_fields_free(&fs_team_fields, team);
+}
+
+void fs_place_free(struct fs_place *place) {
+    fs_fields_free(&fs_place_fields, place);
+}
+
 void fs_digest_init(struct fs_digest *digest) {
     fs_fields_init(&fs_digest_fields, digest);
 }

@@ -92,6 +92,18 @@ static void take_limits(struct fs_digest *digest, struct fs_digest *earlier) {
         digest->shm.free_min = earlier->shm.free_min;
 }
 
+static void swap_teams(struct fs_digest *digest, struct fs_digest *earlier) {
+    const struct fs_digest own = *digest;
+
+    digest->teams = earlier->teams;
+    digest->team_count = earlier->team_count;
+    digest->teams_more = earlier->teams_more;
+    digest->rivals = earlier->rivals;
+    earlier->teams = own.teams;
+    earlier->team_count = own.team_count;
+    earlier->rivals = own.rivals;
+}
+
 void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier) {
     take_limits(digest, earlier);
     take_groups(digest, earlier);
@@ -103,6 +115,10 @@ void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier)
     take_time(&digest->complete.collector_maxrss_kib, earlier->complete.collector_maxrss_kib);
     if (earlier->complete.samples > digest->complete.samples)
         digest->complete.samples = earlier->complete.samples;
+    if (!digest->teams_sampled && earlier->teams_sampled) {
+        swap_teams(digest, earlier);
+        digest->teams_sampled = true;
+    }
     if (!digest->cpus_busy) {
         digest->cpus_busy = earlier->cpus_busy;
         earlier->cpus_busy = NULL;

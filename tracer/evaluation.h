@@ -56,6 +56,13 @@ int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_dig
 /* thread_programs.c: the thread libraries of programs. After the groups. */
 int fs_evaluate_programs(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* team_facts.c: digest->teams and rivals; after the groups, of which it looks up sizes. */
+int fs_evaluate_teams(const struct fs_evaluation *evaluation, const struct fs_rivals *rivals,
+                      struct fs_digest *digest);
+
+/* watched.c: digest->watched. */
+int fs_evaluate_watched(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 /* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */

@@ -8,6 +8,8 @@
 #include "tracer/sampler.h"
 
 #include "tracer/clock.h"
+#include "tracer/libraries.h"
+#include "tracer/tools.h"
 #include "tracer/variables.h"
 
 #include <stdlib.h>
@@ -16,7 +18,7 @@
 enum { MISSPELT_MAX = 16, VARIABLES_MAX = 128, ARGV_SIZE = 4096 };
 /* The shim's own segment comes within this time after an exec, if it comes. */
 static const int64_t exec_settles = 50 * FS_MILLISECOND;
-static const int64_t libraries_every = 5 * FS_SECOND;
+static const int64_t objects_every = 5 * FS_SECOND;
 
 struct environment {
     struct fs_table *table;
@@ -80,14 +82,50 @@ static void read_environment(struct fs_sampler *sampler, const struct fs_record 
     free(environment);
 }
 
-static void read_libraries(struct fs_sampler *sampler, const struct fs_record *record,
-                           struct fs_image *image, int64_t now) {
-    uint32_t libraries = 0;
+struct objects {
+    struct fs_table *table;
+    struct fs_image *image;
+};
 
-    if (image->t_libraries && now - image->t_libraries < libraries_every) return;
+static int visit_object(void *context, const char *path) {
+    const struct objects *objects = context;
+    struct fs_image *image = objects->image;
+    const int gil = fs_gil_of(path);
+
+    image->libraries |= fs_library_of(path);
+    image->gil |= gil == 1;
+    image->free_threaded |= gil == 0;
+    if (!image->profiler && fs_is_profiler(path))
+        image->profiler = fs_intern(&objects->table->interned, path, strlen(path));
+    return 0;
+}
+
+/* A tracer may come and go; one that was there once counts. Nobody but the tracer of a
+ * process is at its children, so theirs is looked for only there. */
+static void look_for_tracer(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
+    struct fs_proc_status status = {.mask = NULL};
+    char path[4096];
+
+    if (record->t_tracer && now - record->t_tracer < objects_every) return;
+    if (fs_proc_status(sampler->proc, record->pid, 0, &status) != 0) return;
+    record->t_tracer = now;
+    /* Not forksight itself, which looks at stacks. */
+    if (status.tracer <= 0 || status.tracer == sampler->table->run_pid || record->tracer) return;
+    record->tracer = status.tracer;
+    if (fs_proc_executable(sampler->proc, status.tracer, path, sizeof path, NULL) == 0)
+        record->tracer_executable = fs_intern(&sampler->table->interned, path, strlen(path));
+}
+
+static void look_at_objects(struct fs_sampler *sampler, struct fs_record *record,
+                            struct fs_image *image, int64_t now) {
+    struct objects objects = {.table = sampler->table, .image = image};
+
+    if (record->parent && record->parent->tracer) look_for_tracer(sampler, record, now);
+    if (image->t_libraries && now - image->t_libraries < objects_every) return;
     image->t_libraries = now;
-    if (fs_proc_libraries(sampler->proc, record->pid, &libraries) == 0)
-        image->libraries |= libraries;
+    if (fs_proc_objects(sampler->proc, record->pid, visit_object, &objects) == 0)
+        image->objects_read = true;
+    look_for_tracer(sampler, record, now);
 }
 
 /* Like its parent in path and arguments: forked by a process without the shim. */
@@ -141,5 +179,5 @@ void fs_look_at_image(struct fs_sampler *sampler, struct fs_record *record, int6
     struct fs_image *present = fs_record_image(record);
     if (!present) return;
     if (!present->environment_read) read_environment(sampler, record, present);
-    read_libraries(sampler, record, present, now);
+    look_at_objects(sampler, record, present, now);
 }

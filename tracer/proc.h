@@ -108,6 +108,11 @@ int fs_proc_environment(struct fs_proc *proc, int pid, fs_proc_visit_variable *v
 /* The families (bits of enum fsp_library) of the objects that the process maps. */
 int fs_proc_libraries(struct fs_proc *proc, int pid, uint32_t *libraries);
 
+/* Calls visit for the path of every mapped file, one after the other, until it returns
+ * non-zero, which is returned. A path may come more than once. -1 with errno. */
+typedef int fs_proc_visit_object(void *context, const char *path);
+int fs_proc_objects(struct fs_proc *proc, int pid, fs_proc_visit_object *visit, void *context);
+
 /* Whether the process maps a file whose base name begins with prefix. 1, 0 or -1. */
 int fs_proc_maps_object(struct fs_proc *proc, int pid, const char *prefix);
 

@@ -72,10 +72,8 @@ static char *mapped_path(char *line) {
     return *line == '/' ? line : NULL;
 }
 
-/* Calls visit for the path of every mapping until it returns non-zero, which is returned.
- * Consecutive mappings of one object are one call. */
-static int visit_maps(struct fs_proc *proc, int pid, int (*visit)(void *, const char *),
-                      void *context) {
+/* Consecutive mappings of one object are one call. */
+int fs_proc_objects(struct fs_proc *proc, int pid, fs_proc_visit_object *visit, void *context) {
     char *text = large_buffer(proc), last[4096] = "";
     const int file = text ? fs_proc_open_file(proc, pid, 0, "maps") : -1;
     if (file < 0) return -1;
@@ -113,7 +111,7 @@ static int add_family(void *context, const char *path) {
 
 int fs_proc_libraries(struct fs_proc *proc, int pid, uint32_t *libraries) {
     uint32_t found = 0;
-    if (visit_maps(proc, pid, add_family, &found)) return -1;
+    if (fs_proc_objects(proc, pid, add_family, &found)) return -1;
     *libraries = found;
     return 0;
 }
@@ -124,7 +122,7 @@ static int has_prefix(void *context, const char *path) {
 }
 
 int fs_proc_maps_object(struct fs_proc *proc, int pid, const char *prefix) {
-    return visit_maps(proc, pid, has_prefix, (char *)(uintptr_t)prefix);
+    return fs_proc_objects(proc, pid, has_prefix, (char *)(uintptr_t)prefix);
 }
 
 int fs_proc_pss(struct fs_proc *proc, int pid, int64_t *bytes) {

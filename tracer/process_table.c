@@ -3,6 +3,7 @@
 
 #include "tracer/fork_sites.h"
 #include "tracer/sampler.h"
+#include "tracer/teams.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -102,6 +103,7 @@ void fs_record_close(struct fs_record *record) {
 
 static void free_record(struct fs_record *record) {
     fs_activity_free(record->activity);
+    fs_team_watch_free(record->teams);
     free(record->stages);
     free(record->threads);
     free(record->beside);
@@ -123,6 +125,7 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
     if (record->parent) record->parent->kept_children--;
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
     fs_fork_tally_add(table, &table->forks, record);
+    table->forgotten_teams += record->teams != NULL;
     fs_record_settle(table, record);
     DL_DELETE2(table->first, record, previous, next);
     table->count--;

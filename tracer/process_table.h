@@ -61,6 +61,9 @@ struct fs_image {
     enum fs_unseen unseen; /* why it has none */
     uint32_t libraries;
     int64_t t_libraries;                 /* when the maps were last read; 0: never */
+    bool objects_read;                   /* ... with success */
+    const char *profiler;                /* an object of a profiler in them; NULL: none */
+    bool gil, free_threaded;             /* objects made for that kind of interpreter are in them */
     const struct fs_variable *variables; /* recorded ones at its start; interned texts */
     size_t variable_count;
     struct fs_misspelt {
@@ -111,6 +114,7 @@ struct fs_beside {
 
 /* The state of a live process between two samples (sampler.c). */
 struct fs_activity;
+struct fs_team_watch;
 struct fs_cohort;
 
 struct fs_record {
@@ -166,8 +170,12 @@ struct fs_record {
     size_t thread_count, thread_room;
     uint32_t forks, reaps, threads_started, threads_peak;
 
-    int pgid, sid;                       /* 0: never seen in /proc */
-    struct fs_activity *activity;        /* while it lives */
+    int pgid, sid;                /* 0: never seen in /proc */
+    struct fs_activity *activity; /* while it lives */
+    struct fs_team_watch *teams;  /* threads that worked at once (teams.c); NULL: none did */
+    int tracer;                   /* pid of a process that traces it; 0: none was seen */
+    const char *tracer_executable;
+    int64_t t_tracer;                    /* when that was looked for; 0: never */
     int64_t last_busy;                   /* last sample in which it was busy */
     struct fs_cohort *cohort;            /* the group that it counts in; NULL: none */
     const struct fs_image *cohort_image; /* for which image and parent that was decided */
@@ -243,6 +251,7 @@ struct fs_table {
     int64_t threads, lost_threads; /* seen in all; more than a record keeps */
     int64_t lost;                  /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
+    int forgotten_teams;   /* of those, processes with threads that worked at once */
     int run_pid, main_pid; /* of forksight and of the command it started */
 };
 

@@ -68,6 +68,7 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
     *meta = (struct fs_meta){0};
     fs_table_init(&collector->table);
     collector->cohorts.table = &collector->table;
+    fs_teams_open(&collector->teams, &collector->table, NULL);
     if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
     collector->mask_start = hwloc_bitmap_alloc();
     const char *mask = collector->meta.mask_start;

@@ -84,7 +84,8 @@ static struct fs_thread_activity *thread_of(struct fs_table *table, struct fs_ac
     if (!threads) return NULL;
     activity->thread = threads;
     threads += activity->thread_count++;
-    *threads = (struct fs_thread_activity){.tid = tid};
+    *threads = (struct fs_thread_activity){
+        .tid = tid, .processor = FS_UNKNOWN, .processor_before = FS_UNKNOWN, .t_start = FS_UNKNOWN};
     return threads;
 }
 
@@ -119,6 +120,8 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
     }
     const int64_t run = (int64_t)schedule.run_ns - thread->run_ns;
     const int64_t wait = (int64_t)schedule.wait_ns - thread->wait_ns;
+    thread->delta_run_ns = run > 0 ? run : 0;
+    thread->delta_wait_ns = wait > 0 ? wait : 0;
     /* A thread that did nothing since the last sample sleeps: its state need not be read. */
     if (process->threads > 1 && (run > 0 || wait > 0 || thread->runnable) &&
         fs_proc_thread_stat(sampler->proc, record->pid, tid, &stat) != 0)
@@ -128,6 +131,10 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
     thread->busy = run + wait > activity->interval_ns / 100 || (runs_now && thread->runnable);
     thread->runnable = runs_now;
     thread->seen = true;
+    if (run > 0) {
+        thread->processor_before = thread->processor;
+        thread->processor = stat.processor;
+    }
     thread->run_ns = (int64_t)schedule.run_ns;
     thread->wait_ns = (int64_t)schedule.wait_ns;
     sums->run_ns += thread->run_ns;

@@ -30,7 +30,13 @@ struct fs_activity {
     struct fs_thread_activity {
         int tid;
         bool seen, runnable, busy;
+        bool owner_known;
+        int processor, processor_before; /* that it last ran on, in the last two samples in
+                                            which it ran; FS_UNKNOWN */
         int64_t run_ns, wait_ns;
+        int64_t delta_run_ns, delta_wait_ns;
+        int64_t t_start;   /* FS_UNKNOWN until the owner is known */
+        const char *owner; /* object of its start routine (teams.c) */
     } * thread;
     size_t thread_count, thread_room;
     int64_t quiet_since, quiet_run_ns; /* it used no CPU worth the name since (stuck.c), and its

@@ -87,12 +87,28 @@ static void limits_and_counters_are_taken(void **state) {
     assert_true(folded.environments_read);
 }
 
+static void teams_are_taken_whole(void **state) {
+    (void)state;
+    interim.teams = calloc(1, sizeof *interim.teams);
+    interim.teams[0] = (struct fs_team){.owner = strdup("/lib/libgomp.so"), .busy = 4};
+    interim.team_count = 1;
+    interim.rivals = (struct fs_rivals){.teams = 2, .mask = hwloc_bitmap_alloc()};
+    interim.teams_sampled = true;
+    fs_digest_take_samples(&folded, &interim);
+    assert_int_equal(folded.team_count, 1);
+    assert_string_equal(folded.teams[0].owner, "/lib/libgomp.so");
+    assert_int_equal(folded.rivals.teams, 2);
+    assert_true(folded.teams_sampled);
+    assert_int_equal(interim.team_count, 0);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(samples_are_taken_by_like_groups),
         CASE(limits_and_counters_are_taken),
+        CASE(teams_are_taken_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
