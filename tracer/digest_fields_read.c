@@ -10,6 +10,7 @@
 
 #include "tracer/digest_fields_read.h"
 #include "tracer/mask.h"
+#include "tracer/text_bytes.h"
 
 enum { TEXT_MAX = 128 * 1024 };
 
@@ -45,7 +46,21 @@ static int read_real(const json_t *value, double *into) {
     return isfinite(*into) ? 0 : bad();
 }
 
+/* Bytes that are no characters, as {"base64": ...}. */
+static int read_bytes(const json_t *value, char **into) {
+    const json_t *code = json_object_get(value, "base64");
+    size_t length;
+    if (!json_is_string(code) || json_string_length(code) > TEXT_MAX) return bad();
+    *into = fs_base64_decode(json_string_value(code), &length);
+    if (!*into) return -1;
+    if (strlen(*into) == length) return 0;
+    free(*into);
+    *into = NULL;
+    return bad();
+}
+
 static int read_string(const json_t *value, char **into) {
+    if (json_is_object(value)) return read_bytes(value, into);
     if (!json_is_string(value) || json_string_length(value) > TEXT_MAX) return bad();
     *into = strdup(json_string_value(value));
     return *into ? 0 : -1;

@@ -14,6 +14,7 @@
 
 #include "tracer/digest_fields.h"
 #include "tracer/mask.h"
+#include "tracer/text_bytes.h"
 #include "tracer/topology.h"
 
 enum { TEXT_MAX = 32 * 1024 };
@@ -32,43 +33,21 @@ static json_t *made(json_t *value, bool *failed) {
     return value;
 }
 
-/* Bytes of the UTF-8 character at text; 0: none is there. */
-static size_t character_length(const unsigned char *text) {
-    static const struct {
-        unsigned char low, high, second_low, second_high, length;
-    } forms[] = {
-        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (text[0] < forms[i].low || text[0] > forms[i].high) continue;
-        if (forms[i].length > 1 &&
-            (text[1] < forms[i].second_low || text[1] > forms[i].second_high))
-            return 0;
-        for (size_t more = 2; more < forms[i].length; more++)
-            if ((text[more] & 0xc0) != 0x80) return 0;
-        return forms[i].length;
-    }
-    return 0;
+/* Bytes that are no characters are replaced. */
+static json_t *clean_string_of(const char *text, size_t length, bool *failed) {
+    char *clean = fs_utf8_clean(text, length);
+    json_t *value = clean ? json_string(clean) : NULL;
+    free(clean);
+    return made(value, failed);
 }
 
-/* Paths and arguments may hold any bytes, JSON only characters: others are replaced. */
+/* Paths and arguments may hold any bytes, JSON only characters: others are {"base64": ...}. */
 static json_t *string_of(const char *text, bool *failed) {
-    static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
-    const size_t whole = strlen(text), room = whole < TEXT_MAX ? whole : TEXT_MAX;
-    char *clean = malloc(3 * room + 1);
-    size_t length = 0;
-    if (!clean) return made(NULL, failed);
-    for (size_t at = 0; at < room;) {
-        const size_t size = character_length((const unsigned char *)text + at);
-        if (at + size > room) break;
-        memcpy(clean + length, size ? text + at : replacement, size ? size : 3);
-        length += size ? size : 3;
-        at += size ? size : 1;
-    }
-    json_t *value = json_stringn(clean, length);
-    free(clean);
+    const size_t length = fs_utf8_cut(text, TEXT_MAX);
+    if (fs_utf8_valid(text, length)) return made(json_stringn(text, length), failed);
+    char *code = fs_base64_encode(text, length);
+    json_t *value = code ? json_pack("{s:s}", "base64", code) : NULL;
+    free(code);
     return made(value, failed);
 }
 
@@ -211,7 +190,9 @@ static json_t *object_of(const struct fs_fields *fields, const void *data, bool 
 static json_t *begin_line(const char *kind, const char *host) {
     bool failed = false;
     json_t *line = json_pack("{s:i, s:s}", "forksight", FS_DIGEST_VERSION, "kind", kind);
-    if (line && host && json_object_set_new(line, "host", string_of(host, &failed))) failed = true;
+    if (line && host &&
+        json_object_set_new(line, "host", clean_string_of(host, strnlen(host, TEXT_MAX), &failed)))
+        failed = true;
     if (!failed) return line;
     json_decref(line);
     return NULL;

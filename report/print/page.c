@@ -1,35 +1,11 @@
 #include "report/print/page.h"
 
+#include "tracer/text_bytes.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
-
-/*
- * Decodes one character of UTF-8 at text. Returns its length in bytes and sets
- * *code, or 0 for what is no shortest form of a Unicode scalar value.
- */
-static int decode(const char *text, uint32_t *code) {
-    const unsigned char *byte = (const unsigned char *)text;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const int length = byte[0] < 0x80   ? 1
-                       : byte[0] < 0xc2 ? 0
-                       : byte[0] < 0xe0 ? 2
-                       : byte[0] < 0xf0 ? 3
-                       : byte[0] < 0xf5 ? 4
-                                        : 0;
-    if (length < 2) {
-        *code = byte[0];
-        return length;
-    }
-    *code = byte[0] & (0x7fu >> length);
-    for (int i = 1; i < length; i++) {
-        if ((byte[i] & 0xc0) != 0x80) return 0;
-        *code = *code << 6 | (byte[i] & 0x3f);
-    }
-    const bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
-    return *code < least[length] || *code > 0x10ffff || surrogate ? 0 : length;
-}
 
 /* Controls, and what reorders or hides the text around it. */
 static bool harmful(uint32_t code) {
@@ -44,7 +20,7 @@ const char *fs_harmless(struct fs_arena *arena, const char *text, bool utf8) {
     if (!result) return "";
     while (*text) {
         uint32_t code;
-        int length = decode(text, &code);
+        int length = fs_utf8_decode(text, &code);
         const bool shown = length > 0 && !harmful(code) && (utf8 || code < 0x80) &&
                            (code < 0x80 || wcwidth((wchar_t)code) >= 0);
         if (length == 0) length = 1;
@@ -61,7 +37,7 @@ const char *fs_harmless(struct fs_arena *arena, const char *text, bool utf8) {
 
 static int character_width(const char *text, bool utf8, int *length) {
     uint32_t code;
-    *length = utf8 ? decode(text, &code) : 1;
+    *length = utf8 ? fs_utf8_decode(text, &code) : 1;
     if (*length < 2) {
         *length = 1;
         return 1;

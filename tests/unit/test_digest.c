@@ -278,8 +278,7 @@ static void any_bytes_can_be_written(void **state) {
     char *text = text_of(&digest);
     struct fs_digest *list = must_read(text, 1);
     assert_string_equal(list[0].host, "n\xef\xbf\xbd\x01");
-    assert_string_equal(list[0].directory,
-                        "/tmp/\xc3\xa4\xef\xbf\xbd(\xe2\x82\xac\"\\\n\xef\xbf\xbd\xef\xbf\xbd");
+    assert_string_equal(list[0].directory, digest.directory); /* byte by byte */
     assert_int_equal(list[0].cpu_ns, FS_UNKNOWN);
     assert_int_equal(list[0].wall_ns, FS_UNKNOWN);
     assert_int_equal(list[0].interrupted, 0);
