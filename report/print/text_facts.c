@@ -2,6 +2,7 @@
 #include "report/commands.h"
 #include "report/print/text.h"
 #include "report/remedy.h"
+#include "report/totals.h"
 
 #include <math.h>
 #include <signal.h>
@@ -188,94 +189,18 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
                  2);
 }
 
-static const char *const unseen_names[FS_UNSEEN_COUNT] = {
-    [FS_UNSEEN_STATIC] = "statically linked",      [FS_UNSEEN_SECURE] = "set-user-ID",
-    [FS_UNSEEN_SCRUBBED] = "environment scrubbed", [FS_UNSEEN_LIBC] = "another libc",
-    [FS_UNSEEN_OFF] = "recorder switched off",     [FS_UNSEEN_SHORT] = "too short-lived",
-    [FS_UNSEEN_OTHER] = "for another reason",
-};
-
-struct totals {
-    long processes, recorded, unseen, alive, shim_off, bad;
-    long long lost_processes, lost_threads, lost_events, lost_sites;
-    double collector_share;
-    bool recovered, interim;
-};
-
-static long long known(int64_t count) {
-    return count > 0 ? (long long)count : 0;
-}
-
-static struct totals sum_completeness(const struct fs_job *job) {
-    struct totals total = {.collector_share = NAN};
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct fs_digest *digest = job->nodes[i].digest;
-        const struct fs_completeness *complete = &digest->complete;
-        total.processes += complete->processes;
-        total.recorded += complete->recorded;
-        total.alive += complete->alive > 0 ? complete->alive : 0;
-        total.shim_off += complete->shim_off > 0 ? complete->shim_off : 0;
-        total.bad += complete->bad_segments > 0 ? complete->bad_segments : 0;
-        for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
-            total.unseen += complete->unseen[reason] > 0 ? complete->unseen[reason] : 0;
-        total.lost_processes += known(complete->lost_processes);
-        total.lost_threads += known(complete->lost_threads);
-        total.lost_events += known(complete->lost_events);
-        total.lost_sites += known(complete->lost_sites);
-        total.recovered = total.recovered || complete->recovered;
-        total.interim = total.interim || complete->interim;
-        if (complete->collector_cpu_ns >= 0 && digest->wall_ns > 0) {
-            const double share = (double)complete->collector_cpu_ns / (double)digest->wall_ns;
-            if (!(share <= total.collector_share)) total.collector_share = share;
-        }
-    }
-    return total;
-}
-
-/* Why processes were not recorded, "2 statically linked (busybox)". */
-static const char *unseen_text(struct fs_arena *arena, const struct fs_job *job) {
-    const char *text = "";
-    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++) {
-        long count = 0;
-        const char *example = NULL;
-        for (size_t i = 0; i < job->node_count; i++) {
-            const struct fs_completeness *complete = &job->nodes[i].digest->complete;
-            if (complete->unseen[reason] <= 0) continue;
-            count += complete->unseen[reason];
-            if (!example) example = complete->unseen_example[reason];
-        }
-        if (count > 0)
-            text = fs_arena_printf(arena, "%s%s%ld %s (%s)", text, *text ? ", " : "", count,
-                                   unseen_names[reason], fs_base_name(example));
-    }
-    return text;
-}
-
 void fs_text_data(struct fs_page *page, const struct fs_job *job) {
     struct fs_arena *arena = page->arena;
-    const struct totals total = sum_completeness(job);
-    const long long lost =
-        total.lost_processes + total.lost_threads + total.lost_events + total.lost_sites;
-    const bool whole = total.recorded >= total.processes && total.unseen == 0 && lost == 0 &&
-                       !total.bad && !total.shim_off && !total.recovered && !total.interim;
+    const struct fs_totals totals = fs_job_totals(job);
     const char *share =
-        isnan(total.collector_share)
+        isnan(totals.collector_share)
             ? ""
-            : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * total.collector_share);
-    const char *unseen = unseen_text(arena, job), *why = "";
+            : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * totals.collector_share);
+    const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, &totals);
 
     fs_page_line(page, "Data      %s: %ld/%ld processes, %lld event%s lost%s",
-                 whole ? "complete" : "incomplete", total.recorded, total.processes,
-                 total.lost_events, plural((long)total.lost_events), share);
+                 totals.complete ? "complete" : "incomplete", totals.recorded, totals.processes,
+                 totals.lost_events, plural((long)totals.lost_events), share);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
-    if (total.lost_processes + total.lost_threads + total.lost_sites > 0)
-        why = fs_arena_printf(arena, "; lost: %lld processes, %lld threads, %lld places",
-                              total.lost_processes, total.lost_threads, total.lost_sites);
-    if (total.shim_off)
-        why = fs_arena_printf(arena, "%s; recorder off in %ld", why, total.shim_off);
-    if (total.bad) why = fs_arena_printf(arena, "%s; %ld damaged records", why, total.bad);
-    if (total.alive) why = fs_arena_printf(arena, "%s; %ld still running", why, total.alive);
-    if (total.recovered) why = fs_arena_printf(arena, "%s; recovered without the collector", why);
-    if (total.interim) why = fs_arena_printf(arena, "%s; the collector never finished", why);
-    if (*why) fs_page_wrap(page, "", why + 2, 2);
+    if (*losses) fs_page_wrap(page, "", losses, 2);
 }
