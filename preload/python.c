@@ -148,9 +148,13 @@ uint64_t fsp_python_key(void) {
 
 /* ---- text ---- */
 
+/* The innermost frames tell what the call is for: they are kept in any case. */
+enum { INNERMOST = 6 };
+
 struct lines {
     struct fsp_text text;
-    bool users_only; /* leave out the standard library */
+    unsigned frames;
+    bool users_only; /* leave out the standard library, but for the innermost frames */
 };
 
 /* ".../lib/python3.11/threading.py", but nothing that was installed beside it. */
@@ -184,7 +188,7 @@ static void add_line(object *code, int line, void *context) {
     struct lines *lines = context;
     const bool standard = code_is_standard(code);
 
-    if (standard && lines->users_only) return;
+    if (lines->frames++ >= INNERMOST && standard && lines->users_only) return;
     if (lines->text.length > 0) fsp_text_bytes(&lines->text, "\n", 1);
     add_name(&lines->text, code, "co_filename", standard);
     fsp_text_bytes(&lines->text, ":", 1);

@@ -15,6 +15,7 @@
     X(ovs_03) \
     X(ovs_04) \
     X(ovs_08) \
+    X(frk_06) \
     X(slm_02) \
     X(eff_01) \
     X(eff_05) \

@@ -59,10 +59,20 @@ static bool is_start_up(const struct frame *frame) {
     return strncmp(frame->file, "<frozen", 7) == 0;
 }
 
+/* What every thread of Python's begins with. */
+static bool is_thread_start(const struct frame *frame) {
+    static const char file[] = "threading.py";
+
+    return frame->file_length == sizeof file - 1 &&
+           memcmp(frame->file, file, frame->file_length) == 0;
+}
+
 static const struct frame *users_frame(const struct frame *frames, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (is_path(&frames[i])) return &frames[i];
     while (count > 1 && is_start_up(&frames[count - 1]))
+        count--;
+    while (count > 1 && is_thread_start(&frames[count - 1]))
         count--;
     if (count == 0) return NULL;
     /* The script is outermost; its innermost frame before it calls into another file. */
