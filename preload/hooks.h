@@ -63,6 +63,7 @@ typedef void *fsp_routine(void *);
     X(void, quick_exit, (int))                                                                     \
     X(void, abort, (void))                                                                         \
     X(int, kill, (pid_t, int))                                                                     \
+    X(int, raise, (int))                                                                           \
     X(int, killpg, (pid_t, int))                                                                   \
     X(int, tgkill, (pid_t, pid_t, int))                                                            \
     X(int, sigqueue, (pid_t, int, union sigval))                                                   \

@@ -3,7 +3,8 @@
  *
  * Any context. Stored before the call, for the caller may be its own target; a
  * call that fails takes the time with it and leaves no event. Signal 0 asks
- * only, and threads of one process signalling each other are no death.
+ * only, and threads of one process signalling each other are no death; raise is, of the
+ * signals that end a process on purpose.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,21 @@ FSP_EXPORT int kill(pid_t pid, int signal) {
     result = FSP_REAL(kill)(pid, signal);
     if (record && !before && result == 0) note(pid, signal, t);
     return result;
+}
+
+/* Some libraries end their process where they see that it cannot go on, as numba's OpenMP
+ * layer does in the child of a fork: the place of the call tells which one. */
+FSP_EXPORT int raise(int signal) {
+    if ((signal == SIGTERM || signal == SIGABRT) && fsp_ready()) {
+        const int error = errno;
+
+        fsp_event((struct fsp_event){.kind = FSP_EVENT_KILL,
+                                     .a = getpid(),
+                                     .b = signal,
+                                     .site = fsp_site_call(__builtin_return_address(0))});
+        fsp_keep_errno(error);
+    }
+    return FSP_REAL(raise)(signal);
 }
 
 FSP_EXPORT int killpg(pid_t group, int signal) {

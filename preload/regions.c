@@ -103,8 +103,5 @@ static void inherit_regions(struct fsp_process *child, const struct fsp_process 
 }
 
 void fsp_inherit(struct fsp_process *child, const struct fsp_process *parent) {
-    const uint32_t started = atomic_load_explicit(&parent->threads_started, memory_order_relaxed);
-    const uint32_t ended = atomic_load_explicit(&parent->threads_ended, memory_order_relaxed);
-
-    inherit_regions(child, parent, 1 + (started > ended ? started - ended : 0));
+    inherit_regions(child, parent, 1 + fsp_threads_alive(parent));
 }

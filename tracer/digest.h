@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "tracer/digest_forks.h"
+#include "tracer/digest_runtimes.h"
 #include "tracer/digest_teams.h"
 
 #define FS_DIGEST_VERSION 1
@@ -358,6 +359,13 @@ struct fs_digest {
     struct fs_fork_site *fork_sites;
     size_t fork_site_count; /* at most FS_FORK_SITES_MAX, those with threads first */
     int fork_sites_more;
+    struct fs_region_use *region_uses;
+    size_t region_use_count; /* at most FS_REGION_USES_MAX, first come */
+    struct fs_runtime_fork *runtime_forks;
+    size_t runtime_fork_count; /* at most FS_RUNTIME_FORKS_MAX, first come */
+    struct fs_gpu_fork *gpu_forks;
+    size_t gpu_fork_count; /* at most FS_GPU_FORKS_MAX, first come */
+    int runtimes_more;     /* processes with facts that are in none of the three */
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

@@ -63,6 +63,9 @@ int fs_evaluate_teams(const struct fs_evaluation *evaluation, const struct fs_ri
 /* watched.c: digest->watched. */
 int fs_evaluate_watched(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* runtimes.c: digest->region_uses, runtime_forks, gpu_forks. */
+int fs_evaluate_runtimes(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 /* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */

@@ -11,6 +11,11 @@ static const int64_t clock_slack = 20 * FS_MILLISECOND;
 /* popen() returns after its child started; the child's first sign is its image's. */
 static const int64_t popen_window = 2 * FS_SECOND;
 
+static struct fs_site_key site_of(const struct fs_pending_event *pending) {
+    return (struct fs_site_key){.image = pending->image ? pending->image->key : 0,
+                                .key = pending->event.site};
+}
+
 static void fold_kill(struct fs_table *table, const struct fs_pending_event *pending) {
     struct fs_kill *kills = fs_table_grow(table, table->kills, table->kill_count, sizeof *kills);
 
@@ -19,7 +24,8 @@ static void fold_kill(struct fs_table *table, const struct fs_pending_event *pen
     kills[table->kill_count++] = (struct fs_kill){.t = (int64_t)pending->event.t,
                                                   .sender = pending->owner,
                                                   .target = pending->event.a,
-                                                  .signal = pending->event.b};
+                                                  .signal = pending->event.b,
+                                                  .site = site_of(pending)};
 }
 
 static void fold_setenv(struct fs_table *table, const struct fs_pending_event *pending) {

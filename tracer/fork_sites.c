@@ -42,13 +42,13 @@ struct fs_fork_tally {
 
 /* --- one fork --- */
 
-static bool is_fork(const struct fs_record *record) {
+bool fs_is_fork(const struct fs_record *record) {
     return record->birth == FSP_BIRTH_FORK || record->birth == FSP_BIRTH__FORK ||
            record->birth == FSP_BIRTH_CLONE || record->birth == FSP_BIRTH_ATFORK ||
            record->birth == FSP_BIRTH_DAEMON || record->birth == FSP_BIRTH_FORKPTY;
 }
 
-static bool tried_exec(const struct fs_record *record) {
+bool fs_tried_exec(const struct fs_record *record) {
     const int64_t begin = fs_record_begin(record);
 
     if (record->t_exec != FS_UNKNOWN && record->t_exec - begin <= exec_window) return true;
@@ -167,7 +167,7 @@ static void add_fork(struct fs_table *table, struct fs_fork_tally **tallies,
     if (!tally) return;
     tally->forks++;
     if (image) tally->libraries |= image->libraries;
-    if (tried_exec(record)) {
+    if (fs_tried_exec(record)) {
         tally->execs++;
     } else if (!record->beside_known || !decided) {
         tally->unknown++;
@@ -182,7 +182,7 @@ static void add_fork(struct fs_table *table, struct fs_fork_tally **tallies,
 
 void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
                        const struct fs_record *record) {
-    if (is_fork(record)) add_fork(table, tallies, record, true);
+    if (fs_is_fork(record)) add_fork(table, tallies, record, true);
 }
 
 void fs_fork_tally_free(struct fs_fork_tally **tallies) {
@@ -254,7 +254,7 @@ int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_dig
     for (const struct fs_record *record = table->first; record; record = record->next) {
         const bool decided = record->over || record->zombie ||
                              evaluation->t_closed - fs_record_begin(record) > exec_window;
-        if (is_fork(record)) add_fork(table, &tallies, record, decided);
+        if (fs_is_fork(record)) add_fork(table, &tallies, record, decided);
     }
     HASH_SORT(tallies, by_weight);
     digest->fork_sites_more = 0;

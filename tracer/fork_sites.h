@@ -7,6 +7,7 @@
 #ifndef FS_FORK_SITES_H
 #define FS_FORK_SITES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct fs_table;
@@ -17,5 +18,9 @@ struct fs_fork_tally; /* uthash table; NULL: empty */
 void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
                        const struct fs_record *record);
 void fs_fork_tally_free(struct fs_fork_tally **tallies);
+
+/* Was it born as a copy of its parent? Did it exec, or try to, within a second? */
+bool fs_is_fork(const struct fs_record *record);
+bool fs_tried_exec(const struct fs_record *record);
 
 #endif

@@ -2,6 +2,7 @@
 #include "tracer/process_table.h"
 
 #include "tracer/fork_sites.h"
+#include "tracer/runtimes.h"
 #include "tracer/sampler.h"
 #include "tracer/teams.h"
 
@@ -107,6 +108,7 @@ static void free_record(struct fs_record *record) {
     free(record->stages);
     free(record->threads);
     free(record->beside);
+    free(record->runtimes);
     free(record);
 }
 
@@ -126,6 +128,7 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
     fs_fork_tally_add(table, &table->forks, record);
     table->forgotten_teams += record->teams != NULL;
+    fs_runtime_tally_add(table, &table->runtimes, record);
     fs_record_settle(table, record);
     DL_DELETE2(table->first, record, previous, next);
     table->count--;
@@ -260,6 +263,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->shm_objects);
     free(table->failures);
     fs_fork_tally_free(&table->forks);
+    fs_runtime_tally_free(table->runtimes);
     fs_interned_free(&table->interned);
     *table = (struct fs_table){0};
 }

@@ -112,6 +112,30 @@ struct fs_beside {
     int threads, by_forker;
 };
 
+/* Parallel regions of a process; see struct fsp_regions. team 0: none for two threads. */
+struct fs_regions {
+    int64_t entered, left;
+    int team;
+    struct fs_site_key site;
+};
+
+/* Calls of a GPU runtime; see struct fsp_gpu_use. */
+struct fs_gpu_calls {
+    int starts, contexts;
+    struct fs_site_key site;
+};
+
+/* What a process did with runtimes, by enum fsp_runtime and enum fsp_gpu. */
+struct fs_runtimes {
+    struct fs_regions own[FSP_RUNTIME_COUNT]; /* in the program that entered most */
+    struct fs_gpu_calls gpu[FSP_GPU_COUNT];   /* in all its programs */
+    /* Of a fork child, in the program that it was forked with: what it did, and what its
+     * parent had done before. */
+    struct fs_regions forked[FSP_RUNTIME_COUNT], inherited[FSP_RUNTIME_COUNT];
+    struct fs_gpu_calls gpu_forked[FSP_GPU_COUNT], gpu_inherited[FSP_GPU_COUNT];
+    uint32_t threads_forked; /* that it started in that program */
+};
+
 /* The state of a live process between two samples (sampler.c). */
 struct fs_activity;
 struct fs_team_watch;
@@ -137,6 +161,8 @@ struct fs_record {
     int beside_threads;             /* of its parent, at the fork, beside the one that forked */
     struct fs_beside *beside;       /* their kinds; NULL: none is known */
     size_t beside_count;
+
+    struct fs_runtimes *runtimes; /* NULL: it used none, and inherited no use of one */
 
     uint64_t start_ticks;    /* /proc's start; 0: never seen there */
     int64_t t_fork, t_start; /* before the call; first sign of life */
@@ -186,6 +212,7 @@ struct fs_record {
 struct fs_kill {
     int64_t t;
     int sender, target, signal;
+    struct fs_site_key site; /* of a raise() */
 };
 
 /* A change of a recorded variable within an image. value NULL: unset; name NULL: all unset. */
@@ -247,9 +274,10 @@ struct fs_table {
     size_t shm_object_count;
     struct fs_failure *failures;
     size_t failure_count;
-    struct fs_fork_tally *forks;   /* of records that were given up (fork_sites.c) */
-    int64_t threads, lost_threads; /* seen in all; more than a record keeps */
-    int64_t lost;                  /* facts that memory had no room for */
+    struct fs_fork_tally *forks;       /* of records that were given up (fork_sites.c) */
+    struct fs_runtime_tally *runtimes; /* likewise (runtimes.c); NULL: nothing */
+    int64_t threads, lost_threads;     /* seen in all; more than a record keeps */
+    int64_t lost;                      /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
     int forgotten_teams;   /* of those, processes with threads that worked at once */
     int run_pid, main_pid; /* of forksight and of the command it started */
