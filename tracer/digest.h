@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "tracer/digest_forks.h"
+#include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
 #include "tracer/digest_teams.h"
 
@@ -366,6 +367,10 @@ struct fs_digest {
     struct fs_gpu_fork *gpu_forks;
     size_t gpu_fork_count; /* at most FS_GPU_FORKS_MAX, first come */
     int runtimes_more;     /* processes with facts that are in none of the three */
+    struct fs_random_births random_births;
+    struct fs_random_streams *random_streams; /* of states with two heirs or more */
+    size_t random_stream_count; /* at most FS_RANDOM_STREAMS_MAX, most drawers first */
+    int random_streams_more;
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

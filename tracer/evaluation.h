@@ -53,6 +53,12 @@ int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_dige
 /* fork_sites.c: digest->fork_sites. */
 int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* random_heirs.c: digest->random_births and random_streams. search: how many blocks of
+ * numbers may be made in all to find later states; 0: all that changed stay unknown. */
+enum { FS_RANDOM_SEARCH = 1 << 22 }; /* less than a second */
+int fs_evaluate_random(const struct fs_evaluation *evaluation, int64_t search,
+                       struct fs_digest *digest);
+
 /* thread_programs.c: the thread libraries of programs. After the groups. */
 int fs_evaluate_programs(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 

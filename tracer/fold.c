@@ -4,6 +4,7 @@
 #include "tracer/fold.h"
 
 #include "tracer/clock.h"
+#include "tracer/random_streams.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -343,6 +344,7 @@ void fs_fold_pass(struct fs_fold *fold, int64_t now, bool pressed) {
     for (size_t i = 0; i < fold->pending_count; i++)
         fs_fold_event(fold->table, &fold->pending[i]);
     fold->pending_count = 0;
+    fs_random_load(fold->table, fold->directory);
     close_done_files(fold, now);
     if (pressed && !fold->read_only) remove_closed_files(fold);
     sum_up(fold);

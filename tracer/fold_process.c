@@ -9,6 +9,7 @@
 #include "tracer/fold.h"
 
 #include "tracer/clock.h"
+#include "tracer/random_streams.h"
 #include "tracer/runtimes.h"
 
 #include <stdlib.h>
@@ -238,7 +239,10 @@ static void fold_process(struct fs_fold *fold, struct fs_segment_file *file, str
     if (slot->threads_started > record->threads_started)
         record->threads_started = slot->threads_started;
     if (slot->threads_peak > record->threads_peak) record->threads_peak = slot->threads_peak;
-    if (slot->birth != FSP_BIRTH_IMAGE) fold_beside(table, file, record, slot);
+    if (slot->birth != FSP_BIRTH_IMAGE) {
+        fold_beside(table, file, record, slot);
+        fs_random_fold(table, file->key, record, slot);
+    }
     fs_fold_runtimes(table, file->key, record, slot);
     fold_exec(table, record, slot);
     fold_affinity(table, file, record, slot);

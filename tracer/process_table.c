@@ -2,6 +2,7 @@
 #include "tracer/process_table.h"
 
 #include "tracer/fork_sites.h"
+#include "tracer/random_streams.h"
 #include "tracer/runtimes.h"
 #include "tracer/sampler.h"
 #include "tracer/teams.h"
@@ -109,6 +110,7 @@ static void free_record(struct fs_record *record) {
     free(record->threads);
     free(record->beside);
     free(record->runtimes);
+    free(record->heir);
     free(record);
 }
 
@@ -245,6 +247,7 @@ void fs_table_free(struct fs_table *table) {
     struct fs_site *site, *next_site;
 
     HASH_CLEAR(hh, table->by_pid);
+    fs_random_free(table);
     DL_FOREACH_SAFE2(table->first, record, next_record, next) free_record(record);
     HASH_ITER(hh, table->sites, site, next_site) {
         HASH_DEL(table->sites, site);

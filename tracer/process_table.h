@@ -161,6 +161,8 @@ struct fs_record {
     int beside_threads;             /* of its parent, at the fork, beside the one that forked */
     struct fs_beside *beside;       /* their kinds; NULL: none is known */
     size_t beside_count;
+    uint8_t random;              /* enum fsp_random at its fork */
+    struct fs_random_heir *heir; /* FSP_RANDOM_READ: of that generator */
 
     struct fs_runtimes *runtimes; /* NULL: it used none, and inherited no use of one */
 
@@ -274,6 +276,7 @@ struct fs_table {
     size_t shm_object_count;
     struct fs_failure *failures;
     size_t failure_count;
+    struct fs_random_source *random_sources;
     struct fs_fork_tally *forks;       /* of records that were given up (fork_sites.c) */
     struct fs_runtime_tally *runtimes; /* likewise (runtimes.c); NULL: nothing */
     int64_t threads, lost_threads;     /* seen in all; more than a record keeps */

@@ -2,6 +2,7 @@
 #include "tracer/sampler.h"
 
 #include "tracer/clock.h"
+#include "tracer/random_streams.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -252,6 +253,7 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     if ((uint32_t)stat.threads > record->threads_peak + 1)
         record->threads_peak = (uint32_t)stat.threads - 1;
     sample_mask(table, record);
+    fs_random_sample(record, now);
 }
 
 static void count_cpus(struct fs_sampler *sampler) {
