@@ -64,6 +64,16 @@ const char *fs_arena_copy(struct fs_arena *arena, const char *text, size_t lengt
     return copy ? memcpy(copy, text, length) : "";
 }
 
+void fs_arena_join(struct fs_arena *arena, struct fs_arena *from) {
+    struct fs_arena_block **end = &from->blocks;
+    while (*end)
+        end = &(*end)->next;
+    *end = arena->blocks; /* room is looked for in the first block only */
+    arena->blocks = from->blocks;
+    arena->failed = arena->failed || from->failed;
+    *from = (struct fs_arena){0};
+}
+
 void fs_arena_free(struct fs_arena *arena) {
     while (arena->blocks) {
         struct fs_arena_block *next = arena->blocks->next;

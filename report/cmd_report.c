@@ -61,10 +61,18 @@ static struct fs_thresholds *make_thresholds(const char *config) {
     return NULL;
 }
 
-static int print_job(const struct fs_job *job, const char *directory, FILE *out,
-                     const struct fs_report_options *options,
-                     const struct fs_thresholds *thresholds) {
+struct judgement {
     struct fs_verdict verdict;
+    const struct fs_thresholds *thresholds;
+};
+
+static int judge_node(const struct fs_node *node, void *context) {
+    struct judgement *judgement = context;
+    return fs_judge_node(&judgement->verdict, node, judgement->thresholds);
+}
+
+static int print_job(const struct fs_job *job, struct judgement *judgement, const char *directory,
+                     FILE *out, const struct fs_report_options *options) {
     setlocale(LC_CTYPE, "");
     const struct fs_text_options text = {
         .directory = directory,
@@ -73,12 +81,8 @@ static int print_job(const struct fs_job *job, const char *directory, FILE *out,
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
         .color = want_color(options->color, out),
     };
-    if (fs_judge(job, thresholds, &verdict) < 0) return -1;
-    const int result = fs_text_print(job, &verdict, out, &text);
-    const int error = errno;
-    fs_verdict_free(&verdict);
-    errno = error;
-    return result;
+    if (fs_judge_end(&judgement->verdict, &job->totals) < 0) return -1;
+    return fs_text_print(job, &judgement->verdict, out, &text);
 }
 
 int fs_report_print(const char *const *directories, size_t count, FILE *out,
@@ -91,15 +95,18 @@ int fs_report_print(const char *const *directories, size_t count, FILE *out,
 
     if (!options) options = &defaults;
     if (!options->thresholds && !(own = make_thresholds(NULL))) return FS_REPORT_USAGE;
-    if (fs_job_load(&job, directories, count, error, sizeof error) < 0) {
+    struct judgement judgement = {.thresholds = own ? own : options->thresholds};
+    if (fs_job_load(&job, directories, count, judge_node, &judgement, error, sizeof error) < 0) {
+        fs_verdict_free(&judgement.verdict);
         fs_thresholds_free(own);
         return complain(FS_REPORT_NO_DATA, error);
     }
-    if (print_job(&job, directories[0], out, options, own ? own : options->thresholds) < 0) {
+    if (print_job(&job, &judgement, directories[0], out, options) < 0) {
         snprintf(error, sizeof error,
                  "cannot write the report: %s; free some space or give -o FILE", strerror(errno));
         status = complain(FS_REPORT_NO_DATA, error);
     }
+    fs_verdict_free(&judgement.verdict);
     fs_job_free(&job);
     fs_thresholds_free(own);
     return status;

@@ -1,8 +1,10 @@
 #include "report/judge.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,17 +23,34 @@ static bool like_loads(const struct fs_load *a, const struct fs_load *b) {
            same_text(x->site.file, y->site.file) && x->site.line == y->site.line;
 }
 
-static bool like_findings(const struct fs_finding *a, const struct fs_finding *b) {
-    return a->rule == b->rule && a->severity == b->severity && like_loads(a->load, b->load) &&
-           (a->load || same_text(a->title, b->title));
+/* The same text but for the numbers in it. */
+static bool same_words(const char *a, const char *b) {
+    while (*a || *b) {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            a += strspn(a, "0123456789");
+            b += strspn(b, "0123456789");
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return true;
 }
 
+/* What two nodes say of themselves differs in its numbers; on one node other numbers are
+ * another matter. */
+static bool like_findings(const struct fs_finding *a, const struct fs_finding *b, bool other_node) {
+    if (a->rule != b->rule || a->severity != b->severity || !like_loads(a->load, b->load))
+        return false;
+    return a->load || (other_node ? same_words(a->title, b->title) : same_text(a->title, b->title));
+}
+
+/* 1: it is a new one, 0: one like it was there, -1: no memory. */
 static int add_merged(struct fs_verdict *verdict, const struct fs_finding *finding) {
     for (size_t i = 0; i < verdict->count; i++) {
         struct fs_finding *known = &verdict->findings[i];
-        if (!like_findings(known, finding)) continue;
-        known->nodes += known->last_node != finding->node;
-        known->last_node = finding->node;
+        if (!like_findings(known, finding, known->last_node != verdict->nodes)) continue;
+        known->nodes += known->last_node != verdict->nodes;
+        known->last_node = verdict->nodes;
         known->population += finding->population;
         known->of += finding->of;
         known->groups++;
@@ -45,8 +64,8 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
         verdict->findings = grown;
     }
     verdict->findings[verdict->count] = *finding;
-    verdict->findings[verdict->count++].last_node = finding->node;
-    return 0;
+    verdict->findings[verdict->count++].last_node = verdict->nodes;
+    return 1;
 }
 
 /* When one finding explains another. */
@@ -132,36 +151,67 @@ static int by_weight(const void *left, const void *right) {
     if (a->severity != b->severity) return a->severity < b->severity ? 1 : -1;
     if (a->explains != b->explains) return b->explains - a->explains;
     if (a->rule != b->rule) return fs_rule_index(a->rule) - fs_rule_index(b->rule);
-    return (a->population < b->population) - (a->population > b->population);
+    if (a->population != b->population) return a->population < b->population ? 1 : -1;
+    return strcmp(a->title, b->title);
 }
 
-static void count_outcome(struct fs_verdict *verdict, const struct fs_outcome *outcome) {
+/* What a rule said of a node becomes part of what it says of the job: the greatest status
+ * and, among equals, the first reason. */
+static void add_outcome(struct fs_verdict *verdict, struct fs_outcome *known,
+                        const struct fs_outcome *outcome) {
+    if (known->count > 0) return;
+    if (outcome->count > 0) {
+        *known = *outcome;
+        known->arena = &verdict->arena;
+    } else if (verdict->nodes == 1 || outcome->status > known->status) {
+        known->status = outcome->status;
+        known->why = outcome->why
+                         ? fs_arena_copy(&verdict->arena, outcome->why, strlen(outcome->why))
+                         : NULL;
+    }
+}
+
+int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
+                  const struct fs_thresholds *thresholds) {
+    const struct fs_job job = {.nodes = (struct fs_node *)(uintptr_t)node, .node_count = 1};
+    struct fs_arena arena = {0}; /* of the node: most of it is said already */
+    bool refers = false;
+
+    verdict->nodes++;
+    for (int i = 0; fs_rules[i]; i++) {
+        struct fs_outcome outcome = {.rule = fs_rules[i], .arena = &arena};
+        fs_rules[i]->check(&job, thresholds, &outcome);
+        for (size_t j = 0; j < outcome.count; j++)
+            refers = add_merged(verdict, &outcome.findings[j]) > 0 || refers;
+        verdict->outcomes[i].rule = fs_rules[i];
+        add_outcome(verdict, &verdict->outcomes[i], &outcome);
+    }
+    verdict->arena.failed = verdict->arena.failed || arena.failed;
+    if (refers)
+        fs_arena_join(&verdict->arena, &arena);
+    else
+        fs_arena_free(&arena);
+    if (!verdict->arena.failed) return refers;
+    fs_verdict_free(verdict);
+    errno = ENOMEM;
+    return -1;
+}
+
+static void end_outcome(struct fs_verdict *verdict, struct fs_outcome *outcome, long unrecorded) {
+    if (outcome->rule->every_process && outcome->status == FS_PASS && unrecorded > 0) {
+        outcome->status = FS_STATUS_UNKNOWN;
+        outcome->why = fs_arena_printf(&verdict->arena, "%ld process%s not fully recorded",
+                                       unrecorded, unrecorded == 1 ? " was" : "es were");
+    }
     verdict->passed += outcome->status == FS_PASS;
     verdict->not_applicable += outcome->status == FS_NOT_APPLICABLE;
     verdict->unknown += outcome->status == FS_STATUS_UNKNOWN;
 }
 
-static void run_rule(const struct fs_job *job, const struct fs_thresholds *thresholds,
-                     const struct fs_rule *rule, struct fs_outcome *outcome) {
-    const long unrecorded = fs_job_unrecorded(job);
-    rule->check(job, thresholds, outcome);
-    if (rule->every_process && outcome->status == FS_PASS && unrecorded > 0) {
-        outcome->status = FS_STATUS_UNKNOWN;
-        outcome->why = fs_arena_printf(outcome->arena, "%ld process%s not fully recorded",
-                                       unrecorded, unrecorded == 1 ? " was" : "es were");
-    }
-}
-
-int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
-             struct fs_verdict *verdict) {
-    *verdict = (struct fs_verdict){0};
+int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals) {
     for (int i = 0; fs_rules[i]; i++) {
-        struct fs_outcome *outcome = &verdict->outcomes[i];
-        *outcome = (struct fs_outcome){.rule = fs_rules[i], .arena = &verdict->arena};
-        run_rule(job, thresholds, fs_rules[i], outcome);
-        count_outcome(verdict, outcome);
-        for (size_t j = 0; j < outcome->count; j++)
-            if (add_merged(verdict, &outcome->findings[j]) < 0) break;
+        verdict->outcomes[i].rule = fs_rules[i];
+        end_outcome(verdict, &verdict->outcomes[i], totals->unrecorded);
     }
     for (size_t i = 0; i < sizeof precedence / sizeof *precedence; i++)
         apply_precedence(verdict, i);
@@ -178,6 +228,14 @@ int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
     fs_verdict_free(verdict);
     errno = ENOMEM;
     return -1;
+}
+
+int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
+             struct fs_verdict *verdict) {
+    *verdict = (struct fs_verdict){0};
+    for (size_t i = 0; i < job->node_count; i++)
+        if (fs_judge_node(verdict, &job->nodes[i], thresholds) < 0) return -1;
+    return fs_judge_end(verdict, &job->totals);
 }
 
 void fs_verdict_free(struct fs_verdict *verdict) {

@@ -16,6 +16,7 @@ struct fs_verdict {
     size_t count;
     int errors, warnings, notes;         /* that follow from no other finding */
     int passed, not_applicable, unknown; /* rules */
+    size_t nodes;                        /* judged so far */
 };
 
 /*
@@ -24,6 +25,15 @@ struct fs_verdict {
  */
 int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
              struct fs_verdict *verdict);
+
+/*
+ * The same step by step: *verdict begins as zeros, takes one node after the other and is
+ * complete after fs_judge_end; after an error there is nothing to release. fs_judge_node
+ * returns 1 when a finding refers to the node from now on, else 0.
+ */
+int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
+                  const struct fs_thresholds *thresholds);
+int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals);
 void fs_verdict_free(struct fs_verdict *verdict);
 
 /* The first finding of that rule, or NULL. */

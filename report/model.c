@@ -1,4 +1,5 @@
 #include "report/model.h"
+#include "report/totals.h"
 
 #include <errno.h>
 #include <math.h>
@@ -72,7 +73,7 @@ static void derive_load(struct fs_load *load, const struct fs_node *node,
         load->use = (double)group->window_cpu_ns / ((double)group->window_ns * load->effective);
 }
 
-static int derive_node(struct fs_node *node, const struct fs_digest *digest) {
+int fs_node_build(struct fs_node *node, const struct fs_digest *digest) {
     *node = (struct fs_node){
         .digest = digest,
         .cpus = FS_UNKNOWN,
@@ -93,27 +94,29 @@ static int derive_node(struct fs_node *node, const struct fs_digest *digest) {
     return 0;
 }
 
-int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
-    *job = (struct fs_job){.nodes = calloc(count ? count : 1, sizeof *job->nodes)};
-    if (!job->nodes) {
-        errno = ENOMEM;
-        return -1;
-    }
+void fs_node_free(struct fs_node *node) {
+    free(node->loads);
+    *node = (struct fs_node){0};
+}
+
+static int build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
+    job->nodes = calloc(count ? count : 1, sizeof *job->nodes);
+    if (!job->nodes) return -1;
     for (; job->node_count < count; job->node_count++) {
-        if (derive_node(&job->nodes[job->node_count], &digests[job->node_count]) == 0) continue;
-        fs_job_free(job);
-        errno = ENOMEM;
-        return -1;
+        struct fs_node *node = &job->nodes[job->node_count];
+        if (fs_node_build(node, &digests[job->node_count]) < 0) return -1;
+        if (fs_totals_add(&job->totals, node) < 0) return -1;
     }
     return 0;
 }
 
-void fs_job_free(struct fs_job *job) {
-    for (size_t i = 0; i < job->node_count; i++)
-        free(job->nodes[i].loads);
-    free(job->nodes);
-    if (job->owned) fs_digest_list_free(job->owned, job->owned_count);
+int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
     *job = (struct fs_job){0};
+    fs_totals_init(&job->totals);
+    if (build(job, digests, count) == 0) return 0;
+    fs_job_free(job);
+    errno = ENOMEM;
+    return -1;
 }
 
 enum fs_language fs_node_language(const struct fs_node *node) {
@@ -142,18 +145,4 @@ const char *fs_load_variable(const struct fs_load *load, const char *name) {
     if (load->group->variable_count > 0)
         return find_variable(load->group->variables, load->group->variable_count, name);
     return find_variable(digest->variables, digest->variable_count, name);
-}
-
-long fs_job_unrecorded(const struct fs_job *job) {
-    long missing = 0;
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct fs_completeness *complete = &job->nodes[i].digest->complete;
-        long unseen = 0;
-        for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
-            unseen += complete->unseen[reason] > 0 ? complete->unseen[reason] : 0;
-        const long incomplete = (long)complete->processes - complete->recorded;
-        missing += unseen > incomplete ? unseen : incomplete > 0 ? incomplete : 0;
-        if (complete->lost_processes > 0) missing += (long)complete->lost_processes;
-    }
-    return missing;
 }

@@ -51,28 +51,65 @@ struct fs_node {
 /* How the job was started on this node: the language of a fix. */
 enum fs_language { FS_LANGUAGE_PLAIN, FS_LANGUAGE_SRUN, FS_LANGUAGE_MPIRUN, FS_LANGUAGE_HYDRA };
 
-struct fs_job {
-    struct fs_node *nodes;
-    size_t node_count;
-    struct fs_digest *owned; /* digests that fs_job_load read; NULL for hand-built jobs */
-    size_t owned_count;
+/* Sums over all nodes of a job, those included that are not at hand. */
+struct fs_totals {
+    size_t nodes;
+    long processes, recorded, unseen, alive, shim_off, bad;
+    long unseen_for[FS_UNSEEN_COUNT];      /* by reason */
+    char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one; NULL */
+    long unrecorded;                       /* processes that no witness could describe whole */
+    long long lost_processes, lost_threads, lost_events, lost_sites;
+    double collector_share;    /* of one CPU, on the node where it is greatest; NAN */
+    double cpu_ns, allowed_ns; /* CPU time; wall time x the job's CPUs; NAN */
+    double cpu_used;           /* the one by the other, 0 to 1; NAN */
+    bool recovered, interim;
+    bool complete; /* of every process all that is recorded of one; nothing was lost */
 };
 
 /*
- * Derives a job from count digests, which must outlive it (unless fs_job_load
- * made it). Returns 0, or -1 with errno ENOMEM.
+ * A job of thousands of nodes is never in memory as a whole: its nodes come one by one,
+ * each is judged when it comes, and of those beyond FS_NODES_KEPT only the ones stay of
+ * which the report speaks. So a rule sees a job of one node, and whatever counts nodes
+ * asks the totals.
+ */
+struct fs_job {
+    struct fs_node *nodes; /* those at hand */
+    size_t node_count;
+    struct fs_totals totals;
+    struct fs_digest *owned; /* of the nodes of fs_job_load, else NULL */
+    struct fs_digest_reader *reader;
+};
+
+enum { FS_NODES_KEPT = 16 };
+
+/*
+ * Derives a job from count digests, which must outlive it. Returns 0, or -1 with errno
+ * ENOMEM.
  */
 int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count);
 
+/* What comes with each node. Returns 1: the node is to stay as long as the job does; 0: it
+ * is not needed any more; -1 with errno. */
+typedef int fs_node_visitor(const struct fs_node *node, void *context);
+
+/* What comes with each node. Returns 1: the node is to stay as long as the job does; 0: it
+ * is not needed any more; -1 with errno. */
+typedef int fs_node_visitor(const struct fs_node *node, void *context);
+
 /*
- * Reads the digests of all directories: their *.digest files, or, when a
- * directory has none, what can be recovered from it. Returns 0, or -1 with one
- * line in error (what is wrong and what to do) and *job empty.
+ * Reads the digests of all directories: their *.digest files, or, when a directory has
+ * none, what can be recovered from it. Visits each node, in an order that depends on the
+ * digests alone, not on how they lie in files. Returns 0, or -1 with one line in error
+ * (what is wrong and what to do) and *job empty.
  */
-int fs_job_load(struct fs_job *job, const char *const *directories, size_t count, char *error,
-                size_t error_size);
+int fs_job_load(struct fs_job *job, const char *const *directories, size_t count,
+                fs_node_visitor *visit, void *context, char *error, size_t error_size);
 
 void fs_job_free(struct fs_job *job);
+
+/* For fs_job_load: what follows from one digest, which must outlive the node. */
+int fs_node_build(struct fs_node *node, const struct fs_digest *digest);
+void fs_node_free(struct fs_node *node); /* not the digest */
 
 /*
  * Distinct physical cores that mask touches; a CPU that topology does not know
@@ -88,9 +125,5 @@ enum fs_language fs_node_language(const struct fs_node *node);
 /* Value of a recorded variable: of the group's workers, else of the job's main
  * image; NULL if unset or unknown. */
 const char *fs_load_variable(const struct fs_load *load, const char *name);
-
-/* Processes that no witness could describe whole (over all nodes), for rules
- * that speak of every process. */
-long fs_job_unrecorded(const struct fs_job *job);
 
 #endif

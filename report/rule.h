@@ -51,12 +51,12 @@ struct fs_finding {
     enum fs_severity severity;
     enum fs_confidence confidence;
     const char *title;
-    const struct fs_node *node;      /* where; of several nodes the first */
-    const struct fs_load *load;      /* what it is about; NULL: the node as a whole */
-    const char *unit;                /* of the population: "workers", "processes" ... */
-    long population, of;             /* of 0: the whole is not counted */
-    int nodes, groups;               /* that say the same */
-    const struct fs_node *last_node; /* of those, the one merged last */
+    const struct fs_node *node; /* where; of several nodes the first */
+    const struct fs_load *load; /* what it is about; NULL: the node as a whole */
+    const char *unit;           /* of the population: "workers", "processes" ... */
+    long population, of;        /* of 0: the whole is not counted */
+    int nodes, groups;          /* that say the same */
+    size_t last_node;           /* of those the last: a number of the judge's */
     struct fs_evidence evidence[FS_EVIDENCE_MAX];
     const char *cause[FS_CAUSES_MAX];
     struct fs_fix fix[FS_FIXES_MAX];
@@ -69,8 +69,8 @@ struct fs_finding {
 struct fs_outcome {
     const struct fs_rule *rule;
     enum fs_status status;
-    const char *why; /* of a status other than FS_FINDING: one line */
-    struct fs_finding *findings;
+    const char *why;             /* of a status other than FS_FINDING: one line */
+    struct fs_finding *findings; /* over several nodes: those of the first that has any */
     size_t count;
     struct fs_arena *arena;
 };
@@ -79,6 +79,7 @@ struct fs_rule {
     const char *id, *family, *title;
     enum fs_severity severity; /* unless the rule's text says when it differs */
     bool every_process; /* speaks of every process: with some unrecorded, a pass is unknown */
+    /* Called for each node of a job by itself: `job` has one. */
     void (*check)(const struct fs_job *job, const struct fs_thresholds *thresholds,
                   struct fs_outcome *outcome);
     const char *why;        /* what goes wrong, for a reader new to the matter */

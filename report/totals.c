@@ -3,17 +3,42 @@
 #include "report/remedy.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-static long long known(int64_t count) {
-    return count > 0 ? (long long)count : 0;
+static long known(int64_t count) {
+    return count > 0 ? (long)count : 0;
+}
+
+void fs_totals_init(struct fs_totals *totals) {
+    *totals = (struct fs_totals){.collector_share = NAN, .cpu_used = NAN};
+}
+
+void fs_totals_free(struct fs_totals *totals) {
+    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
+        free(totals->unseen_example[reason]);
+    fs_totals_init(totals);
+}
+
+static int add_unseen(struct fs_totals *totals, const struct fs_completeness *complete) {
+    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++) {
+        char **example = &totals->unseen_example[reason];
+        if (complete->unseen[reason] <= 0) continue;
+        totals->unseen += complete->unseen[reason];
+        totals->unseen_for[reason] += complete->unseen[reason];
+        if (*example || !complete->unseen_example[reason]) continue;
+        *example = strdup(complete->unseen_example[reason]);
+        if (!*example) return -1;
+    }
+    return 0;
 }
 
 static void add_losses(struct fs_totals *totals, const struct fs_completeness *complete) {
-    totals->alive += (long)known(complete->alive);
-    totals->shim_off += (long)known(complete->shim_off);
-    totals->bad += (long)known(complete->bad_segments);
-    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
-        totals->unseen += (long)known(complete->unseen[reason]);
+    totals->processes += known(complete->processes);
+    totals->recorded += known(complete->recorded);
+    totals->alive += known(complete->alive);
+    totals->shim_off += known(complete->shim_off);
+    totals->bad += known(complete->bad_segments);
     totals->lost_processes += known(complete->lost_processes);
     totals->lost_threads += known(complete->lost_threads);
     totals->lost_events += known(complete->lost_events);
@@ -22,50 +47,38 @@ static void add_losses(struct fs_totals *totals, const struct fs_completeness *c
     totals->interim = totals->interim || complete->interim;
 }
 
-static double cpu_used(const struct fs_job *job) {
-    double used = 0, allowed = 0;
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct fs_node *node = &job->nodes[i];
-        const struct fs_digest *digest = node->digest;
-        if (digest->cpu_ns < 0 || digest->wall_ns <= 0 || node->job_cpus < 1) return NAN;
-        used += (double)digest->cpu_ns;
-        allowed += (double)digest->wall_ns * node->job_cpus;
-    }
-    return allowed > 0 ? used / allowed : NAN;
+static long unrecorded(const struct fs_completeness *complete) {
+    const long incomplete = known((int64_t)complete->processes - complete->recorded);
+    long unseen = 0;
+    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
+        unseen += known(complete->unseen[reason]);
+    return (unseen > incomplete ? unseen : incomplete) + known(complete->lost_processes);
 }
 
-struct fs_totals fs_job_totals(const struct fs_job *job) {
-    struct fs_totals totals = {
-        .collector_share = NAN, .cpu_used = cpu_used(job), .complete = job->node_count > 0};
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct fs_digest *digest = job->nodes[i].digest;
-        const struct fs_completeness *complete = &digest->complete;
-        totals.processes += complete->processes;
-        totals.recorded += complete->recorded;
-        totals.complete = totals.complete && complete->processes > 0;
-        add_losses(&totals, complete);
-        if (complete->collector_cpu_ns < 0 || digest->wall_ns <= 0) continue;
-        const double share = (double)complete->collector_cpu_ns / (double)digest->wall_ns;
-        if (!(share <= totals.collector_share)) totals.collector_share = share;
-    }
+static void add_cpus(struct fs_totals *totals, const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
+    const bool there = digest->cpu_ns >= 0 && digest->wall_ns > 0 && node->job_cpus > 0;
+    totals->cpu_ns += there ? (double)digest->cpu_ns : NAN;
+    totals->allowed_ns += there ? (double)digest->wall_ns * node->job_cpus : NAN;
+    totals->cpu_used = totals->cpu_ns / totals->allowed_ns;
+    if (digest->complete.collector_cpu_ns < 0 || digest->wall_ns <= 0) return;
+    const double share = (double)digest->complete.collector_cpu_ns / (double)digest->wall_ns;
+    if (!(share <= totals->collector_share)) totals->collector_share = share;
+}
+
+int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
+    const struct fs_completeness *complete = &node->digest->complete;
+    const bool so_far = totals->nodes++ == 0 || totals->complete;
+    const int result = add_unseen(totals, complete);
+    add_losses(totals, complete);
+    add_cpus(totals, node);
+    totals->unrecorded += unrecorded(complete);
     const long long lost =
-        totals.lost_processes + totals.lost_threads + totals.lost_events + totals.lost_sites;
-    totals.complete = totals.complete && totals.recorded >= totals.processes &&
-                      totals.unseen == 0 && lost == 0 && !totals.bad && !totals.shim_off &&
-                      !totals.recovered && !totals.interim;
-    return totals;
-}
-
-long fs_job_unseen(const struct fs_job *job, int reason, const char **example) {
-    long count = 0;
-    if (example) *example = NULL;
-    for (size_t i = 0; i < job->node_count; i++) {
-        const struct fs_completeness *complete = &job->nodes[i].digest->complete;
-        if (complete->unseen[reason] <= 0) continue;
-        count += complete->unseen[reason];
-        if (example && !*example) *example = complete->unseen_example[reason];
-    }
-    return count;
+        totals->lost_processes + totals->lost_threads + totals->lost_events + totals->lost_sites;
+    totals->complete = so_far && complete->processes > 0 && totals->recorded >= totals->processes &&
+                       totals->unseen == 0 && lost == 0 && !totals->bad && !totals->shim_off &&
+                       !totals->recovered && !totals->interim;
+    return result;
 }
 
 const char *fs_unseen_text(struct fs_arena *arena, const struct fs_job *job) {
@@ -75,13 +88,13 @@ const char *fs_unseen_text(struct fs_arena *arena, const struct fs_job *job) {
         [FS_UNSEEN_OFF] = "recorder switched off",     [FS_UNSEEN_SHORT] = "too short-lived",
         [FS_UNSEEN_OTHER] = "for another reason",
     };
-    const char *text = "", *example;
-    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++) {
-        const long count = fs_job_unseen(job, reason, &example);
-        if (count > 0)
-            text = fs_arena_printf(arena, "%s%s%ld %s (%s)", text, *text ? ", " : "", count,
-                                   names[reason], fs_base_name(example));
-    }
+    const struct fs_totals *totals = &job->totals;
+    const char *text = "";
+    for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
+        if (totals->unseen_for[reason] > 0)
+            text = fs_arena_printf(arena, "%s%s%ld %s (%s)", text, *text ? ", " : "",
+                                   totals->unseen_for[reason], names[reason],
+                                   fs_base_name(totals->unseen_example[reason]));
     return text;
 }
 
@@ -101,9 +114,9 @@ const char *fs_losses_text(struct fs_arena *arena, const struct fs_totals *total
 }
 
 const char *fs_incomplete_text(struct fs_arena *arena, const struct fs_job *job) {
-    const struct fs_totals totals = fs_job_totals(job);
-    const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, &totals);
+    const struct fs_totals *totals = &job->totals;
+    const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
     return fs_arena_printf(arena, "%ld of %ld processes recorded, %lld events lost%s%s%s%s",
-                           totals.recorded, totals.processes, totals.lost_events,
+                           totals->recorded, totals->processes, totals->lost_events,
                            *unseen ? "; not entered: " : "", unseen, *losses ? "; " : "", losses);
 }

@@ -8,20 +8,11 @@
 #include "report/arena.h"
 #include "report/model.h"
 
-struct fs_totals {
-    long processes, recorded, unseen, alive, shim_off, bad;
-    long long lost_processes, lost_threads, lost_events, lost_sites;
-    double collector_share; /* of one CPU, on the node where it is greatest; NAN */
-    double cpu_used;        /* CPU time / (wall time x the job's CPUs), 0 to 1; NAN */
-    bool recovered, interim;
-    bool complete; /* of every process all that is recorded of one; nothing was lost */
-};
+void fs_totals_init(struct fs_totals *totals); /* of no node */
 
-struct fs_totals fs_job_totals(const struct fs_job *job);
-
-/* Processes that the recorder did not enter for that reason (enum fs_unseen); *example
- * (unless NULL) is the executable of one, or NULL. */
-long fs_job_unseen(const struct fs_job *job, int reason, const char **example);
+/* Returns 0, or -1 with errno ENOMEM. */
+int fs_totals_add(struct fs_totals *totals, const struct fs_node *node);
+void fs_totals_free(struct fs_totals *totals);
 
 /* Why processes were not entered, "2 statically linked (busybox)"; "" when all were. */
 const char *fs_unseen_text(struct fs_arena *arena, const struct fs_job *job);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tracer/digest_fields.h"
+#include "tracer/digest_reader.h"
 
 /* The member that a field describes, as the type that it has. */
 #define MEMBER(type, data, field) ((type *)(void *)((char *)(data) + (field)->offset))
@@ -112,6 +113,11 @@ void fs_digest_free(struct fs_digest *digest) {
         fs_group_free(&digest->groups[i]);
     free(digest->groups);
     fs_fields_free(&fs_digest_fields, digest);
+}
+
+void fs_digest_release(struct fs_digest *digest) {
+    digest->topology = NULL;
+    fs_digest_free(digest);
 }
 
 void fs_digest_list_free(struct fs_digest *list, size_t count) {

@@ -13,13 +13,6 @@ static const char *plural(long count) {
     return count == 1 ? "" : "s";
 }
 
-static long processes_seen(const struct fs_job *job) {
-    long count = 0;
-    for (size_t i = 0; i < job->node_count; i++)
-        count += job->nodes[i].digest->complete.processes;
-    return count;
-}
-
 static const char *plain_name(const char *word) {
     return word[0] == '/' || word[0] == '.' ? fs_base_name(word) : word;
 }
@@ -39,15 +32,15 @@ void fs_text_header(struct fs_page *page, const struct fs_job *job) {
     const struct fs_digest *digest = job->nodes[0].digest;
     const struct fs_scheduler *scheduler = &digest->scheduler;
     const long wall = digest->wall_ns > 0 ? (long)(digest->wall_ns / 1000000000) : 0;
-    const long processes = processes_seen(job);
+    const long processes = job->totals.processes;
     const char *id = "";
     if (scheduler->job)
         id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, scheduler->step ? "." : "",
                              scheduler->step ? scheduler->step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
     const char *tail =
-        fs_arena_printf(arena, "  %zu node%s  %ld process%s  %ld:%02ld:%02ld", job->node_count,
-                        plural((long)job->node_count), processes, processes == 1 ? "" : "es",
+        fs_arena_printf(arena, "  %zu node%s  %ld process%s  %ld:%02ld:%02ld", job->totals.nodes,
+                        plural((long)job->totals.nodes), processes, processes == 1 ? "" : "es",
                         wall / 3600, wall / 60 % 60, wall % 60);
     head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
     const size_t taken = fs_text_width(head, page->utf8) + strlen(tail);
@@ -191,16 +184,16 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
 
 void fs_text_data(struct fs_page *page, const struct fs_job *job) {
     struct fs_arena *arena = page->arena;
-    const struct fs_totals totals = fs_job_totals(job);
+    const struct fs_totals *totals = &job->totals;
     const char *share =
-        isnan(totals.collector_share)
+        isnan(totals->collector_share)
             ? ""
-            : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * totals.collector_share);
-    const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, &totals);
+            : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * totals->collector_share);
+    const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
 
     fs_page_line(page, "Data      %s: %ld/%ld processes, %lld event%s lost%s",
-                 totals.complete ? "complete" : "incomplete", totals.recorded, totals.processes,
-                 totals.lost_events, plural((long)totals.lost_events), share);
+                 totals->complete ? "complete" : "incomplete", totals->recorded, totals->processes,
+                 totals->lost_events, plural((long)totals->lost_events), share);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (*losses) fs_page_wrap(page, "", losses, 2);
 }

@@ -100,13 +100,20 @@ static void write_digest(void) {
     fixture_free(&f);
 }
 
+static int visit(const struct fs_node *node, void *context) {
+    (void)context;
+    assert_non_null(node->digest);
+    return 0;
+}
+
 static void loads_what_was_written(void **state) {
     (void)state;
     char error[1024] = "";
     struct fs_job job;
     const char *const directories[] = {directory};
     write_digest();
-    if (fs_job_load(&job, directories, 1, error, sizeof error) != 0) print_error("%s\n", error);
+    if (fs_job_load(&job, directories, 1, visit, NULL, error, sizeof error) != 0)
+        print_error("%s\n", error);
     assert_int_equal(job.node_count, 1);
     assert_string_equal(job.nodes[0].digest->host, "node1");
     assert_int_equal(job.nodes[0].load_count, 1);
@@ -120,16 +127,16 @@ static void refuses_what_is_no_record(void **state) {
     struct fs_job job;
     const char *const missing[] = {"/nonexistent/job"}, *const present[] = {directory},
                       *const file[] = {digest_path};
-    assert_int_equal(fs_job_load(&job, missing, 1, error, sizeof error), -1);
+    assert_int_equal(fs_job_load(&job, missing, 1, visit, NULL, error, sizeof error), -1);
     assert_non_null(strstr(error, "No such file"));
     write_digest();
-    assert_int_equal(fs_job_load(&job, file, 1, error, sizeof error), -1);
+    assert_int_equal(fs_job_load(&job, file, 1, visit, NULL, error, sizeof error), -1);
     assert_non_null(strstr(error, "Not a directory"));
 
     FILE *out = fopen(digest_path, "w");
     fputs("not a digest\n", out);
     fclose(out);
-    assert_int_equal(fs_job_load(&job, present, 1, error, sizeof error), -1);
+    assert_int_equal(fs_job_load(&job, present, 1, visit, NULL, error, sizeof error), -1);
     assert_non_null(strstr(error, digest_path));
     assert_null(strchr(error, '\n'));
 
@@ -137,9 +144,9 @@ static void refuses_what_is_no_record(void **state) {
     write_digest();
     assert_int_equal(stat(digest_path, &about), 0);
     assert_int_equal(truncate(digest_path, about.st_size / 2), 0);
-    assert_int_equal(fs_job_load(&job, present, 1, error, sizeof error), -1);
+    assert_int_equal(fs_job_load(&job, present, 1, visit, NULL, error, sizeof error), -1);
     unlink(digest_path);
-    assert_int_equal(fs_job_load(&job, present, 1, error, sizeof error), -1);
+    assert_int_equal(fs_job_load(&job, present, 1, visit, NULL, error, sizeof error), -1);
     assert_int_not_equal(strlen(error), 0);
 }
 

@@ -1,0 +1,183 @@
+/* Records of many nodes: whatever files their digests lie in and in whatever order, the
+ * report is the same to the byte, and few of the nodes are in memory at once. */
+#include "tests/unit/rule_fixture.h"
+
+#include "report/commands.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { NODES = 48, ROUNDS = 40 };
+
+static unsigned long long state_of_chance = 1;
+
+static unsigned below(unsigned limit) {
+    state_of_chance = state_of_chance * 6364136223846793005ull + 1442695040888963407ull;
+    return (unsigned)(state_of_chance >> 33) % limit;
+}
+
+/* One of a few kinds of node, with numbers of its own. */
+static char *text_of_node(unsigned number) {
+    static const char *const masks[] = {"0", "1", "0-1"};
+    struct fixture f;
+    char host[16], *text;
+    size_t size;
+    fixture_machine(&f, number % 3 ? "pack:1 core:2 pu:1" : "pack:2 core:1 pu:1", "0-1");
+    fixture_pool(&f, &f.group[0], 2 + (int)below(4), masks[below(3)]);
+    fixture_pool(&f, &f.group[1], 2, "0-1");
+    f.group[0].site.line = 41 + (int)below(2);
+    f.group[0].wait_ns += below(1000);
+    f.group[1].site.line = 50;
+    f.digest.group_count = 1 + below(2);
+    f.digest.wall_ns += below(1000000);
+    f.digest.start_realtime = number % 4 < 2 ? 0 : below(3);
+    f.digest.cpu_ns = f.group[0].cpu_ns;
+    f.digest.complete.processes = 5 + (int)below(3);
+    f.digest.complete.recorded = 5;
+    f.digest.complete.collector_cpu_ns = below(1000000);
+    if (below(4) == 0)
+        f.digest.quota = (struct fs_quota){.version = 2,
+                                           .cpus = 1.5,
+                                           .periods = 100,
+                                           .throttled = 60 + below(40),
+                                           .throttled_ns = 5 * SECOND + below(1000000),
+                                           .runnable_mean = 2,
+                                           .runnable_peak = 2};
+    if (below(3) == 0) f.digest.complete.unseen[FS_UNSEEN_STATIC] = 1 + (int)below(3);
+    f.digest.complete.unseen_example[FS_UNSEEN_STATIC] = (char *)(below(2) ? "/bin/a" : "/bin/b");
+    snprintf(host, sizeof host, "n%02u", number / 2); /* two jobs ran on each host */
+    f.digest.host = host;
+    FILE *out = open_memstream(&text, &size);
+    assert_int_equal(fs_digest_write(&f.digest, out), 0);
+    fclose(out);
+    fixture_free(&f);
+    return text;
+}
+
+/* Takes the topology's line out of a digest: another one in the job has it. */
+static void cut_topology(char *text) {
+    char *line = strstr(text, "{\"forksight\":1,\"kind\":\"topology\"");
+    assert_non_null(line);
+    const char *rest = strchr(line, '\n') + 1;
+    memmove(line, rest, strlen(rest) + 1);
+}
+
+static char directory[] = "/tmp/forksight-merge-XXXXXX";
+
+static void path_of(char path[64], unsigned file) {
+    snprintf(path, 64, "%s/%u.digest", directory, file);
+}
+
+/* Deals the texts in an order of its own to so many files. */
+static void deal(char *const *texts, unsigned files) {
+    char *order[NODES], path[64];
+    memcpy(order, texts, sizeof order);
+    for (unsigned i = NODES; i > 1; i--) {
+        const unsigned other = below(i);
+        char *text = order[other];
+        order[other] = order[i - 1];
+        order[i - 1] = text;
+    }
+    for (unsigned i = 0; i < NODES; i++) {
+        path_of(path, i < files ? i : below(files));
+        FILE *out = fopen(path, "a");
+        assert_non_null(out);
+        fputs(order[i], out);
+        assert_int_equal(fclose(out), 0);
+    }
+}
+
+static char *report_of(unsigned files) {
+    const char *const directories[] = {directory};
+    const struct fs_report_options options = {.top = 1000, .rules = true};
+    char *text, path[64];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_int_equal(fs_report_print(directories, 1, out, &options), FS_REPORT_OK);
+    fclose(out);
+    for (unsigned i = 0; i < files; i++) {
+        path_of(path, i);
+        assert_int_equal(unlink(path), 0);
+    }
+    return text;
+}
+
+static void order_and_grouping_change_nothing(void **state) {
+    (void)state;
+    char *texts[NODES], *first = NULL;
+    for (unsigned i = 0; i < NODES; i++)
+        texts[i] = text_of_node(i);
+    for (unsigned i = 6; i < NODES; i += 3)
+        cut_topology(texts[i]);
+    assert_non_null(mkdtemp(directory));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        const unsigned files = round ? 1 + below(NODES) : NODES;
+        deal(texts, files);
+        char *report = report_of(files);
+        if (!first) {
+            first = report;
+            continue;
+        }
+        assert_string_equal(first, report);
+        free(report);
+    }
+    assert_non_null(strstr(first, "48 nodes"));
+    assert_non_null(strstr(first, "error[AFF-01]"));
+    assert_non_null(strstr(first, "OVS-04"));
+    assert_non_null(strstr(first, "not entered: "));
+    assert_int_equal(rmdir(directory), 0);
+    for (unsigned i = 0; i < NODES; i++)
+        free(texts[i]);
+    free(first);
+}
+
+struct count {
+    size_t visited, wanted;
+};
+
+/* Wants every tenth node. */
+static int count_nodes(const struct fs_node *node, void *context) {
+    struct count *count = context;
+    const bool wanted = count->visited++ % 10 == 0;
+    assert_non_null(node->digest->topology);
+    count->wanted += wanted;
+    return wanted;
+}
+
+static void few_nodes_stay(void **state) {
+    (void)state;
+    const char *const directories[] = {directory};
+    char path[64], error[256] = "";
+    struct fs_job job;
+    struct count count = {0};
+    strcpy(directory + sizeof directory - 7, "XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    path_of(path, 0);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    for (unsigned i = 0; i < NODES; i++) {
+        char *text = text_of_node(i);
+        fputs(text, out);
+        free(text);
+    }
+    assert_int_equal(fclose(out), 0);
+    if (fs_job_load(&job, directories, 1, count_nodes, &count, error, sizeof error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(count.visited, NODES);
+    assert_int_equal(job.totals.nodes, NODES);
+    /* the first ones, and of the rest those that were wanted */
+    assert_int_equal(job.node_count, FS_NODES_KEPT + count.wanted - 2);
+    for (size_t i = 1; i < job.node_count; i++)
+        assert_true(strcmp(job.nodes[i - 1].digest->host, job.nodes[i].digest->host) <= 0);
+    fs_job_free(&job);
+    unlink(path);
+    rmdir(directory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_and_grouping_change_nothing),
+        cmocka_unit_test(few_nodes_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
