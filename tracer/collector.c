@@ -18,7 +18,13 @@ static const int64_t shortest_period = 20 * FS_MILLISECOND;
 static const int64_t shortest_sample = 100 * FS_MILLISECOND; /* ticks of /proc are 10 ms */
 static const int64_t first_interim = 10 * FS_SECOND, longest_interim = 60 * FS_SECOND;
 static const int64_t pss_every = 2 * FS_SECOND;
-enum { COST_SHARE = 250, PRESSED_SHARE = 25, ELAPSED_SHARE = 100, RECORDS_MAX = 20000 };
+enum {
+    COST_SHARE = 250,
+    PRESSED_SHARE = 25,
+    ELAPSED_SHARE = 100,
+    EARLY_SHARE = 2,
+    RECORDS_MAX = 20000
+};
 
 /* FORKSIGHT_MAX_MB, or 16 MiB or 128 KiB for each CPU of the job, the larger. */
 static int64_t folder_limit(hwloc_const_bitmap_t mask) {
@@ -212,6 +218,10 @@ int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
     /* Losing records costs more than a little CPU time. */
     const int share = is_pressed(collector) ? PRESSED_SHARE : COST_SHARE;
     if (period < cost * share) period = cost * share;
+    /* A short job on a slow node must be seen more than once all the same. */
+    int64_t early = (now - collector->meta.start) / EARLY_SHARE;
+    if (early < shortest_sample) early = shortest_sample;
+    if (period > early) period = early;
     collector->period_ns = period;
     return fs_now() + period;
 }

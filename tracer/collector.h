@@ -3,8 +3,8 @@
  *
  * The collector has no thread of its own: whoever supervises the job calls
  * fs_collector_tick() when it is due. A tick folds the segments, looks into
- * /proc, and says when the next one is due: often at first, rarely later, and
- * never so often that ticks take more than half a percent of a core.
+ * /proc, and says when the next one is due: often at first, rarely later, and (but
+ * for the first few) never so often that ticks take more than half a percent of a core.
  */
 #ifndef FS_COLLECTOR_H
 #define FS_COLLECTOR_H

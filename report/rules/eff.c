@@ -69,9 +69,9 @@ static void judge_balance(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the CPU time of single workers was not sampled");
     else if (group->workers > group->workers_peak)
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers came one after the other: that balances");
-    else if (load->workers > load->effective)
+    else if (load->workers * (load->threads > 1 ? load->threads : 1) > load->effective)
         fs_vote(outcome, FS_NOT_APPLICABLE,
-                "more workers than CPUs: who gets a CPU first takes more");
+                "more workers or threads than CPUs: who gets a CPU first takes more");
     else if ((double)spread->sum < 1e9 * fs_threshold(thresholds, rule, BALANCE_CPU) ||
              (double)group->overlap_ns < 1e9 * fs_threshold(thresholds, rule, BALANCE_OVERLAP))
         fs_vote(outcome, FS_NOT_APPLICABLE, "the workers computed together for too short a time");
@@ -105,8 +105,8 @@ const struct fs_rule fs_rule_eff_01 = {
                "first worker that is finally idle to the last one done, is at least `tail` of the "
                "pool's life and longer than two samples.",
     .exceptions = "Silent below `cpu` seconds in all, for servers (busy less than `duty` of their "
-                  "life), for more workers than CPUs (which share the work by chance) and for "
-                  "workers that come one after the other, as those of make do. A "
+                  "life), for more workers or busy threads than CPUs (which share the work by "
+                  "chance) and for workers that come one after the other, as those of make do. A "
                   "remainder given to one worker (66 against 62 tasks) is within the limit.",
     .fix = "Spread the remainder: [N//W+1]*(N%W)+[N//W]*(W-N%W); or many small shares: "
            "imap_unordered(chunksize=1).",
