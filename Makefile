@@ -51,6 +51,7 @@ TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c repo
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
 KERNEL_SOURCES := $(wildcard kernels/*.c)
+STANDIN_SOURCES := $(wildcard tests/programs/standins/*.c)
 PROBE_SOURCES := $(wildcard tests/probes/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -58,6 +59,7 @@ SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o) $(SHIM_ASSEMBLY:%.S=$(O)/shim/
 TOOL_OBJECTS := $(TOOL_SOURCES:%.c=$(O)/obj/%.o)
 UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
+STANDINS := $(STANDIN_SOURCES:tests/programs/standins/%.c=$(O)/standins/%)
 PROBES := $(PROBE_SOURCES:tests/probes/%.c=$(O)/probes/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
@@ -71,7 +73,7 @@ all: tools shim kernels
 tools: $(O)/forksight
 shim: $(O)/libforksight.so
 units: $(UNITS)
-programs: $(PROGRAMS) $(PROBES)
+programs: $(PROGRAMS) $(PROBES) $(STANDINS)
 mutators: $(MUTATORS)
 kernels: $(KERNELS)
 
@@ -102,7 +104,18 @@ $(O)/probes/%: tests/probes/%.c $(O)/libfs.a
 	$(CC) $(TOOL_FLAGS) -o $@ $< $(O)/libfs.a $(TOOL_LIBS)
 $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
-	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm
+	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm $(KERNEL_FLAGS_$*)
+
+# Libraries that a Linux distribution has not: what tests call of them, by the same names.
+$(O)/standins/%: tests/programs/standins/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) -O1 -g $(DEPENDENCIES) -shared -fPIC -Wl,-soname,$* -o $@ $< -pthread
+STANDIN = -L$(O)/standins -l:$(1) -Wl,-rpath,$(abspath $(O)/standins)
+KERNEL_FLAGS_frk07_openmp_fork := -fopenmp
+KERNEL_FLAGS_frk09_gpu_fork = $(call STANDIN,libcuda.so.1)
+$(O)/kernels/frk09_gpu_fork: $(O)/standins/libcuda.so.1
+PROGRAM_FLAGS_hip_fork = $(call STANDIN,libamdhip64.so.6)
+$(O)/programs/hip_fork: $(O)/standins/libamdhip64.so.6
 
 $(O)/mutate/%: tests/fuzz/%.c tests/fuzz/mutate.c $(O)/libfs.a
 	@mkdir -p $(@D)

@@ -17,8 +17,8 @@
  * call. In the child of _Fork (fsp_tls.no_loader) it is not asked at all: there the answer
  * is what was known before.
  *
- * A new entry is a line here, a name in forksight.map and a function like those of gomp.c,
- * which does what the program asked for when there is nobody to call.
+ * A new entry is a line here, a name in forksight.map and a function like those of gomp.c or
+ * gpu.c, which does what the program asked for when there is nobody to call.
  */
 #ifndef FSP_ENTRIES_H
 #define FSP_ENTRIES_H
@@ -51,7 +51,20 @@ typedef void fsp_region(void *); /* the body of a parallel region */
     X(void, GOMP_parallel_loop_static_start, FSP_LOOP_CHUNKS_START)                                \
     X(void, GOMP_parallel_loop_dynamic_start, FSP_LOOP_CHUNKS_START)                               \
     X(void, GOMP_parallel_loop_guided_start, FSP_LOOP_CHUNKS_START)                                \
-    X(void, GOMP_parallel_loop_runtime_start, FSP_LOOP_START)
+    X(void, GOMP_parallel_loop_runtime_start, FSP_LOOP_START)                                      \
+    X(int, cuInit, (unsigned))                                                                     \
+    X(int, cuCtxCreate_v2, (void **, unsigned, int))                                               \
+    X(int, cuDevicePrimaryCtxRetain, (void **, int))                                               \
+    X(int, cuMemAlloc_v2, (uint64_t *, size_t))                                                    \
+    X(int, cuLaunchKernel, (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,    \
+                            unsigned, void *, void **, void **))                                   \
+    X(int, cudaSetDevice, (int))                                                                   \
+    X(int, cudaMalloc, (void **, size_t))                                                          \
+    X(int, cudaLaunchKernel, FSP_LAUNCH)                                                           \
+    X(int, hipInit, (unsigned))                                                                    \
+    X(int, hipSetDevice, (int))                                                                    \
+    X(int, hipMalloc, (void **, size_t))                                                           \
+    X(int, hipLaunchKernel, FSP_LAUNCH)
 /* clang-format on */
 
 /* Body, its data, threads; first, last, step of the loop; chunk; flags. */
@@ -59,6 +72,12 @@ typedef void fsp_region(void *); /* the body of a parallel region */
 #define FSP_LOOP              (fsp_region *, void *, unsigned, long, long, long, unsigned)
 #define FSP_LOOP_CHUNKS_START (fsp_region *, void *, unsigned, long, long, long, long)
 #define FSP_LOOP_START        (fsp_region *, void *, unsigned, long, long, long)
+
+/* Function, grid, block, arguments, shared memory, stream. */
+struct fsp_dim3 {
+    unsigned x, y, z;
+};
+#define FSP_LAUNCH (const void *, struct fsp_dim3, struct fsp_dim3, void **, size_t, void *)
 
 enum fsp_entry {
 #define FSP_ENTRY(type, name, arguments) FSP_ENTRY_##name,

@@ -1,5 +1,5 @@
 /*
- * regions.c - counts parallel regions, and hands the counts to the children of forks.
+ * regions.c - counts parallel regions, and hands what was counted to the children of forks.
  *
  * Any thread, also in the children of forks; no system call but in a thread that never
  * called a hook before. The thread that a process began with has counters of its own,
@@ -102,6 +102,23 @@ static void inherit_regions(struct fsp_process *child, const struct fsp_process 
     }
 }
 
+static void inherit_gpu(struct fsp_process *child, const struct fsp_process *parent) {
+    for (unsigned i = 0; i < FSP_GPU_COUNT; i++) {
+        const struct fsp_gpu_use *own = &parent->gpu[i];
+        const uint32_t starts = atomic_load_explicit(&own->starts, memory_order_relaxed);
+        const uint32_t contexts = atomic_load_explicit(&own->contexts, memory_order_relaxed);
+        const struct fsp_inherited *before = &parent->inherited;
+
+        if ((starts | contexts | before->gpu_starts[i] | before->gpu_contexts[i]) == 0) continue;
+        child->inherited.gpu_starts[i] = before->gpu_starts[i] + starts;
+        child->inherited.gpu_contexts[i] = before->gpu_contexts[i] + contexts;
+        child->inherited.gpu_site[i] = before->gpu_site[i] != 0
+                                           ? before->gpu_site[i]
+                                           : atomic_load_explicit(&own->site, memory_order_relaxed);
+    }
+}
+
 void fsp_inherit(struct fsp_process *child, const struct fsp_process *parent) {
     inherit_regions(child, parent, 1 + fsp_threads_alive(parent));
+    inherit_gpu(child, parent);
 }

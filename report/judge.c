@@ -123,6 +123,8 @@ static const struct {
     {"OVS-01", "OVS-02", workers_fit},  {"OVS-04", "OVS-02", fits_mask},
     {"AFF", "EFF-05", is_error},        {"OVS", "EFF-05", is_error},
     {"MEM-01", "PRC-02", killed},       {"MEM-02", "PRC-02", bus_error},
+    {"FRK-07", "FRK-08", of_same_load}, {"FRK-09", "FRK-08", of_same_load},
+    {"FRK-07", "PRC-02", of_same_load}, {"FRK-09", "PRC-02", of_same_load},
 };
 
 static bool names(const char *pattern, const struct fs_finding *finding) {

@@ -16,6 +16,8 @@
     X(ovs_04) \
     X(ovs_08) \
     X(frk_06) \
+    X(frk_07) \
+    X(frk_09) \
     X(slm_02) \
     X(eff_01) \
     X(eff_05) \

@@ -12,7 +12,7 @@ static int64_t counted(uint64_t value) {
 }
 
 static int small(uint32_t value) {
-    return value <= INT_MAX ? (int)value : 0;
+    return value <= INT_MAX ? (int)value : INT_MAX;
 }
 
 static struct fs_regions regions_of(const struct fsp_regions *regions, uint64_t image) {
