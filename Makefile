@@ -177,14 +177,16 @@ $(O)/bench/%.so: tests/bench/%.c
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/forksight \
-	  $(DESTDIR)$(PREFIX)/share/man/man1
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/forksight
+	install -m 644 report/*.schema.json $(DESTDIR)$(PREFIX)/share/forksight
 	install -m 755 $(O)/forksight $(DESTDIR)$(PREFIX)/bin/forksight
 	install -m 755 $(O)/libforksight.so $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so
 	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/forksight $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so \
 	  $(MAN_PAGES:tracer/man/%=$(DESTDIR)$(PREFIX)/share/man/man1/%)
-	-rmdir $(DESTDIR)$(PREFIX)/lib/forksight
+	rm -f $(DESTDIR)$(PREFIX)/share/forksight/*.schema.json
+	-rmdir $(DESTDIR)$(PREFIX)/lib/forksight $(DESTDIR)$(PREFIX)/share/forksight
 
 clean:
 	rm -rf $(O) $(O)-asan $(O)-lint

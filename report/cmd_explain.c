@@ -1,5 +1,6 @@
 /* cmd_explain.c - `forksight explain`: what a rule means, without a job. */
 #include "report/commands.h"
+#include "report/inputs.h"
 #include "report/print/page.h"
 #include "report/rule.h"
 #include "report/sources.h"
@@ -7,9 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <langinfo.h>
-#include <limits.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,22 +93,6 @@ static const struct fs_rule *nearest_rule(const char *id) {
     return best;
 }
 
-/* The values that `forksight report` would use here, or NULL: told on stderr. */
-static struct fs_thresholds *current_thresholds(void) {
-    char error[PATH_MAX + 256];
-    const char *config = getenv("FORKSIGHT_CONFIG");
-    struct fs_thresholds *thresholds = fs_thresholds_new();
-    if (!thresholds) {
-        fprintf(stderr, "forksight explain: %s\n", strerror(errno));
-        return NULL;
-    }
-    if (!config || !*config || fs_thresholds_read(thresholds, config, error, sizeof error) == 0)
-        return thresholds;
-    fprintf(stderr, "forksight explain: %s\n", error);
-    fs_thresholds_free(thresholds);
-    return NULL;
-}
-
 static int print_help(void) {
     puts("Usage: forksight explain [RULE]\n"
          "Lists the rules, or says of one why it exists, how it is decided, when it is\n"
@@ -132,7 +115,7 @@ int fs_cmd_explain(int argc, char **argv) {
         fs_arena_free(&arena);
         return FS_REPORT_USAGE;
     }
-    struct fs_thresholds *thresholds = current_thresholds();
+    struct fs_thresholds *thresholds = fs_make_thresholds("explain", NULL, NULL, 0);
     if (!thresholds) return FS_REPORT_USAGE;
 
     setlocale(LC_CTYPE, "");

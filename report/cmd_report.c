@@ -1,23 +1,29 @@
 /* cmd_report.c - `forksight report`: reads job directories, judges, prints. */
 #include "report/commands.h"
+#include "report/inputs.h"
 #include "report/judge.h"
+#include "report/output.h"
+#include "report/print/json.h"
 #include "report/print/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+static const char command_name[] = "report";
 static const char usage_text[] =
     "Usage: forksight report [OPTION]... DIR...\n"
     "Judges a recorded job and prints verdict, evidence, cause and fix.\n\n"
-    "  -o, --output FILE            write to FILE instead of standard output\n"
-    "      --format text            the form of the report\n"
+    "  -o, --output FILE            write to FILE instead of standard output; of several\n"
+    "                               formats to FILE.txt, FILE.json, or, when it is a\n"
+    "                               directory, to report.txt, report.json in it\n"
+    "      --format LIST            forms of the report: text, json, or text,json\n"
     "      --rules                  also what every rule came to, with the reason\n"
     "      --top N                  print N findings in full (3), without a limit of lines\n"
     "      --threshold RULE.NAME=VALUE\n"
@@ -37,77 +43,94 @@ static bool want_color(enum fs_color color, FILE *out) {
     return isatty(fileno(out)) && term && strcmp(term, "dumb") != 0;
 }
 
-/* One line on stderr; names of files in it may hold anything. */
-static int complain(int status, const char *text) {
-    struct fs_arena arena = {0};
-    fprintf(stderr, "forksight report: %s\n", fs_harmless(&arena, text, false));
-    fs_arena_free(&arena);
-    return status;
-}
-
-/* The defaults and what config (or FORKSIGHT_CONFIG) overrides; NULL: told on stderr. */
-static struct fs_thresholds *make_thresholds(const char *config) {
-    char error[PATH_MAX + 256];
-    struct fs_thresholds *thresholds = fs_thresholds_new();
-    if (!config) config = getenv("FORKSIGHT_CONFIG");
-    if (!thresholds) {
-        complain(0, strerror(errno));
-        return NULL;
-    }
-    if (!config || !*config || fs_thresholds_read(thresholds, config, error, sizeof error) == 0)
-        return thresholds;
-    complain(0, error);
-    fs_thresholds_free(thresholds);
-    return NULL;
-}
-
-struct judgement {
+/* A judged job, and how to print it. */
+struct report {
+    struct fs_job job;
     struct fs_verdict verdict;
+    const char *directory; /* the first one */
+    const struct fs_report_options *options;
     const struct fs_thresholds *thresholds;
 };
 
-static int judge_node(const struct fs_node *node, void *context) {
-    struct judgement *judgement = context;
-    return fs_judge_node(&judgement->verdict, node, judgement->thresholds);
-}
-
-static int print_job(const struct fs_job *job, struct judgement *judgement, const char *directory,
-                     FILE *out, const struct fs_report_options *options) {
+static int write_text(FILE *out, void *data) {
+    const struct report *report = data;
     setlocale(LC_CTYPE, "");
     const struct fs_text_options text = {
-        .directory = directory,
-        .top = options->top,
-        .rules = options->rules,
+        .directory = report->directory,
+        .top = report->options->top,
+        .rules = report->options->rules,
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
-        .color = want_color(options->color, out),
+        .color = want_color(report->options->color, out),
     };
-    if (fs_judge_end(&judgement->verdict, &job->totals) < 0) return -1;
-    return fs_text_print(job, &judgement->verdict, out, &text);
+    return fs_text_print(&report->job, &report->verdict, out, &text);
+}
+
+static int write_json(FILE *out, void *data) {
+    const struct report *report = data;
+    return fs_json_print(&report->job, &report->verdict, out);
+}
+
+static const struct {
+    const char *name, *ending;
+    int (*write)(FILE *out, void *data);
+} formats[] = {
+    {"text", ".txt", write_text},
+    {"json", ".json", write_json},
+};
+enum { FORMAT_COUNT = sizeof formats / sizeof *formats, FORMAT_TEXT = 1 };
+
+static int judge_node(const struct fs_node *node, void *context) {
+    struct report *report = context;
+    return fs_judge_node(&report->verdict, node, report->thresholds);
+}
+
+/* Loads and judges. FS_REPORT_OK, or what went wrong was told. */
+static int open_report(struct report *report, const char *const *directories, size_t count,
+                       const struct fs_report_options *options,
+                       const struct fs_thresholds *thresholds) {
+    char error[PATH_MAX + 512];
+    *report =
+        (struct report){.directory = directories[0], .options = options, .thresholds = thresholds};
+    if (fs_job_load(&report->job, directories, count, judge_node, report, error, sizeof error) <
+        0) {
+        fs_verdict_free(&report->verdict);
+        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+    }
+    if (fs_judge_end(&report->verdict, &report->job.totals) == 0) return FS_REPORT_OK;
+    fs_complain(command_name, 0, strerror(errno));
+    fs_job_free(&report->job);
+    return FS_REPORT_NO_DATA;
+}
+
+static void close_report(struct report *report) {
+    fs_verdict_free(&report->verdict);
+    fs_job_free(&report->job);
+}
+
+/* path NULL: to out. */
+static int write_report(struct report *report, size_t format, const char *path, FILE *out) {
+    char error[PATH_MAX + 256];
+    const int result = path ? fs_output_write(path, formats[format].write, report)
+                            : formats[format].write(out, report);
+    if (result == 0) return FS_REPORT_OK;
+    fs_output_error(path ? path : "the report", error, sizeof error);
+    return fs_complain(command_name, FS_REPORT_NO_DATA, error);
 }
 
 int fs_report_print(const char *const *directories, size_t count, FILE *out,
                     const struct fs_report_options *options) {
     static const struct fs_report_options defaults = {0};
-    char error[PATH_MAX + 512];
-    struct fs_job job;
     struct fs_thresholds *own = NULL;
-    int status = FS_REPORT_OK;
+    struct report report;
 
     if (!options) options = &defaults;
-    if (!options->thresholds && !(own = make_thresholds(NULL))) return FS_REPORT_USAGE;
-    struct judgement judgement = {.thresholds = own ? own : options->thresholds};
-    if (fs_job_load(&job, directories, count, judge_node, &judgement, error, sizeof error) < 0) {
-        fs_verdict_free(&judgement.verdict);
-        fs_thresholds_free(own);
-        return complain(FS_REPORT_NO_DATA, error);
+    if (!options->thresholds && !(own = fs_make_thresholds(command_name, NULL, NULL, 0)))
+        return FS_REPORT_USAGE;
+    int status = open_report(&report, directories, count, options, own ? own : options->thresholds);
+    if (status == FS_REPORT_OK) {
+        status = write_report(&report, 0, NULL, out);
+        close_report(&report);
     }
-    if (print_job(&job, &judgement, directories[0], out, options) < 0) {
-        snprintf(error, sizeof error,
-                 "cannot write the report: %s; free some space or give -o FILE", strerror(errno));
-        status = complain(FS_REPORT_NO_DATA, error);
-    }
-    fs_verdict_free(&judgement.verdict);
-    fs_job_free(&job);
     fs_thresholds_free(own);
     return status;
 }
@@ -115,9 +138,26 @@ int fs_report_print(const char *const *directories, size_t count, FILE *out,
 struct arguments {
     struct fs_report_options options;
     const char *output, *config;
+    unsigned formats;       /* bits: numbers in the table */
     const char **overrides; /* in order; the table is as long as argv */
     size_t override_count;
 };
+
+/* A list of names with commas. */
+static int parse_formats(const char *text, unsigned *bits) {
+    *bits = 0;
+    for (const char *name = text;; name++) {
+        const size_t length = strcspn(name, ",");
+        size_t i = 0;
+        while (i < FORMAT_COUNT &&
+               (strlen(formats[i].name) != length || strncmp(formats[i].name, name, length) != 0))
+            i++;
+        if (i == FORMAT_COUNT) return -1;
+        *bits |= 1u << i;
+        name += length;
+        if (!*name) return 0;
+    }
+}
 
 static int parse_count(const char *text, int *count) {
     char *end;
@@ -153,24 +193,27 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    const char *wrong = NULL;
     int option;
     optind = 0;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":o:h", options, NULL)) != -1) {
+    while (!wrong && (option = getopt_long(argc, argv, ":o:h", options, NULL)) != -1) {
         const char *value = optarg ? optarg : "";
         switch (option) {
         case 'o':
             arguments->output = value;
             break;
         case FORMAT:
-            if (strcmp(value, "text") == 0) break;
-            return complain(FS_REPORT_USAGE, "unknown format; use --format text");
+            if (parse_formats(value, &arguments->formats) < 0)
+                wrong = "unknown format; use --format text, json, or text,json";
+            break;
         case RULES:
             arguments->options.rules = true;
             break;
         case TOP:
-            if (parse_count(value, &arguments->options.top) == 0) break;
-            return complain(FS_REPORT_USAGE, "--top wants a number of 1 or more");
+            if (parse_count(value, &arguments->options.top) < 0)
+                wrong = "--top wants a number of 1 or more";
+            break;
         case THRESHOLD:
             arguments->overrides[arguments->override_count++] = value;
             break;
@@ -178,74 +221,81 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
             arguments->config = value;
             break;
         case COLOR:
-            if (parse_color(optarg ? value : "always", &arguments->options.color) == 0) break;
-            return complain(FS_REPORT_USAGE, "--color wants auto, always or never");
+            if (parse_color(optarg ? value : "always", &arguments->options.color) < 0)
+                wrong = "--color wants auto, always or never";
+            break;
         case 'h':
             return fputs(usage_text, stdout) < 0 || fflush(stdout) ? FS_REPORT_NO_DATA
                                                                    : FS_REPORT_OK;
         default:
-            fprintf(stderr, "forksight report: %s '%s'; see forksight report --help\n",
-                    option == ':' ? "nothing follows option" : "unknown option", argv[optind - 1]);
-            return FS_REPORT_USAGE;
+            return fs_complain_option(command_name, option, argv);
         }
     }
-    return optind < argc ? -1
-                         : complain(FS_REPORT_USAGE,
-                                    "no job directory; give the one that `forksight run` named");
+    if (!wrong && optind == argc)
+        wrong = "no job directory; give the one that `forksight run` named";
+    if (!wrong && !arguments->output && (arguments->formats & (arguments->formats - 1)))
+        wrong = "several formats want a place: -o DIR, or -o NAME for NAME.txt and NAME.json";
+    return wrong ? fs_complain(command_name, FS_REPORT_USAGE, wrong) : -1;
 }
 
-/* The report appears under its name whole or not at all. */
-static int report_to_file(const char *const *directories, size_t count,
-                          const struct arguments *arguments) {
-    char temporary[PATH_MAX], message[PATH_MAX + 128];
-    const char *path = arguments->output;
-    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
-        return complain(FS_REPORT_USAGE, "the name of the output file is too long");
-    const int descriptor = mkostemp(temporary, O_CLOEXEC);
-    FILE *out = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (!out) {
-        snprintf(message, sizeof message, "cannot write '%s': %s; give another -o FILE", path,
-                 strerror(errno));
-        if (descriptor >= 0) close(descriptor);
-        return complain(FS_REPORT_NO_DATA, message);
+/* Where a format goes: output itself, or beside the others. */
+static int make_path(const char *output, size_t format, bool several, char path[PATH_MAX]) {
+    struct stat about;
+    const size_t length = strlen(output);
+    int needed;
+    if (stat(output, &about) == 0 && S_ISDIR(about.st_mode)) {
+        needed = snprintf(path, PATH_MAX, "%s/report%s", output, formats[format].ending);
+    } else if (several) {
+        size_t stem = length;
+        for (size_t i = 0; i < FORMAT_COUNT && stem == length; i++) {
+            const size_t ending = strlen(formats[i].ending);
+            if (length > ending && strcmp(output + length - ending, formats[i].ending) == 0)
+                stem = length - ending;
+        }
+        needed = snprintf(path, PATH_MAX, "%.*s%s", (int)stem, output, formats[format].ending);
+    } else {
+        needed = snprintf(path, PATH_MAX, "%s", output);
     }
-    int status = fs_report_print(directories, count, out, &arguments->options);
-    if (fclose(out) != 0 && status == FS_REPORT_OK) status = FS_REPORT_NO_DATA;
-    if (status == FS_REPORT_OK && rename(temporary, path) == 0) return FS_REPORT_OK;
-    if (status == FS_REPORT_OK) {
-        snprintf(message, sizeof message, "cannot write '%s': %s; give another -o FILE", path,
-                 strerror(errno));
-        status = complain(FS_REPORT_NO_DATA, message);
+    return needed < PATH_MAX ? 0 : -1;
+}
+
+static int write_formats(struct report *report, const struct arguments *arguments) {
+    const unsigned bits = arguments->formats;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < FORMAT_COUNT; i++) {
+        if (!(bits & 1u << i)) continue;
+        if (arguments->output &&
+            make_path(arguments->output, i, (bits & (bits - 1)) != 0, path) < 0)
+            return fs_complain(command_name, FS_REPORT_USAGE,
+                               "the name of the output file is too long");
+        const int status = write_report(report, i, arguments->output ? path : NULL, stdout);
+        if (status != FS_REPORT_OK) return status;
     }
-    unlink(temporary);
-    return status;
+    return FS_REPORT_OK;
 }
 
 static int run_report(int argc, char **argv, struct arguments *arguments) {
-    char error[256];
+    struct report report;
     int status = parse_arguments(argc, argv, arguments);
     if (status >= 0) return status;
 
-    struct fs_thresholds *thresholds = make_thresholds(arguments->config);
+    struct fs_thresholds *thresholds = fs_make_thresholds(
+        command_name, arguments->config, arguments->overrides, arguments->override_count);
     if (!thresholds) return FS_REPORT_USAGE;
-    for (size_t i = 0; i < arguments->override_count; i++) {
-        if (fs_thresholds_set(thresholds, arguments->overrides[i], error, sizeof error) == 0)
-            continue;
-        fs_thresholds_free(thresholds);
-        return complain(FS_REPORT_USAGE, error);
+    status = open_report(&report, (const char *const *)(argv + optind), (size_t)(argc - optind),
+                         &arguments->options, thresholds);
+    if (status == FS_REPORT_OK) {
+        status = write_formats(&report, arguments);
+        close_report(&report);
     }
-    arguments->options.thresholds = thresholds;
-    const char *const *directories = (const char *const *)(argv + optind);
-    const size_t count = (size_t)(argc - optind);
-    status = arguments->output ? report_to_file(directories, count, arguments)
-                               : fs_report_print(directories, count, stdout, &arguments->options);
     fs_thresholds_free(thresholds);
     return status;
 }
 
 int fs_cmd_report(int argc, char **argv) {
-    struct arguments arguments = {.overrides = calloc((size_t)argc + 1, sizeof(char *))};
-    if (!arguments.overrides) return complain(FS_REPORT_NO_DATA, strerror(errno));
+    struct arguments arguments = {.overrides = calloc((size_t)argc + 1, sizeof(char *)),
+                                  .formats = FORMAT_TEXT};
+    if (!arguments.overrides) return fs_complain(command_name, FS_REPORT_NO_DATA, strerror(errno));
     const int status = run_report(argc, argv, &arguments);
     free(arguments.overrides);
     return status;

@@ -12,9 +12,7 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Do two loads describe the same line of the program? Then they are one finding,
- * on whatever node they are. */
-static bool like_loads(const struct fs_load *a, const struct fs_load *b) {
+bool fs_like_loads(const struct fs_load *a, const struct fs_load *b) {
     if (!a || !b) return a == b;
     if (a == b) return true;
     const struct fs_group *x = a->group, *y = b->group;
@@ -39,9 +37,17 @@ static bool same_words(const char *a, const char *b) {
 /* What two nodes say of themselves differs in its numbers; on one node other numbers are
  * another matter. */
 static bool like_findings(const struct fs_finding *a, const struct fs_finding *b, bool other_node) {
-    if (a->rule != b->rule || a->severity != b->severity || !like_loads(a->load, b->load))
+    if (a->rule != b->rule || a->severity != b->severity || !fs_like_loads(a->load, b->load))
         return false;
     return a->load || (other_node ? same_words(a->title, b->title) : same_text(a->title, b->title));
+}
+
+static void add_host(struct fs_verdict *verdict, struct fs_finding *finding,
+                     const struct fs_node *node) {
+    const char *host = node && node->digest->host ? node->digest->host : "";
+    if (finding->nodes++ < FS_HOSTS_MAX)
+        finding->hosts = fs_arena_printf(&verdict->arena, "%s%s%s", finding->hosts,
+                                         *finding->hosts ? "," : "", host);
 }
 
 /* 1: it is a new one, 0: one like it was there, -1: no memory. */
@@ -49,7 +55,7 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
     for (size_t i = 0; i < verdict->count; i++) {
         struct fs_finding *known = &verdict->findings[i];
         if (!like_findings(known, finding, known->last_node != verdict->nodes)) continue;
-        known->nodes += known->last_node != verdict->nodes;
+        if (known->last_node != verdict->nodes) add_host(verdict, known, finding->node);
         known->last_node = verdict->nodes;
         known->population += finding->population;
         known->of += finding->of;
@@ -63,15 +69,19 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
         if (verdict->count > 0) memcpy(grown, verdict->findings, verdict->count * sizeof *grown);
         verdict->findings = grown;
     }
-    verdict->findings[verdict->count] = *finding;
-    verdict->findings[verdict->count++].last_node = verdict->nodes;
+    struct fs_finding *new = &verdict->findings[verdict->count++];
+    *new = *finding;
+    new->last_node = verdict->nodes;
+    new->nodes = 0;
+    new->hosts = "";
+    add_host(verdict, new, finding->node);
     return 1;
 }
 
 /* When one finding explains another. */
 
 static bool of_same_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
-    return like_loads(cause->load, symptom->load);
+    return fs_like_loads(cause->load, symptom->load);
 }
 
 static double load_threads(const struct fs_load *load) {

@@ -39,4 +39,7 @@ void fs_verdict_free(struct fs_verdict *verdict);
 /* The first finding of that rule, or NULL. */
 const struct fs_finding *fs_verdict_find(const struct fs_verdict *verdict, const char *rule);
 
+/* Do two loads describe the same line of the program, on whatever node they are? */
+bool fs_like_loads(const struct fs_load *a, const struct fs_load *b);
+
 #endif

@@ -42,7 +42,7 @@ struct fs_fix {
     const char *when; /* when it applies or what it gives, in a few words; NULL */
 };
 
-enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4 };
+enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4, FS_HOSTS_MAX = 64 };
 
 struct fs_rule;
 
@@ -57,6 +57,7 @@ struct fs_finding {
     long population, of;        /* of 0: the whole is not counted */
     int nodes, groups;          /* that say the same */
     size_t last_node;           /* of those the last: a number of the judge's */
+    const char *hosts;          /* of those the first FS_HOSTS_MAX, with commas between them */
     struct fs_evidence evidence[FS_EVIDENCE_MAX];
     const char *cause[FS_CAUSES_MAX];
     struct fs_fix fix[FS_FIXES_MAX];

@@ -55,6 +55,12 @@ static long unrecorded(const struct fs_completeness *complete) {
     return (unseen > incomplete ? unseen : incomplete) + known(complete->lost_processes);
 }
 
+double fs_node_cpu_used(const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
+    if (digest->cpu_ns < 0 || digest->wall_ns <= 0 || node->job_cpus < 1) return NAN;
+    return (double)digest->cpu_ns / ((double)digest->wall_ns * node->job_cpus);
+}
+
 static void add_cpus(struct fs_totals *totals, const struct fs_node *node) {
     const struct fs_digest *digest = node->digest;
     const bool there = digest->cpu_ns >= 0 && digest->wall_ns > 0 && node->job_cpus > 0;

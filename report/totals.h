@@ -8,6 +8,9 @@
 #include "report/arena.h"
 #include "report/model.h"
 
+/* CPU time of one node / (its wall time x the job's CPUs there); NAN. */
+double fs_node_cpu_used(const struct fs_node *node);
+
 void fs_totals_init(struct fs_totals *totals); /* of no node */
 
 /* Returns 0, or -1 with errno ENOMEM. */
