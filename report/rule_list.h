@@ -10,22 +10,29 @@
 #define FS_RULES(X) \
     X(aff_01) \
     X(aff_02) \
+    X(aff_09) \
     X(ovs_01) \
     X(ovs_02) \
     X(ovs_03) \
     X(ovs_04) \
+    X(ovs_06) \
+    X(ovs_07) \
     X(ovs_08) \
     X(frk_06) \
     X(frk_07) \
     X(frk_09) \
     X(slm_02) \
+    X(thr_07) \
+    X(thr_08) \
     X(eff_01) \
     X(eff_05) \
     X(prc_02) \
     X(prc_03) \
+    X(prc_05) \
     X(prc_06) \
     X(mem_01) \
     X(mem_02) \
+    X(pyt_03) \
     X(env_03) \
     X(env_04)
 /* clang-format on */

@@ -4,6 +4,7 @@
 #include "report/remedy.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const struct fsp_recorded_variable variables[] = {
 #define VARIABLE(name, what, value, libraries) {#name, what, value, libraries},
@@ -46,6 +47,23 @@ bool fs_is_openmp_runtime(const char *path) {
     for (size_t i = 0; path && i < sizeof runtimes / sizeof *runtimes; i++)
         if (strncmp(fs_base_name(path), runtimes[i], strlen(runtimes[i])) == 0) return true;
     return false;
+}
+
+static bool binding_wanted(const char *value) {
+    return value && *value && strcasecmp(value, "false") != 0 && strcasecmp(value, "disabled") != 0;
+}
+
+const char *fs_binding_variable(const char *(*value_of)(const void *environment, const char *name),
+                                const void *environment) {
+    static const char *const places[] = {"GOMP_CPU_AFFINITY", "OMP_PLACES"};
+    const char *bind = value_of(environment, "OMP_PROC_BIND");
+    if (binding_wanted(bind)) return "OMP_PROC_BIND";
+    if (bind && strcasecmp(bind, "false") == 0) return NULL;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *value = value_of(environment, places[i]);
+        if (value && *value) return places[i];
+    }
+    return NULL;
 }
 
 const char *fs_threads_export(struct fs_arena *arena, uint32_t libraries, int count) {

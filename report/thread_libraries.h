@@ -19,6 +19,14 @@ const char *fs_library_names(struct fs_arena *arena, uint32_t libraries);
 bool fs_is_openmp_runtime(const char *path);
 
 /*
+ * The variable that makes an OpenMP runtime bind its threads, or NULL; value_of gives a
+ * variable's value in the environment (NULL: unset). OMP_PROC_BIND=false switches binding
+ * off whatever the places say.
+ */
+const char *fs_binding_variable(const char *(*value_of)(const void *environment, const char *name),
+                                const void *environment);
+
+/*
  * The export line that gives every worker count threads, whatever libraries it uses:
  * the general variable, and those of the libraries that were seen.
  */

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 enum { SQUEEZE_WAIT, SQUEEZE_OVERLAP };
 static const struct fs_threshold squeeze_thresholds[] = {
@@ -159,22 +158,8 @@ const struct fs_rule fs_rule_aff_01 = {
     .sources = (const char *const[]){"N1", "PT1", NULL},
 };
 
-static bool binding_wanted(const char *value) {
-    return value && *value && strcasecmp(value, "false") != 0 && strcasecmp(value, "disabled") != 0;
-}
-
-/* The variable that makes the OpenMP runtime bind, or NULL. OMP_PROC_BIND=false
- * switches binding off whatever the places say. */
-static const char *binding_variable(const struct fs_load *load) {
-    static const char *const places[] = {"GOMP_CPU_AFFINITY", "OMP_PLACES"};
-    const char *bind = fs_load_variable(load, "OMP_PROC_BIND");
-    if (binding_wanted(bind)) return "OMP_PROC_BIND";
-    if (bind && strcasecmp(bind, "false") == 0) return NULL;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        const char *value = fs_load_variable(load, places[i]);
-        if (value && *value) return places[i];
-    }
-    return NULL;
+static const char *load_variable(const void *load, const char *name) {
+    return fs_load_variable(load, name);
 }
 
 static void report_binding(const struct fs_load *load, const char *variable,
@@ -217,7 +202,7 @@ static void judge_binding(const struct fs_load *load, const struct fs_thresholds
     (void)thresholds;
     const struct fs_group *group = load->group;
     const struct fs_narrowing *narrowing = group->narrowing;
-    const char *variable = binding_variable(load);
+    const char *variable = fs_binding_variable(load_variable, load);
 
     if (!variable)
         fs_vote(outcome, FS_NOT_APPLICABLE, "no OpenMP binding is asked for");

@@ -27,6 +27,8 @@ struct fixture {
     struct fs_narrowing narrowing;
     struct fs_variable variables[4];
     struct fs_death deaths[4];
+    struct fs_team teams[2];
+    struct fs_watched watched;
     char *command[4];
     hwloc_topology_t topology;
     hwloc_bitmap_t masks[8];
@@ -105,6 +107,9 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.threads_busy_peak = 2;
     f->digest.active_ns = 10 * SECOND;
     f->digest.environments_read = true;
+    f->digest.teams_sampled = true;
+    f->digest.teams = f->teams;
+    f->digest.watched = &f->watched;
     f->digest.pids.refused = 0;
     f->digest.groups = f->group;
     f->digest.variables = f->variables;
