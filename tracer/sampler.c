@@ -116,7 +116,11 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
 
     if (!thread) return;
     if (fs_proc_schedstat(sampler->proc, record->pid, tid, &schedule) != 0) {
+        /* One that never ran yet, or a kernel without these numbers. */
         if (errno != ENODATA) return;
+        if (process->threads > 1 &&
+            fs_proc_thread_stat(sampler->proc, record->pid, tid, &stat) != 0)
+            return;
         schedule.run_ns = (stat.utime + stat.stime) * (uint64_t)fs_tick_ns();
     }
     const int64_t run = (int64_t)schedule.run_ns - thread->run_ns;

@@ -30,7 +30,7 @@ struct fs_activity {
     struct fs_thread_activity {
         int tid;
         bool seen, runnable, busy;
-        bool owner_known;
+        bool owner_known, owner_missed;  /* missed: in the sample before */
         int processor, processor_before; /* that it last ran on, in the last two samples in
                                             which it ran; FS_UNKNOWN */
         int64_t run_ns, wait_ns;

@@ -47,7 +47,9 @@ void fs_teams_close(struct fs_teams *teams) {
     *teams = (struct fs_teams){0};
 }
 
-static void learn_owner(const struct fs_table *table, const struct fs_record *record,
+/* A thread that is younger than the last look into the segments is known in the next sample;
+ * one that is not known then was not recorded. */
+static bool learn_owner(const struct fs_table *table, const struct fs_record *record,
                         struct fs_thread_activity *thread) {
     for (size_t i = record->thread_count; i-- > 0;) {
         const struct fs_thread *known = &record->threads[i];
@@ -55,9 +57,11 @@ static void learn_owner(const struct fs_table *table, const struct fs_record *re
         const struct fs_site *site = fs_table_site(table, known->routine);
         thread->t_start = known->t_start;
         thread->owner = site ? site->module : NULL;
-        thread->owner_known = true;
-        return;
+        return thread->owner_known = true;
     }
+    const bool again = thread->owner_missed;
+    thread->owner_missed = true;
+    return again;
 }
 
 static struct fs_team_tally *tally_of(struct fs_team_watch *watch, const char *owner) {
@@ -178,7 +182,7 @@ static void sample_process(struct fs_teams *teams, struct fs_record *record, int
             leader = thread;
             continue;
         }
-        if (!thread->owner_known) learn_owner(teams->table, record, thread);
+        if (!thread->owner_known && !learn_owner(teams->table, record, thread)) continue;
         struct fs_team_tally *tally = tally_of(watch, thread->owner);
         if (!tally) continue;
         sums[tally - watch->tally].alive++;

@@ -114,7 +114,9 @@ static void judge_team(const struct fs_node *node, const struct fs_team *team,
     const double share = alone ? threads / cpus : ranks * threads / node->job_cpus;
 
     if (!fs_team_may_be_openmp(team)) return;
-    if (!fs_team_is_openmp(team))
+    if ((double)team->team_ns < time * 1e9)
+        fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
+    else if (!fs_team_is_openmp(team))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who started the threads of %s was not recorded",
                 fs_team_name(outcome->arena, team));
     else if (team->workers > 1 && ranks == 1)
@@ -122,8 +124,6 @@ static void judge_team(const struct fs_node *node, const struct fs_team *team,
     else if (cpus < 1)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the mask of %s was not recorded",
                 fs_team_name(outcome->arena, team));
-    else if ((double)team->team_ns < time * 1e9)
-        fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
     else if (!alone && !together)
         fs_vote(outcome, FS_PASS, "every thread of the teams had a CPU");
     else if (isnan(wait))

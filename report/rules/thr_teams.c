@@ -64,11 +64,11 @@ static void judge_size(const struct fs_node *node, const struct fs_team *team,
         fs_vote(outcome, FS_NOT_APPLICABLE, "SLURM_CPUS_PER_TASK is not set");
     else if (fs_team_beside_workers(node, team) || (team->workers > 1 && !fs_team_is_rank(team)))
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job has worker processes, too");
+    else if ((double)team->team_ns < time * 1e9 || cpu < share * (double)node->digest->cpu_ns)
+        fs_vote(outcome, FS_PASS, "the teams did little of the job's work");
     else if (!fs_team_is_openmp(team))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who started the threads of %s was not recorded",
                 fs_team_name(outcome->arena, team));
-    else if ((double)team->team_ns < time * 1e9 || cpu < share * (double)node->digest->cpu_ns)
-        fs_vote(outcome, FS_PASS, "the teams did little of the job's work");
     else if (team->threads == wanted || team->busy == wanted)
         fs_vote(outcome, FS_PASS, "teams of SLURM_CPUS_PER_TASK=%d threads", wanted);
     else if (team->threads * threads_per_core(node, team) == wanted)

@@ -212,6 +212,21 @@ static void a_young_thread_is_measured_by_its_age(void **state) {
     assert_int_equal(evaluate()->busy, 2);
 }
 
+static void a_thread_that_nobody_recorded_has_no_owner(void **state) {
+    (void)state;
+    add_thread(program, gomp);
+    program->thread_count = 0;
+    for (int i = 0; i < 3; i++) {
+        did(program, 0, 90, 0, 0);
+        did(program, 1, 90, 0, 1);
+        sample_all();
+    }
+    const struct fs_team *team = evaluate();
+    assert_null(team->owner);
+    assert_int_equal(team->family, 0);
+    assert_int_equal(team->team_ns, 2 * tenth); /* the first sample may come before the record */
+}
+
 static void changes_of_the_numa_domain_are_counted(void **state) {
     (void)state;
     add_thread(program, gomp);
@@ -380,6 +395,7 @@ int main(void) {
         CASE(idle_threads_and_single_ones_are_no_team),
         CASE(the_leader_counts_with_the_larger_team),
         CASE(a_young_thread_is_measured_by_its_age),
+        CASE(a_thread_that_nobody_recorded_has_no_owner),
         CASE(changes_of_the_numa_domain_are_counted),
         CASE(teams_at_the_same_time_are_rivals),
         CASE(like_processes_are_one_entry),
