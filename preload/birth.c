@@ -30,6 +30,17 @@ static void note_libraries(enum fsp_birth birth, uint64_t now) {
     fsp_entries_prepare(atomic_load_explicit(&fsp_segment(0)->libraries, memory_order_relaxed));
 }
 
+/* Of forks that rules may speak of: beside threads, or where a library has memory that
+ * a device writes into. */
+static bool stack_matters(enum fsp_birth birth, uint32_t flags) {
+    const uint32_t libraries =
+        atomic_load_explicit(&fsp_segment(0)->libraries, memory_order_relaxed);
+
+    return (birth == FSP_BIRTH_FORK || birth == FSP_BIRTH__FORK || birth == FSP_BIRTH_CLONE) &&
+           ((flags & FSP_PROCESS_OF_THREADS) != 0 ||
+            (libraries & (FSP_LIBRARY_MPI | FSP_LIBRARY_CUDA | FSP_LIBRARY_ROCM)) != 0);
+}
+
 struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_address) {
     const int error = errno;
     const uint64_t now = fsp_now();
@@ -50,6 +61,7 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
         if (birth != FSP_BIRTH_VFORK && birth != FSP_BIRTH_SPAWN)
             fsp_random_note(slot, return_address);
         slot->t_fork = now;
+        if (stack_matters(birth, slot->flags)) fsp_snapshot_note(slot->birth_site);
         atomic_store_explicit(&slot->state, FSP_PROCESS_RESERVED, memory_order_release);
     }
     fsp_keep_errno(error);

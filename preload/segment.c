@@ -29,7 +29,7 @@ static struct {
     _Atomic uint32_t count;
     _Atomic uint32_t full; /* the folder gave no more: do not ask at every fork */
     uint64_t image;
-    char folder[256];
+    char folder[FSP_PATH_MAX - 64];
 } files FSP_DATA;
 
 unsigned fsp_segment_count(void) {
@@ -91,7 +91,7 @@ bool fsp_segment_committed(const struct fsp_header *segment, const void *at) {
 
 /* Kernels before 5.14: the file is opened anew, for no descriptor was kept. */
 static bool commit_by_path(struct fsp_header *segment, size_t offset, size_t bytes) {
-    char path[sizeof files.folder + 48];
+    char path[FSP_PATH_MAX];
     bool promised = false;
     int fd;
 
@@ -155,7 +155,7 @@ static void fill_header(struct fsp_header *header, uint64_t size, bool extension
  * errno. A file that cannot be used is taken away again. */
 static struct fsp_header *make(uint64_t size, bool extension) {
     const uint64_t made = fsp_now();
-    char path[sizeof files.folder + 48];
+    char path[FSP_PATH_MAX];
     void *map = MAP_FAILED;
     int fd;
 
@@ -219,17 +219,21 @@ bool fsp_segment_extend(void) {
     return segment != NULL;
 }
 
+bool fsp_segment_path(char *path, size_t size, uint64_t key, const char *suffix) {
+    return name_file(path, size, key, files.image, suffix);
+}
+
 /* A file that was cut by a full folder has the wrong size: its reader leaves it alone. */
 bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size_t head_size,
                         const void *tail, size_t tail_size) {
     const struct iovec pieces[] = {{(void *)(uintptr_t)head, head_size},
                                    {(void *)(uintptr_t)tail, tail_size}};
     const int error = errno;
-    char path[sizeof files.folder + 48];
+    char path[FSP_PATH_MAX];
     bool written = false;
     int fd = -1;
 
-    if (name_file(path, sizeof path, key, files.image, suffix))
+    if (fsp_segment_path(path, sizeof path, key, suffix))
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd >= 0) {
         written = syscall(SYS_writev, (long)fd, pieces, 2L) == (long)(head_size + tail_size);

@@ -388,8 +388,9 @@ struct fsp_header {
     _Atomic uint32_t lost_processes, lost_threads, lost_events, lost_sites;
     _Atomic uint32_t off; /* enum fsp_off of the last process that stopped */
     _Atomic uint32_t off_count;
-    _Atomic uint32_t libraries; /* bits of enum fsp_library seen so far */
-    _Atomic uint32_t ready;     /* 1 once the header is whole */
+    _Atomic uint32_t libraries;                 /* bits of enum fsp_library seen so far */
+    _Atomic uint32_t ready;                     /* 1 once the header is whole */
+    _Atomic uint32_t snapshots, lost_snapshots; /* stacks of this image: wanted, not to be had */
     _Atomic uint32_t process_hint, thread_hint, chunk_hint; /* where to look for a free slot */
     uint32_t env_repaired; /* 1: this image's environment was scrubbed and repaired */
 
@@ -400,7 +401,7 @@ struct fsp_header {
     char executable[256];
     char argv[1024];
     char environment[1536]; /* only variables that rules name: NAME=VALUE */
-    uint8_t reserved[832];
+    uint8_t reserved[824];
     /* at index_at: _Atomic int32_t index[processes]: 0 free, -1 reserved, else the pid.
      * Base segments keep it in the last bytes of the header page, extensions
      * from `executable` on (they have no image). */

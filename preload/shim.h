@@ -148,6 +148,11 @@ bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t byt
 bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size_t head_size,
                         const void *tail, size_t tail_size);
 
+/* Path of a file beside the segments: "<folder>/<key>-<image><suffix>"; false when it does
+ * not fit. */
+enum { FSP_PATH_MAX = 256 + 64 };
+bool fsp_segment_path(char *path, size_t size, uint64_t key, const char *suffix);
+
 /* True when the page of this byte was committed: reading a hole would fill it. */
 bool fsp_segment_committed(const struct fsp_header *segment, const void *at);
 
@@ -202,6 +207,9 @@ bool fsp_python_there(void);                        /* the image exports an inte
 const void *fsp_python_address(void);               /* of code in it; NULL: there is none */
 bool fsp_python_called(const void *return_address); /* the interpreter made that call */
 bool fsp_python_may_ask(void); /* the calling thread holds its lock, and no error is set */
+
+/* snapshot.c: before a fork: copies the stack of its site, if nobody has yet. */
+void fsp_snapshot_note(uint64_t key);
 
 /* ---- births (birth.c, vfork.c) ---- */
 

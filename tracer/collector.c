@@ -3,6 +3,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/detail.h"
+#include "tracer/fork_stacks.h"
 #include "tracer/mask.h"
 #include "tracer/topology.h"
 
@@ -282,11 +283,13 @@ void fs_collector_interim(struct fs_collector *collector, const struct fs_superv
 }
 
 int fs_collector_save(struct fs_collector *collector) {
+    fs_fork_stacks_resolve(&collector->fold);
     return write_files(collector, NULL, true);
 }
 
 int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         char *error, size_t error_size) {
+    fs_fork_stacks_resolve(&collector->fold);
     int failed = write_files(collector, supervisor, true) != 0 ? errno : 0;
 
     hide_folder(collector, false);

@@ -360,6 +360,7 @@ struct fs_digest {
     struct fs_fork_site *fork_sites;
     size_t fork_site_count; /* at most FS_FORK_SITES_MAX, those with threads first */
     int fork_sites_more;
+    int64_t fork_stacks_lost; /* C stacks that could not be kept */
     struct fs_region_use *region_uses;
     size_t region_use_count; /* at most FS_REGION_USES_MAX, first come */
     struct fs_runtime_fork *runtime_forks;

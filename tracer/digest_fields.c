@@ -378,6 +378,7 @@ static const struct fs_field digest_field[] = {
           .count_offset = offsetof(struct fs_digest, fork_site_count), .length = FS_FORK_SITES_MAX,
           .fields = &fs_fork_site_fields),
     FIELD(fs_digest, INT, "fork_sites_more", fork_sites_more),
+    FIELD(fs_digest, COUNT, "fork_stacks_lost", fork_stacks_lost),
     FIELD(fs_digest, ARRAY, "regions", region_uses,
           .count_offset = offsetof(struct fs_digest, region_use_count),
           .length = FS_REGION_USES_MAX, .fields = &fs_region_use_fields),

@@ -23,6 +23,7 @@ static const struct fs_field fork_site_field[] = {
     FIELD(fs_fork_site, INT, "threaded", threaded),
     FIELD(fs_fork_site, INT, "peak", threads_peak),
     FIELD(fs_fork_site, INT, "more", threads_more),
+    FIELD(fs_fork_site, STRING, "frames", frames),
     FIELD(fs_fork_site, ARRAY, "owners", owners,
           .count_offset = offsetof(struct fs_fork_site, owner_count), .length = FS_FORK_OWNERS_MAX,
           .fields = &fork_owner_fields),

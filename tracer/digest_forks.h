@@ -37,6 +37,8 @@ struct fs_fork_site {
     int threaded;       /* ... with other threads alive after the fork handlers ran */
     int threads_peak;   /* most other threads at one of these */
     int threads_more;   /* most of them that are in no owner */
+    char *frames;       /* C stack, innermost first, a line each: "function (module)",
+                           "function (module) at file:line", "module+0x1f"; NULL: not known */
     struct fs_fork_owner *owners;
     size_t owner_count; /* at most FS_FORK_OWNERS_MAX */
 };

@@ -4,6 +4,7 @@
 #include "tracer/fold.h"
 
 #include "tracer/clock.h"
+#include "tracer/fork_stacks.h"
 #include "tracer/random_streams.h"
 
 #include <dirent.h>
@@ -45,6 +46,7 @@ void fs_fold_close(struct fs_fold *fold) {
         free(file);
     }
     free(fold->pending);
+    fs_fork_stacks_free(fold);
     fs_segment_reader_free(fold->reader);
     if (fold->directory >= 0) close(fold->directory);
     fold->pending = NULL;
@@ -177,6 +179,7 @@ static void fold_header(struct fs_segment_file *file, const struct fsp_header *h
     file->lost_threads = header->lost_threads;
     file->lost_events = header->lost_events;
     file->lost_sites = header->lost_sites;
+    file->lost_snapshots = header->lost_snapshots;
     file->shim_off = (int)header->off_count;
     file->image->libraries |= header->libraries;
 }
@@ -291,6 +294,7 @@ static void sum_up(struct fs_fold *fold) {
     struct fs_segment_file *file, *next;
 
     fold->lost_processes = fold->lost_threads = fold->lost_events = fold->lost_sites = 0;
+    fold->lost_snapshots = 0;
     fold->shim_off = fold->bad = 0;
     fold->bytes = 0;
     HASH_ITER(hh, fold->files, file, next) {
@@ -298,6 +302,7 @@ static void sum_up(struct fs_fold *fold) {
         fold->lost_threads += file->lost_threads;
         fold->lost_events += file->lost_events;
         fold->lost_sites += file->lost_sites;
+        fold->lost_snapshots += file->lost_snapshots;
         fold->shim_off += file->shim_off;
         fold->bad += file->bad_slots + (file->bad ? 1 : 0);
         fold->bytes += file->bytes;
@@ -323,20 +328,23 @@ static int by_time(const struct dirent **left, const struct dirent **right) {
     return (time_a > time_b) - (time_a < time_b);
 }
 
-static int is_segment(const struct dirent *entry) {
+static int is_ours(const struct dirent *entry) {
     int pid;
     bool extension;
 
-    return fs_segment_name(entry->d_name, &pid, &extension);
+    return fs_segment_name(entry->d_name, &pid, &extension) || fs_fork_stack_name(entry->d_name);
 }
 
 void fs_fold_pass(struct fs_fold *fold, int64_t now, bool pressed) {
     struct dirent **entries = NULL;
     /* In the order of their making: a process's programs one after the other. */
-    const int count = scandirat(fold->directory, ".", &entries, is_segment, by_time);
+    const int count = scandirat(fold->directory, ".", &entries, is_ours, by_time);
 
+    for (int i = 0; i < count; i++)
+        if (!fs_fork_stack_name(entries[i]->d_name))
+            fold_one(fold, entries[i]->d_name, now, pressed && !fold->read_only);
     for (int i = 0; i < count; i++) {
-        fold_one(fold, entries[i]->d_name, now, pressed && !fold->read_only);
+        if (fs_fork_stack_name(entries[i]->d_name)) fs_fork_stack_note(fold, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);

@@ -15,17 +15,20 @@
 #include <stdint.h>
 
 struct fs_segment_file;
+struct fs_fork_stack;
 
 struct fs_fold {
     struct fs_table *table;
     struct fs_segment_reader *reader;
     struct fs_segment_file *files; /* by name */
     struct fs_pending_event *pending;
-    size_t pending_count; /* events of one pass */
-    int directory;        /* of the folder; -1: none */
-    bool read_only;       /* fold, but give nothing back */
-    int64_t bytes;        /* that the folder's files take */
+    size_t pending_count;         /* events of one pass */
+    struct fs_fork_stack *stacks; /* snapshots of fork sites (fork_stacks.h) */
+    int directory;                /* of the folder; -1: none */
+    bool read_only;               /* fold, but give nothing back */
+    int64_t bytes;                /* that the folder's files take */
     int64_t lost_processes, lost_threads, lost_events, lost_sites; /* as the shim counted */
+    int64_t lost_snapshots;
     int shim_off, bad; /* processes that stopped recording; files and slots not sound */
 };
 
@@ -71,7 +74,7 @@ struct fs_segment_file {
     struct fs_thread_slot *thread;
     struct fs_chunk_slot *chunk;
     bool *site; /* folded already */
-    int64_t lost_processes, lost_threads, lost_events, lost_sites;
+    int64_t lost_processes, lost_threads, lost_events, lost_sites, lost_snapshots;
     int shim_off, bad_slots;
     int64_t bytes;
     char name[];

@@ -194,6 +194,37 @@ void fs_fork_tally_free(struct fs_fork_tally **tallies) {
     }
 }
 
+static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
+                        size_t count, size_t room) {
+    struct fs_site *site = fs_table_site_of(table, id);
+
+    if (!site || site->file || site->kind != FSP_SITE_CALL || !site->module ||
+        site->module[0] != '/' || count == room)
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (places[i] == site) return count;
+    places[count] = site;
+    return count + 1;
+}
+
+size_t fs_fork_tally_places(struct fs_table *table, struct fs_site **places, size_t room) {
+    size_t count = 0;
+
+    for (struct fs_fork_tally *tally = table->forks; tally; tally = tally->hh.next) {
+        if (tally->threaded == 0) continue;
+        count = add_place(table, tally->site, places, count, room);
+        for (size_t i = 0; i < tally->owners.count; i++)
+            count = add_place(table, tally->owners.list[i].started, places, count, room);
+    }
+    for (const struct fs_record *record = table->first; record; record = record->next) {
+        if (!fs_is_fork(record) || record->beside_threads == 0 || fs_tried_exec(record)) continue;
+        count = add_place(table, record->birth_site, places, count, room);
+        for (size_t i = 0; i < record->beside_count; i++)
+            count = add_place(table, record->beside[i].created, places, count, room);
+    }
+    return count;
+}
+
 /* --- the digest --- */
 
 static int copy_tallies(const struct fs_fork_tally *from, struct fs_fork_tally **to) {
@@ -230,6 +261,8 @@ static int fill_site(const struct fs_table *table, const struct fs_fork_tally *t
         .threads_more = tally->owners.more,
     };
     fs_place_of(table, tally->site, &site->place);
+    const struct fs_site *known = fs_table_site(table, tally->site);
+    site->frames = known ? copy(known->frames) : NULL;
     site->owners = calloc(tally->owners.count + 1, sizeof *site->owners);
     if (!site->owners) return -1;
     for (size_t i = 0; i < tally->owners.count; i++) {
@@ -258,6 +291,7 @@ int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_dig
     }
     HASH_SORT(tallies, by_weight);
     digest->fork_sites_more = 0;
+    digest->fork_stacks_lost = evaluation->fold ? evaluation->fold->lost_snapshots : FS_UNKNOWN;
     digest->fork_sites = calloc(FS_FORK_SITES_MAX, sizeof *digest->fork_sites);
     if (!digest->fork_sites) result = -1;
     for (struct fs_fork_tally *tally = tallies; tally && result == 0; tally = tally->hh.next) {

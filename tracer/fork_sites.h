@@ -8,15 +8,20 @@
 #define FS_FORK_SITES_H
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <stddef.h>
 
 struct fs_table;
 struct fs_record;
+struct fs_site;
 struct fs_fork_tally; /* uthash table; NULL: empty */
 
 /* Adds the birth of a record that is over; any but a fork is left out. */
 void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
                        const struct fs_record *record);
+
+/* C places that forked beside threads, or that started these: at most room of them. For
+ * records that are known now; returns their number. */
+size_t fs_fork_tally_places(struct fs_table *table, struct fs_site **places, size_t room);
 void fs_fork_tally_free(struct fs_fork_tally **tallies);
 
 /* Was it born as a copy of its parent? Did it exec, or try to, within a second? */

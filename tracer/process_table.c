@@ -185,11 +185,15 @@ struct fs_stage *fs_record_stage_at(const struct fs_record *record, int64_t t) {
     return stage;
 }
 
-const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site_key id) {
+struct fs_site *fs_table_site_of(struct fs_table *table, struct fs_site_key id) {
     struct fs_site *site = NULL;
 
     if (id.key) HASH_FIND(hh, table->sites, &id, sizeof id, site);
     return site;
+}
+
+const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site_key id) {
+    return fs_table_site_of((struct fs_table *)table, id);
 }
 
 int64_t fs_record_begin(const struct fs_record *record) {

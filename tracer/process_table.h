@@ -83,6 +83,7 @@ struct fs_site {
     struct fs_site_key id;
     enum fsp_site_kind kind;
     const char *file, *function, *module, *stack;
+    const char *frames; /* C stack of a fork site (fork_stacks.h); NULL: not known (yet) */
     int line;
     uint64_t offset;
 };
@@ -331,6 +332,7 @@ struct fs_stage *fs_record_stage_at(const struct fs_record *record, int64_t t);
 
 /* The site of a key; NULL: none, or it was not recorded. */
 const struct fs_site *fs_table_site(const struct fs_table *table, struct fs_site_key id);
+struct fs_site *fs_table_site_of(struct fs_table *table, struct fs_site_key id); /* to be changed */
 
 /* Best known values. Birth: earliest moment that is known. End: FS_UNKNOWN while alive. */
 int64_t fs_record_begin(const struct fs_record *record);

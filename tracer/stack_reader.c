@@ -7,25 +7,25 @@
  */
 #include "tracer/stack_reader.h"
 
-#include "tracer/clock.h"
+#include "tracer/child_answer.h"
 #include "tracer/stack_native.h"
 #include "tracer/stack_python.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FRAME_TEXT = 512, PYTHON_TEXT = 32 * 1024, ANSWER_MAX = 512 * 1024, STACK_TEXT_MAX = 8192 };
+enum { FRAME_TEXT = 512, PYTHON_TEXT = 32 * 1024, STACK_TEXT_MAX = 8192 };
 
 /* --- in the child --- */
+
+struct order {
+    const struct fs_stack_request *request;
+    int memory;
+};
 
 struct work {
     const struct fs_stack_request *request;
@@ -149,19 +149,15 @@ static void do_work(struct work *work) {
     }
 }
 
-static _Noreturn void be_child(const struct fs_stack_request *request, int memory, int out) {
+static void work_in_child(FILE *out, void *context) {
     struct work *work = calloc(1, sizeof *work);
-    const struct rlimit no_core = {0, 0};
+    const struct order *order = context;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setrlimit(RLIMIT_CORE, &no_core);
-    if (work) {
-        work->request = request;
-        work->memory = memory;
-        work->out = fdopen(out, "w");
-        if (work->out) do_work(work);
-    }
-    _exit(0);
+    if (!work) return;
+    work->request = order->request;
+    work->memory = order->memory;
+    work->out = out;
+    do_work(work);
 }
 
 /* --- here --- */
@@ -216,48 +212,10 @@ static void take_answer(struct fs_stack_request *request, char *answer) {
         take_line(request, line);
 }
 
-/* Everything that comes until the end or the deadline, NUL-terminated. */
-static char *read_answer(int from, int64_t deadline) {
-    char *answer = malloc(ANSWER_MAX);
-    size_t length = 0;
-
-    while (answer && length < ANSWER_MAX - 1) {
-        struct pollfd waiting = {.fd = from, .events = POLLIN};
-        const int64_t left = deadline - fs_now();
-        if (left <= 0 || poll(&waiting, 1, (int)(left / FS_MILLISECOND) + 1) < 0) break;
-        if (!waiting.revents) continue;
-        const ssize_t got = read(from, answer + length, ANSWER_MAX - 1 - length);
-        if (got <= 0) break;
-        length += (size_t)got;
-    }
-    if (!answer) return NULL;
-    /* A cut line is none. */
-    while (length > 0 && answer[length - 1] != '\n')
-        length--;
-    answer[length] = '\0';
-    return answer;
-}
-
 static void interpret(struct fs_stack_request *request, int memory, int64_t patience) {
-    int ends[2];
-    struct rusage usage;
+    struct order order = {.request = request, .memory = memory};
+    char *answer = fs_child_answer(work_in_child, &order, patience, &request->cpu_ns);
 
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        set_obstacle(request, strerror(errno));
-        return;
-    }
-    const pid_t child = fork();
-    if (child == 0) be_child(request, memory, ends[1]);
-    close(ends[1]);
-    char *answer = child > 0 ? read_answer(ends[0], fs_now() + patience) : NULL;
-    close(ends[0]);
-    if (child > 0) {
-        int status;
-        kill(child, SIGKILL);
-        if (wait4(child, &status, 0, &usage) == child)
-            request->cpu_ns = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * FS_SECOND +
-                              (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-    }
     if (answer)
         take_answer(request, answer);
     else

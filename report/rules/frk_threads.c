@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { STACK_FRAMES = 8 };
+
 /* Objects whose threads are harmless beside a fork, or another rule's matter. */
 static const struct {
     const char *part; /* of the path of the object with the start routine */
@@ -126,10 +128,31 @@ static const char *owner_name(struct fs_arena *arena, const struct fs_fork_owner
                : fs_arena_printf(arena, "%s", fs_base_name(owner->library));
 }
 
+/* As fs_place_text; a C place of which no name is known is "module+0x1f". NULL: unknown. */
+static const char *place_text(struct fs_arena *arena, const struct fs_place *place) {
+    if (!place->module || place->file || place->function) return fs_place_text(arena, place);
+    return fs_arena_printf(arena, "%s+%#llx", fs_base_name(place->module),
+                           (unsigned long long)place->offset);
+}
+
+/* The functions of a C stack on one line, innermost first. */
+static void tell_stack(struct fs_outcome *outcome, const char *frames) {
+    const char *line = "";
+    int count = 0;
+
+    for (; frames && *frames && count < STACK_FRAMES; count++) {
+        const size_t length = strcspn(frames, "\n");
+        line = fs_arena_printf(outcome->arena, "%s%s%.*s", line, count ? " < " : "", (int)length,
+                               frames);
+        frames += length + (frames[length] == '\n');
+    }
+    if (count > 0) fs_add_evidence(outcome, "c_stack", count, "frames", "C stack: %s", line);
+}
+
 static void tell_owner(struct fs_outcome *outcome, const struct fs_fork_owner *owner,
                        enum hazard hazard) {
     const char *name = owner_name(outcome->arena, owner, hazard);
-    const char *place = fs_place_text(outcome->arena, &owner->started);
+    const char *place = place_text(outcome->arena, &owner->started);
 
     if (owner->main)
         fs_add_evidence(outcome, "main_thread", 1, "count",
@@ -207,7 +230,7 @@ static struct hazards sum_up(const struct fs_fork_site *site) {
 static void report_site(const struct fs_node *node, const struct fs_fork_site *site,
                         const struct hazards *hazards, struct fs_outcome *outcome) {
     const struct fs_load *load = load_at(node, site);
-    const char *place = fs_place_text(outcome->arena, &site->place);
+    const char *place = place_text(outcome->arena, &site->place);
     int forks = 0;
 
     for (size_t i = 0; i < site->owner_count; i++)
@@ -227,6 +250,7 @@ static void report_site(const struct fs_node *node, const struct fs_fork_site *s
             if (hazard != HAZARD_NONE && error == (errors == 1))
                 tell_owner(outcome, &site->owners[i], hazard);
         }
+    if (!site->place.stack) tell_stack(outcome, site->frames);
     fs_add_cause(outcome, "%s forks%s%s", fs_base_name(site->executable), place ? " at " : "",
                  place ? place : "");
     fs_add_cause(outcome, "a lock that such a thread holds at the fork is never released in the "
