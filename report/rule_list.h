@@ -21,6 +21,7 @@
     X(frk_06) \
     X(frk_07) \
     X(frk_09) \
+    X(frk_10) \
     X(slm_02) \
     X(thr_07) \
     X(thr_08) \

@@ -37,6 +37,8 @@ static const struct fs_source sources[] = {
     {"NB", "Numba, The threading layers",
      GITHUB "numba/numba (docs/source/user/threading-layer.rst)"},
     {"LUB", "LUMI, Distribution and binding", GITHUB "Lumi-supercomputer/lumi-userguide"},
+    {"NPR", "NumPy, Parallel random number generation",
+     "https://numpy.org/doc/stable/reference/random/parallel.html"},
     {"NX", "NumExpr user guide", GITHUB "pydata/numexpr (doc/user_guide.rst)"},
     {"NZM", "NeSI, What does oom-kill mean", GITHUB "nesi/support-docs"},
     {"NZO", "NeSI, OpenMP settings", GITHUB "nesi/support-docs"},

@@ -12,6 +12,7 @@ static const struct fs_field streams_field[] = {
     FIELD(fs_random_streams, INT, "unknown", unknown),
     FIELD(fs_random_streams, COUNT, "drawn_min", drawn_min),
     FIELD(fs_random_streams, COUNT, "drawn_max", drawn_max),
+    FIELD(fs_random_streams, COUNT, "shared", shared),
     FIELD(fs_random_streams, BOOL, "exact", drawn_exact),
     FIELD(fs_random_streams, IDS, "pids", examples),
 };

@@ -30,6 +30,7 @@ struct fs_random_streams {
     int reseeded;  /* have a state that is not ahead of it */
     int unknown;   /* their later state was not seen, or is too far away to be found */
     int64_t drawn_min, drawn_max; /* words that each of those took that drew */
+    int64_t shared;               /* the most that two of them have in common */
     bool drawn_exact;             /* until their ends; else until somebody looked */
     int examples[4];              /* pids of those that drew */
 };

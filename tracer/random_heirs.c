@@ -106,9 +106,13 @@ static void search(const struct fs_evaluation *evaluation, struct family *family
 
 static void note_drawer(struct fs_random_streams *streams, const struct heir *heir,
                         const struct fs_twister_goal *goal) {
+    const int64_t taken = goal->taken, most = streams->drawn_max;
+
     if (streams->drew < 4) streams->examples[streams->drew] = heir->record->pid;
-    if (streams->drew == 0 || goal->taken < streams->drawn_min) streams->drawn_min = goal->taken;
-    if (streams->drew == 0 || goal->taken > streams->drawn_max) streams->drawn_max = goal->taken;
+    if (streams->drew == 0 || taken < streams->drawn_min) streams->drawn_min = taken;
+    if (streams->drew == 0 || taken > most) streams->drawn_max = taken;
+    if (streams->drew > 0 && (taken < most ? taken : most) > streams->shared)
+        streams->shared = taken < most ? taken : most;
     streams->drawn_exact &= goal == heir->last;
     streams->drew++;
 }
@@ -139,6 +143,7 @@ static void judge_family(const struct fs_evaluation *evaluation, struct family *
         .parent = family->heirs[0].record->ppid,
         .drawn_min = FS_UNKNOWN,
         .drawn_max = FS_UNKNOWN,
+        .shared = FS_UNKNOWN,
         .drawn_exact = true,
     };
     if (goals && family->source->state) search(evaluation, family, goals, blocks);
