@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -154,12 +156,18 @@ static void fill_header(struct fsp_header *header, uint64_t size, bool extension
 /* The new file, mapped, with header and the first process page ready; NULL with
  * errno. A file that cannot be used is taken away again. */
 static struct fsp_header *make(uint64_t size, bool extension) {
+    struct rlimit limit;
     const uint64_t made = fsp_now();
     char path[FSP_PATH_MAX];
     void *map = MAP_FAILED;
     int fd;
 
     if (files.image == 0) files.image = made;
+    /* To pass the limit on the size of files would raise SIGXFSZ. */
+    if (fsp_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur < size) {
+        errno = EFBIG;
+        return NULL;
+    }
     if (!path_of(path, sizeof path, getpid(), made, extension)) return NULL;
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0) return NULL;

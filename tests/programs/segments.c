@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../preload/segment.h"
+#include "../../preload/snapshot.h"
 
 static const char *const births[FSP_BIRTH_COUNT] = {
     "unknown", "image", "fork", "_Fork", "vfork", "clone", "spawn", "atfork", "daemon", "forkpty"};
@@ -34,7 +35,8 @@ static void print_processes(const struct fsp_header *header, const char *file) {
         printf("process birth=%s exit=%s code=%d state=%u pid=%d ppid=%d index=%d started=%d "
                "reaped=%u status=%x execs=%u exec_errno=%d path=%s mask=%llx before=%llx "
                "calls=%u threads=%u/%u/%u forks=%u failures=%u reaps=%u flags=%x run=%llu "
-               "wait=%llu random=%u key=%llx exit=%d kill=%d\n",
+               "wait=%llu random=%u key=%llx exit=%d kill=%d "
+               "beside=%u/%u/%u kind=%u/%u\n",
                births[slot->birth], exits[slot->exit], slot->exit_code, slot->state, slot->pid,
                slot->ppid, index[i], slot->t_start != 0, slot->reaped, (unsigned)slot->status,
                slot->execs, slot->exec_errno, slot->exec_path, (unsigned long long)slot->mask[0],
@@ -44,7 +46,9 @@ static void print_processes(const struct fsp_header *header, const char *file) {
                (unsigned long long)slot->wait_ns, slot->random,
                (unsigned long long)slot->random_key,
                slot->random_exit.seen ? slot->random_exit.position : -1,
-               slot->random_kill.seen ? slot->random_kill.position : -1);
+               slot->random_kill.seen ? slot->random_kill.position : -1, slot->beside_known,
+               slot->beside_threads, slot->beside_main, slot->beside[0].threads,
+               slot->beside[0].by_forker);
     }
 }
 
@@ -90,6 +94,16 @@ static void print_random_state(const struct fsp_random_state *state, size_t size
            state->head.position);
 }
 
+static void print_snapshot(const struct fsp_snapshot *snapshot, mode_t mode) {
+    const struct fsp_module *module =
+        (const void *)((const char *)(snapshot + 1) + snapshot->stack_size);
+
+    printf("snapshot mode=%o machine=%u stack=%u modules=%u\n", mode & 07777, snapshot->machine,
+           snapshot->stack_size, snapshot->modules);
+    for (uint32_t i = 0; i < snapshot->modules; i++)
+        printf("module %s\n", module[i].path);
+}
+
 static void print_file(const char *path) {
     const int fd = open(path, O_RDONLY);
     struct stat status;
@@ -106,13 +120,18 @@ static void print_file(const char *path) {
         munmap((void *)file, (size_t)status.st_size);
         return;
     }
+    if (header->magic == FSP_SNAPSHOT_MAGIC) {
+        print_snapshot((const void *)file, status.st_mode);
+        munmap((void *)file, (size_t)status.st_size);
+        return;
+    }
     if (header->magic != FSP_MAGIC) errx(1, "%s: no segment", path);
-    printf("file extension=%u ready=%u size=%llu mode=%o off=%u lost=%u/%u/%u/%u libraries=%x "
+    printf("file extension=%u ready=%u size=%llu mode=%o off=%u lost=%u/%u/%u/%u/%u libraries=%x "
            "repaired=%u executable=%s\n",
            header->extension, header->ready, (unsigned long long)header->size,
            status.st_mode & 07777, header->off, header->lost_processes, header->lost_threads,
-           header->lost_events, header->lost_sites, header->libraries, header->env_repaired,
-           header->extension ? "" : header->executable);
+           header->lost_events, header->lost_sites, header->lost_snapshots, header->libraries,
+           header->env_repaired, header->extension ? "" : header->executable);
     print_processes(header, file);
     print_threads(header, file);
     print_events(header, file);
