@@ -123,6 +123,7 @@ static const char *owner_name(struct fs_arena *arena, const struct fs_fork_owner
     if (owner->main) return "the main thread";
     if (owner->python) return "Python threading";
     if (hazard == HAZARD_TBB) return "TBB";
+    if (strncmp(fs_base_name(owner->library), "libstdc++", 9) == 0) return "C++ (std::thread)";
     return hazard == HAZARD_RUST && strstr(owner->library, "polars")
                ? "Polars (Rayon)"
                : fs_arena_printf(arena, "%s", fs_base_name(owner->library));
@@ -149,10 +150,19 @@ static void tell_stack(struct fs_outcome *outcome, const char *frames) {
     if (count > 0) fs_add_evidence(outcome, "c_stack", count, "frames", "C stack: %s", line);
 }
 
-static void tell_owner(struct fs_outcome *outcome, const struct fs_fork_owner *owner,
-                       enum hazard hazard) {
+/* Where its threads were started; NULL: within the library itself, or unknown. */
+static const char *start_text(struct fs_arena *arena, const struct fs_fork_site *site,
+                              const struct fs_fork_owner *owner) {
+    const bool own_library = owner->library && owner->started.module &&
+                             strcmp(owner->library, owner->started.module) == 0 &&
+                             (!site->executable || strcmp(owner->library, site->executable) != 0);
+    return own_library && !owner->started.stack ? NULL : place_text(arena, &owner->started);
+}
+
+static void tell_owner(struct fs_outcome *outcome, const struct fs_fork_site *site,
+                       const struct fs_fork_owner *owner, enum hazard hazard) {
     const char *name = owner_name(outcome->arena, owner, hazard);
-    const char *place = place_text(outcome->arena, &owner->started);
+    const char *place = start_text(outcome->arena, site, owner);
 
     if (owner->main)
         fs_add_evidence(outcome, "main_thread", 1, "count",
@@ -248,7 +258,7 @@ static void report_site(const struct fs_node *node, const struct fs_fork_site *s
             const enum hazard hazard = hazard_of(site, &site->owners[i]);
             const bool error = is_error(&site->owners[i], hazard);
             if (hazard != HAZARD_NONE && error == (errors == 1))
-                tell_owner(outcome, &site->owners[i], hazard);
+                tell_owner(outcome, site, &site->owners[i], hazard);
         }
     if (!site->place.stack) tell_stack(outcome, site->frames);
     fs_add_cause(outcome, "%s forks%s%s", fs_base_name(site->executable), place ? " at " : "",
