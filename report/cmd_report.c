@@ -49,7 +49,6 @@ struct report {
     struct fs_verdict verdict;
     const char *directory; /* the first one */
     const struct fs_report_options *options;
-    const struct fs_thresholds *thresholds;
 };
 
 static int write_text(FILE *out, void *data) {
@@ -79,27 +78,16 @@ static const struct {
 };
 enum { FORMAT_COUNT = sizeof formats / sizeof *formats, FORMAT_TEXT = 1 };
 
-static int judge_node(const struct fs_node *node, void *context) {
-    struct report *report = context;
-    return fs_judge_node(&report->verdict, node, report->thresholds);
-}
-
 /* Loads and judges. FS_REPORT_OK, or what went wrong was told. */
 static int open_report(struct report *report, const char *const *directories, size_t count,
                        const struct fs_report_options *options,
                        const struct fs_thresholds *thresholds) {
     char error[PATH_MAX + 512];
-    *report =
-        (struct report){.directory = directories[0], .options = options, .thresholds = thresholds};
-    if (fs_job_load(&report->job, directories, count, judge_node, report, error, sizeof error) <
-        0) {
-        fs_verdict_free(&report->verdict);
-        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
-    }
-    if (fs_judge_end(&report->verdict, &report->job.totals) == 0) return FS_REPORT_OK;
-    fs_complain(command_name, 0, strerror(errno));
-    fs_job_free(&report->job);
-    return FS_REPORT_NO_DATA;
+    *report = (struct report){.directory = directories[0], .options = options};
+    if (fs_load_and_judge(&report->job, &report->verdict, directories, count, thresholds, error,
+                          sizeof error) == 0)
+        return FS_REPORT_OK;
+    return fs_complain(command_name, FS_REPORT_NO_DATA, error);
 }
 
 static void close_report(struct report *report) {

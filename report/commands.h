@@ -39,10 +39,11 @@ int fs_report_print(const char *const *directories, size_t count, FILE *out,
                     const struct fs_report_options *options);
 
 /*
- * `forksight report [options] DIR...` and `forksight explain [RULE]`: argv[0] is
- * the command's name. They return the exit code of the process.
+ * `forksight report [options] DIR...`, `forksight check [options] DIR...` and `forksight
+ * explain [RULE]`: argv[0] is the command's name. They return the exit code of the process.
  */
 int fs_cmd_report(int argc, char **argv);
+int fs_cmd_check(int argc, char **argv);
 int fs_cmd_explain(int argc, char **argv);
 
 #endif

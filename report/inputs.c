@@ -1,6 +1,7 @@
 #include "report/inputs.h"
 
 #include "report/commands.h"
+#include "report/judge.h"
 #include "report/print/page.h"
 
 #include <errno.h>
@@ -47,4 +48,29 @@ struct fs_thresholds *fs_make_thresholds(const char *command, const char *config
     if (fs_override(thresholds, command, config, assignments, count) == 0) return thresholds;
     fs_thresholds_free(thresholds);
     return NULL;
+}
+
+struct judging {
+    struct fs_verdict *verdict;
+    const struct fs_thresholds *thresholds;
+};
+
+static int judge_node(const struct fs_node *node, void *context) {
+    const struct judging *judging = context;
+    return fs_judge_node(judging->verdict, node, judging->thresholds);
+}
+
+int fs_load_and_judge(struct fs_job *job, struct fs_verdict *verdict,
+                      const char *const *directories, size_t count,
+                      const struct fs_thresholds *thresholds, char *error, size_t error_size) {
+    struct judging judging = {.verdict = verdict, .thresholds = thresholds};
+    *verdict = (struct fs_verdict){0};
+    if (fs_job_load(job, directories, count, judge_node, &judging, error, error_size) < 0) {
+        fs_verdict_free(verdict);
+        return -1;
+    }
+    if (fs_judge_end(verdict, &job->totals) == 0) return 0;
+    snprintf(error, error_size, "%s", strerror(errno));
+    fs_job_free(job);
+    return -1;
 }

@@ -1,5 +1,6 @@
 /*
- * inputs.h - what the commands that judge a job have in common: messages and thresholds.
+ * inputs.h - what the commands that judge a job have in common: messages, thresholds,
+ * and the way from directories to a verdict.
  */
 #ifndef FS_REPORT_INPUTS_H
 #define FS_REPORT_INPUTS_H
@@ -27,5 +28,14 @@ int fs_override(struct fs_thresholds *thresholds, const char *command, const cha
 /* The same on the defaults; NULL: told on stderr. */
 struct fs_thresholds *fs_make_thresholds(const char *command, const char *config,
                                          const char *const *assignments, size_t count);
+
+struct fs_job;
+struct fs_verdict;
+
+/* Loads the job of these directories and judges it. Returns 0, or -1 with one line in error
+ * and nothing to release. */
+int fs_load_and_judge(struct fs_job *job, struct fs_verdict *verdict,
+                      const char *const *directories, size_t count,
+                      const struct fs_thresholds *thresholds, char *error, size_t error_size);
 
 #endif

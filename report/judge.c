@@ -205,7 +205,11 @@ int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
     verdict->nodes++;
     for (int i = 0; fs_rules[i]; i++) {
         struct fs_outcome outcome = {.rule = fs_rules[i], .arena = &arena};
-        fs_rules[i]->check(&job, thresholds, &outcome);
+        const char *disabled = fs_disabled(thresholds, fs_rules[i]);
+        if (disabled)
+            fs_vote(&outcome, FS_NOT_APPLICABLE, "disabled: %s", disabled);
+        else
+            fs_rules[i]->check(&job, thresholds, &outcome);
         for (size_t j = 0; j < outcome.count; j++)
             refers = add_merged(verdict, &outcome.findings[j]) > 0 || refers;
         verdict->outcomes[i].rule = fs_rules[i];

@@ -1,8 +1,8 @@
 #include "report/thresholds.h"
 
+#include "report/lines.h"
 #include "report/rule.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 
 struct fs_thresholds {
     double value[FS_RULE_COUNT][FS_THRESHOLDS_MAX];
+    char *disabled[FS_RULE_COUNT]; /* the reason; NULL: it is not */
 };
 
 struct fs_thresholds *fs_thresholds_new(void) {
@@ -25,21 +26,27 @@ struct fs_thresholds *fs_thresholds_new(void) {
 }
 
 void fs_thresholds_free(struct fs_thresholds *thresholds) {
+    for (int i = 0; thresholds && i < FS_RULE_COUNT; i++)
+        free(thresholds->disabled[i]);
     free(thresholds);
+}
+
+int fs_thresholds_disable(struct fs_thresholds *thresholds, const struct fs_rule *rule,
+                          const char *reason) {
+    char **place = &thresholds->disabled[fs_rule_index(rule)], *copy = strdup(reason);
+    if (!copy) return -1;
+    free(*place);
+    *place = copy;
+    return 0;
+}
+
+const char *fs_disabled(const struct fs_thresholds *thresholds, const struct fs_rule *rule) {
+    return thresholds ? thresholds->disabled[fs_rule_index(rule)] : NULL;
 }
 
 double fs_threshold(const struct fs_thresholds *thresholds, const struct fs_rule *rule, int index) {
     return thresholds ? thresholds->value[fs_rule_index(rule)][index]
                       : rule->thresholds[index].value;
-}
-
-static char *trim(char *text) {
-    while (isspace((unsigned char)*text))
-        text++;
-    char *end = text + strlen(text);
-    while (end > text && isspace((unsigned char)end[-1]))
-        *--end = '\0';
-    return text;
 }
 
 static int name_index(const struct fs_rule *rule, const char *name) {
@@ -83,7 +90,7 @@ int fs_thresholds_set(struct fs_thresholds *thresholds, const char *assignment, 
     int result = -1;
     if (equals) {
         *equals = '\0';
-        result = set_value(thresholds, trim(copy), trim(equals + 1), error, error_size);
+        result = set_value(thresholds, fs_trim(copy), fs_trim(equals + 1), error, error_size);
     } else {
         snprintf(error, error_size, "'%.60s' is no threshold: write RULE.NAME=VALUE", assignment);
     }
@@ -91,25 +98,11 @@ int fs_thresholds_set(struct fs_thresholds *thresholds, const char *assignment, 
     return result;
 }
 
+static int read_line(char *line, void *context, char *error, size_t error_size) {
+    return fs_thresholds_set(context, line, error, error_size);
+}
+
 int fs_thresholds_read(struct fs_thresholds *thresholds, const char *path, char *error,
                        size_t error_size) {
-    FILE *file = fopen(path, "re");
-    char *line = NULL, message[200];
-    size_t room = 0;
-    int result = 0;
-
-    for (long number = 1; file && result == 0 && getline(&line, &room, file) >= 0; number++) {
-        line[strcspn(line, "#")] = '\0';
-        char *text = trim(line);
-        if (!*text) continue;
-        result = fs_thresholds_set(thresholds, text, message, sizeof message);
-        if (result < 0) snprintf(error, error_size, "%s:%ld: %s", path, number, message);
-    }
-    if (!file || ferror(file)) {
-        snprintf(error, error_size, "cannot read '%s': %s", path, strerror(errno));
-        result = -1;
-    }
-    free(line);
-    if (file) fclose(file);
-    return result;
+    return fs_lines_read(path, read_line, thresholds, error, error_size);
 }

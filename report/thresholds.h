@@ -30,6 +30,13 @@ void fs_thresholds_free(struct fs_thresholds *thresholds);
 /* Value number index of rule's table; thresholds NULL: the default. */
 double fs_threshold(const struct fs_thresholds *thresholds, const struct fs_rule *rule, int index);
 
+/* The rule is not asked any more. Returns 0, or -1 with errno ENOMEM. */
+int fs_thresholds_disable(struct fs_thresholds *thresholds, const struct fs_rule *rule,
+                          const char *reason);
+
+/* Why the rule is not to be asked; NULL: it is. */
+const char *fs_disabled(const struct fs_thresholds *thresholds, const struct fs_rule *rule);
+
 /*
  * Applies one override "RULE.NAME=VALUE" (spaces around = allowed). Returns 0, or
  * -1 with one line in error: unknown rule or name, or no finite number that is

@@ -1,11 +1,13 @@
 """Every variant of kernels/expectations.json: recorded, and its findings held
-against those that it must and must not cause."""
+against those that it must and must not cause; then put through `forksight check`, as a
+test system of a centre would, which must come to the same. `make check-kernels` runs these."""
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
+import junit
 
 
 def command_of(variant):
@@ -26,7 +28,19 @@ def run_variant(variant):
         h.equal(result.status, 0, f"status\n{result}")
         h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
         h.check_screen(result.report)
+        check_variant(variant, result.directory, folder)
     return body
+
+
+def check_variant(variant, job, folder):
+    h.python_path("junitparser")
+    result = h.execute([h.FORKSIGHT, "check", "--expect", h.KERNELS / "expectations.json",
+                        "--variant", variant["name"], "--junit", "check.xml", job], cwd=folder)
+    h.equal(result.status, 0, f"forksight check\n{result}")
+    print("# " + result.stdout.splitlines()[0])
+    failed = [rule for rule, (state, _) in junit.cases(folder / "check.xml").items()
+              if state == "failed"]
+    h.equal(failed, [], "failed in check.xml")
 
 
 for entry in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]:

@@ -1,0 +1,483 @@
+/* What fails a check, what cannot be told, and what holds; the files that say what is asked. */
+#include "tests/unit/rule_fixture.h"
+
+#include "report/gate.h"
+#include "report/print/json.h"
+#include "report/print/junit.h"
+#include "report/totals.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int rule_number(const char *id) {
+    const struct fs_rule *rule = fs_rule_find(id);
+    assert_non_null(rule);
+    return fs_rule_index(rule);
+}
+
+/* AFF-01 (an error), and OVS-02, which follows from it. */
+static void squeezed(struct fixture *f) {
+    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
+    fixture_pool(f, &f->group[0], 4, "0");
+    f->digest.group_count = 1;
+}
+
+/* PRC-03, a note. */
+static void unjoined(struct fixture *f) {
+    fixture_clean(f);
+    f->group[0].unwaited = 1;
+}
+
+static struct fs_arena arena;
+static struct fs_gate_result result;
+
+static const struct fs_gate_result *hold(struct fixture *f, const struct fs_gate *gate) {
+    fs_arena_free(&arena);
+    fixture_judge(f, NULL);
+    fs_gate_hold(gate, &f->job, &f->verdict, &arena, &result);
+    assert_false(arena.failed);
+    fixture_free(f);
+    return &result;
+}
+
+static void clean_job_holds(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    fs_gate_init(&gate);
+    gate.fail_on = FS_FAIL_ON_NOTE;
+    fixture_clean(&f);
+    assert_int_equal(hold(&f, &gate)->count, 0);
+}
+
+static void severity_decides(void **state) {
+    (void)state;
+    static const struct {
+        enum fs_fail_on fail_on;
+        int of_error, of_note;
+    } cases[] = {
+        {FS_FAIL_ON_NEVER, 0, 0},
+        {FS_FAIL_ON_ERROR, 1, 0},
+        {FS_FAIL_ON_WARNING, 1, 0},
+        {FS_FAIL_ON_NOTE, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fs_gate gate;
+        struct fixture f;
+        fs_gate_init(&gate);
+        gate.fail_on = cases[i].fail_on;
+        squeezed(&f);
+        assert_int_equal(hold(&f, &gate)->failed, cases[i].of_error); /* not what follows from it */
+        unjoined(&f);
+        assert_int_equal(hold(&f, &gate)->failed, cases[i].of_note);
+    }
+}
+
+static void limits_count_findings(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    fs_gate_init(&gate);
+    gate.most[rule_number("AFF-01")] = 1;
+    squeezed(&f);
+    assert_int_equal(hold(&f, &gate)->count, 0);
+    gate.most[rule_number("AFF-01")] = 0;
+    squeezed(&f);
+    assert_int_equal(hold(&f, &gate)->failed, 1);
+    assert_non_null(strstr(result.conditions[0].text, "AFF-01 was found 1 time, at most 0"));
+    gate.most[rule_number("AFF-01")] = 1;
+    gate.most[rule_number("OVS-02")] = 0; /* by name, though it follows from another */
+    squeezed(&f);
+    assert_int_equal(hold(&f, &gate)->failed, 1);
+}
+
+static void incomplete_record_is_no_pass(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    fs_gate_init(&gate);
+    fixture_clean(&f);
+    f.digest.complete.recorded = 4;
+    hold(&f, &gate);
+    assert_int_equal(result.failed, 0);
+    assert_int_equal(result.unknown, 1);
+    assert_true(result.incomplete);
+    assert_non_null(strstr(result.conditions[0].text, "4 of 5 processes"));
+
+    gate.fail_on = FS_FAIL_ON_NEVER;
+    fixture_clean(&f);
+    f.digest.complete.interim = true;
+    assert_int_equal(hold(&f, &gate)->unknown, 1);
+    gate.allow_incomplete = true;
+    fixture_clean(&f);
+    f.digest.complete.interim = true;
+    assert_int_equal(hold(&f, &gate)->count, 0);
+}
+
+static struct fs_expectation expectation_of(const char *must, const char *must_not,
+                                            const char *later) {
+    struct fs_expectation expectation = {.name = "variant"};
+    if (must) expectation.must[rule_number(must)] = true;
+    if (must_not) expectation.must_not[rule_number(must_not)] = true;
+    if (later) expectation.tolerated[rule_number(later)] = true;
+    expectation.no_other = !must_not;
+    return expectation;
+}
+
+static void expectations(void **state) {
+    (void)state;
+    static const struct {
+        const char *must, *must_not, *later;
+        int squeezed, unjoined, clean; /* conditions that fail */
+    } cases[] = {
+        {NULL, NULL, NULL, 2, 1, 0},         {"AFF-01", NULL, NULL, 0, 2, 1},
+        {"PRC-03", NULL, NULL, 2, 0, 1},     {"OVS-02", NULL, NULL, 1, 2, 1},
+        {"AFF-01", "OVS-02", NULL, 1, 1, 1}, {NULL, "PRC-03", NULL, 1, 1, 0},
+        {"AFF-01", NULL, "PRC-03", 0, 1, 1}, {NULL, NULL, "AFF-01", 1, 1, 0},
+        {"AFF-01", "AFF-02", NULL, 0, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fs_expectation expectation =
+            expectation_of(cases[i].must, cases[i].must_not, cases[i].later);
+        struct fs_gate gate;
+        struct fixture f;
+        fs_gate_init(&gate);
+        gate.expectation = &expectation;
+        squeezed(&f);
+        assert_int_equal(hold(&f, &gate)->failed, cases[i].squeezed);
+        unjoined(&f);
+        assert_int_equal(hold(&f, &gate)->failed, cases[i].unjoined);
+        fixture_clean(&f);
+        assert_int_equal(hold(&f, &gate)->failed, cases[i].clean);
+    }
+}
+
+/* A rule that is asked for by name and cannot be told is neither found nor absent. */
+static void asked_for_and_unknown(void **state) {
+    (void)state;
+    struct fs_expectation expectation = expectation_of("AFF-01", NULL, NULL);
+    struct fs_gate gate;
+    struct fixture f;
+    for (int way = 0; way < 3; way++) {
+        fs_gate_init(&gate);
+        if (way == 0) gate.expectation = &expectation;
+        if (way == 1) gate.most[rule_number("AFF-01")] = 5;
+        if (way == 2) {
+            expectation = expectation_of(NULL, "AFF-01", NULL);
+            gate.expectation = &expectation;
+        }
+        squeezed(&f);
+        f.group[0].masks_known = false;
+        hold(&f, &gate);
+        assert_int_equal(result.failed, 0);
+        assert_int_equal(result.unknown, 1);
+        assert_non_null(strstr(result.conditions[0].text, "AFF-01 is asked for and unknown"));
+    }
+}
+
+static char path[] = "/tmp/forksight-gate-XXXXXX";
+
+static void write_file(const char *text) {
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void baseline_knows_as_many_as_it_has(void **state) {
+    (void)state;
+    struct fs_baseline baseline;
+    struct fs_gate gate;
+    struct fixture f;
+    char error[1000];
+    squeezed(&f);
+    fixture_judge(&f, NULL);
+    FILE *out = fopen(path, "w");
+    assert_int_equal(fs_json_print(&f.job, &f.verdict, out), 0);
+    fclose(out);
+    fixture_free(&f);
+    assert_int_equal(fs_baseline_read(&baseline, path, error, sizeof error), 0);
+    assert_int_equal(baseline.count, 2);
+
+    fs_gate_init(&gate);
+    gate.baseline = &baseline;
+    squeezed(&f);
+    assert_int_equal(hold(&f, &gate)->count, 0);
+    squeezed(&f); /* the like of it, made elsewhere */
+    f.group[1] = f.group[0];
+    f.group[1].site.function = (char *)"elsewhere";
+    f.group[1].site.line++;
+    f.digest.group_count = 2;
+    assert_int_equal(hold(&f, &gate)->failed, 1);
+    squeezed(&f); /* the same function makes two: one more than is known */
+    f.group[1] = f.group[0];
+    f.group[1].site.line++;
+    f.digest.group_count = 2;
+    assert_int_equal(hold(&f, &gate)->failed, 1);
+    fs_baseline_free(&baseline);
+}
+
+static void refuses(int (*read)(char *error, size_t error_size), const char *text,
+                    const char *word) {
+    char error[1000] = "";
+    write_file(text);
+    assert_int_equal(read(error, sizeof error), -1);
+    if (!strstr(error, word) || strchr(error, '\n')) print_error("%s\n", error);
+    assert_non_null(strstr(error, word));
+    assert_non_null(strstr(error, path));
+    assert_null(strchr(error, '\n'));
+}
+
+static struct fs_expectation read_into;
+
+static int read_variant_a(char *error, size_t error_size) {
+    return fs_expectation_read(&read_into, path, "a", error, error_size);
+}
+
+static int read_only_variant(char *error, size_t error_size) {
+    return fs_expectation_read(&read_into, path, NULL, error, error_size);
+}
+
+static int read_baseline(char *error, size_t error_size) {
+    struct fs_baseline baseline;
+    return fs_baseline_read(&baseline, path, error, error_size);
+}
+
+static void expectation_files(void **state) {
+    (void)state;
+    char error[1000];
+    write_file("{\"variants\": [{\"name\": \"b\"}, {\"name\": \"a\", \"must\": [\"aff-01\"],"
+               " \"must_not\": [\"PRC-03\", \"OVS-01\"], \"later\": [\"XYZ-99\", \"EFF-01\"],"
+               " \"guards\": 3}]}");
+    assert_int_equal(read_variant_a(error, sizeof error), 0);
+    assert_true(read_into.must[rule_number("AFF-01")]);
+    assert_true(read_into.must_not[rule_number("PRC-03")]);
+    assert_true(read_into.must_not[rule_number("OVS-01")]);
+    assert_true(read_into.tolerated[rule_number("EFF-01")]);
+    assert_false(read_into.no_other);
+    write_file("{\"variants\": [{\"name\": \"x\", \"must_not\": \"any other\"}]}");
+    assert_int_equal(read_only_variant(error, sizeof error), 0);
+    assert_string_equal(read_into.name, "x");
+    assert_true(read_into.no_other);
+
+    refuses(read_variant_a, "", "no JSON");
+    refuses(read_variant_a, "{", "no JSON");
+    refuses(read_variant_a, "[]", "no JSON object");
+    refuses(read_variant_a, "{}", "no \"variants\"");
+    refuses(read_variant_a, "{\"variants\": 3}", "no \"variants\"");
+    refuses(read_variant_a, "{\"variants\": [1, {}]}", "no variant 'a'");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"b\"}, {\"name\": \"c\"}]}", "b, c");
+    refuses(read_only_variant, "{\"variants\": [{\"name\": \"b\"}, {\"name\": \"c\"}]}",
+            "--variant");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": [\"AFF-99\"]}]}",
+            "AFF-99");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": [7]}]}", "no rule");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": \"AFF-01\"}]}", "no list");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must_not\": \"others\"}]}",
+            "any other");
+    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must_not\": {}}]}", "no list");
+    unlink(path);
+    assert_int_equal(read_variant_a(error, sizeof error), -1);
+    assert_non_null(strstr(error, "No such file"));
+}
+
+static void baseline_files(void **state) {
+    (void)state;
+    refuses(read_baseline, "{}", "is no report");
+    refuses(read_baseline, "{\"schema\": \"forksight.report/2\", \"findings\": []}",
+            "is no report");
+    refuses(read_baseline, "{\"schema\": \"forksight.report/1\"}", "is no report");
+    refuses(read_baseline, "{\"schema\": \"forksight.report/1\", \"findings\": [{}]}",
+            "fingerprint");
+    refuses(read_baseline, "{\"schema\": \"forksight.report/1\", \"findings\": [3]}",
+            "fingerprint");
+    refuses(read_baseline, "\xff", "no JSON");
+}
+
+static void policy_file(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    char error[1000] = "";
+    struct fs_thresholds *thresholds = fs_thresholds_new();
+    fs_gate_init(&gate);
+    write_file(
+        "# our machine\n\nfail-on = note\n disable AFF-01 = cpusets are cut small here # yes\n"
+        "allow-incomplete = the launcher is static\nAFF-01.wait = 0.9\n");
+    if (fs_policy_read(&gate, thresholds, path, error, sizeof error) != 0) fail_msg("%s", error);
+    assert_int_equal(gate.fail_on, FS_FAIL_ON_NOTE);
+    assert_true(gate.allow_incomplete);
+    assert_string_equal(fs_disabled(thresholds, fs_rule_find("AFF-01")),
+                        "cpusets are cut small here");
+    assert_null(fs_disabled(thresholds, fs_rule_find("AFF-02")));
+
+    squeezed(&f);
+    fixture_judge(&f, thresholds);
+    assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_NOT_APPLICABLE);
+    assert_string_equal(fixture_outcome(&f, "AFF-01")->why, "disabled: cpusets are cut small here");
+    assert_null(fs_verdict_find(&f.verdict, "OVS-02")->follows); /* it stands by itself now */
+    assert_int_equal(f.verdict.errors, 1);
+    fixture_free(&f);
+    fs_thresholds_free(thresholds);
+}
+
+static int read_policy(char *error, size_t error_size) {
+    struct fs_gate gate;
+    struct fs_thresholds *thresholds = fs_thresholds_new();
+    fs_gate_init(&gate);
+    const int status = fs_policy_read(&gate, thresholds, path, error, error_size);
+    fs_thresholds_free(thresholds);
+    return status;
+}
+
+static void policy_files(void **state) {
+    (void)state;
+    refuses(read_policy, "\nfail-on = often\n", ":2: fail-on wants");
+    refuses(read_policy, "disable AFF-01 =\n", ":1: say why");
+    refuses(read_policy, "disable AFF-01\n", ":1: no '='");
+    refuses(read_policy, "disable NOT-01 = x\n", "NOT-01");
+    refuses(read_policy, "allow-incomplete =  \n", "say why");
+    refuses(read_policy, "AFF-01.nothing = 3\n", "AFF-01.nothing");
+    refuses(read_policy, "nonsense = 3\n", "nonsense");
+}
+
+/* --- JUnit --- */
+
+/* Prints, has it read by others, and gives what these say of a rule. */
+static void junit_states(const struct fs_junit *junit, char *states, size_t size) {
+    char command[200];
+    FILE *out = fopen(path, "w");
+    assert_int_equal(fs_junit_print(junit, out), 0);
+    fclose(out);
+    if (system("/usr/bin/python3 -c 'import junitparser' 2>/dev/null") != 0) {
+        print_message("python3-junitparser is not installed\n");
+        skip();
+    }
+    snprintf(command, sizeof command, "/usr/bin/python3 -B tests/lib/junit.py %s", path);
+    FILE *in = popen(command, "r");
+    states[fread(states, 1, size - 1, in)] = '\0';
+    assert_int_equal(pclose(in), 0);
+}
+
+static void junit_of(struct fixture *f, const struct fs_gate *gate, char *states, size_t size) {
+    fs_arena_free(&arena);
+    fixture_judge(f, NULL);
+    fs_gate_hold(gate, &f->job, &f->verdict, &arena, &result);
+    const struct fs_junit junit = {
+        .name = "k\"<&>'\x01", .job = &f->job, .verdict = &f->verdict, .result = &result};
+    junit_states(&junit, states, size);
+    fixture_free(f);
+}
+
+static int count_of(const char *text, const char *word) {
+    int count = 0;
+    for (const char *found = text; (found = strstr(found, word)); found++)
+        count++;
+    return count;
+}
+
+static void junit_has_a_case_for_each_rule(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    char states[8192];
+    fs_gate_init(&gate);
+    squeezed(&f);
+    junit_of(&f, &gate, states, sizeof states);
+    assert_int_equal(count_of(states, "\n"), FS_RULE_COUNT);
+    assert_non_null(strstr(states, "AFF-01: failed\n"));
+    assert_non_null(strstr(states, "OVS-02: passed\n")); /* it follows from AFF-01 */
+    assert_int_equal(count_of(states, ": failed\n"), 1);
+
+    struct fs_expectation expectation = expectation_of("AFF-01", NULL, NULL);
+    gate.expectation = &expectation;
+    squeezed(&f);
+    junit_of(&f, &gate, states, sizeof states);
+    assert_int_equal(count_of(states, ": failed\n"), 0);
+    fixture_clean(&f);
+    junit_of(&f, &gate, states, sizeof states);
+    assert_non_null(strstr(states, "AFF-01: failed\n")); /* it must be found and was not */
+}
+
+static void junit_is_not_green_on_missing_facts(void **state) {
+    (void)state;
+    struct fs_gate gate;
+    struct fixture f;
+    char states[8192];
+    fs_gate_init(&gate);
+    fixture_clean(&f);
+    f.group[0].masks_known = false;
+    junit_of(&f, &gate, states, sizeof states);
+    assert_non_null(strstr(states, "AFF-01: error\n"));
+
+    fixture_clean(&f);
+    f.digest.complete.lost_events = 3;
+    junit_of(&f, &gate, states, sizeof states);
+    assert_int_equal(count_of(states, ": passed\n"), 0);
+
+    const struct fs_junit none = {.name = "job", .no_data = "no record here: '\x1b[2J'"};
+    junit_states(&none, states, sizeof states);
+    assert_int_equal(count_of(states, ": error\n"), FS_RULE_COUNT);
+}
+
+static char *put_character(char *end, uint32_t code) {
+    const int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
+    *end++ = (char)(first[more] | code >> 6 * more);
+    for (int i = more - 1; i >= 0; i--)
+        *end++ = (char)(0x80 | (code >> 6 * i & 0x3f));
+    return end;
+}
+
+/* Every character there is and every byte: the file stays XML, and readers agree on it. */
+static void junit_survives_any_text(void **state) {
+    (void)state;
+    enum { BELOW = 0x10800 };
+    char states[8192], *text = malloc(4 * BELOW + 256), *end = text;
+    for (uint32_t code = 1; code < BELOW; code++)
+        end = put_character(end, code); /* surrogates too, which are none */
+    for (int byte = 0x80; byte < 0x100; byte++)
+        *end++ = (char)byte;
+    *end = '\0';
+    for (int utf8 = 0; utf8 < 2; utf8++) {
+        setlocale(LC_CTYPE, utf8 ? "C.UTF-8" : "C");
+        const struct fs_junit junit = {.name = text, .no_data = text};
+        junit_states(&junit, states, sizeof states);
+    }
+    setlocale(LC_CTYPE, "C");
+    free(text);
+}
+
+static int make_file(void **state) {
+    (void)state;
+    const int descriptor = mkstemp(path);
+    return descriptor < 0 ? -1 : close(descriptor);
+}
+
+static int remove_file(void **state) {
+    (void)state;
+    fs_arena_free(&arena);
+    unlink(path);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean_job_holds),
+        cmocka_unit_test(severity_decides),
+        cmocka_unit_test(limits_count_findings),
+        cmocka_unit_test(incomplete_record_is_no_pass),
+        cmocka_unit_test(expectations),
+        cmocka_unit_test(asked_for_and_unknown),
+        cmocka_unit_test(baseline_knows_as_many_as_it_has),
+        cmocka_unit_test(expectation_files),
+        cmocka_unit_test(baseline_files),
+        cmocka_unit_test(policy_file),
+        cmocka_unit_test(policy_files),
+        cmocka_unit_test(junit_has_a_case_for_each_rule),
+        cmocka_unit_test(junit_is_not_green_on_missing_facts),
+        cmocka_unit_test(junit_survives_any_text),
+    };
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}
