@@ -2,6 +2,7 @@
 #   all        the command, the preload object and the C kernels
 #   demo       set up, build, record a multiprocessing.Pool job and print its report
 #   check      set up, build, run every test        check-asan  units and end-to-end, sanitized
+#   check-kernels   record every reference kernel and put it through `forksight check`
 #   soak       repeat the nobody-is-lost matrix     fuzz        hostile input for FUZZ_SECONDS each
 #   lint       compilers, formatters, analyzers     bench       measure the overhead budget
 #   install uninstall clean
@@ -66,7 +67,7 @@ FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
 MAN_PAGES := $(wildcard tracer/man/*.1)
 
-.PHONY: all tools shim units programs mutators kernels demo check check-asan soak fuzz lint bench \
+.PHONY: all tools shim units programs mutators kernels demo check check-asan check-kernels soak fuzz lint bench \
         install uninstall clean
 .DELETE_ON_ERROR:
 all: tools shim kernels
@@ -147,6 +148,11 @@ check-asan:
 	@tests/setup check
 	@$(MAKE) --no-print-directory check O=$(O)-asan ASAN=1 CHECK='--only unit/ --only fuzz/'
 
+check-kernels:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) all programs
+	@BUILD=$(abspath $(O)) tests/run --only e2e/kernels/
+
 soak:
 	@tests/setup check
 	+@$(BUILD_QUIETLY) all programs
@@ -177,15 +183,19 @@ $(O)/bench/%.so: tests/bench/%.c
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/forksight \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/forksight
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/forksight \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 644 report/*.schema.json $(DESTDIR)$(PREFIX)/share/forksight
+	install -m 644 tracer/forksight.bash \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forksight
 	install -m 755 $(O)/forksight $(DESTDIR)$(PREFIX)/bin/forksight
 	install -m 755 $(O)/libforksight.so $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so
 	install -m 644 $(MAN_PAGES) $(DESTDIR)$(PREFIX)/share/man/man1
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/forksight $(DESTDIR)$(PREFIX)/lib/forksight/libforksight.so \
 	  $(MAN_PAGES:tracer/man/%=$(DESTDIR)$(PREFIX)/share/man/man1/%)
-	rm -f $(DESTDIR)$(PREFIX)/share/forksight/*.schema.json
+	rm -f $(DESTDIR)$(PREFIX)/share/forksight/*.schema.json \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/forksight
 	-rmdir $(DESTDIR)$(PREFIX)/lib/forksight $(DESTDIR)$(PREFIX)/share/forksight
 
 clean:
