@@ -2,6 +2,7 @@
 against those that it must and must not cause; then put through `forksight check`, as a
 test system of a centre would, which must come to the same. `make check-kernels` runs these."""
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -17,15 +18,21 @@ def command_of(variant):
     return [h.PYTHON, file, *variant["args"]]
 
 
+def need_modules(file):
+    for module in ("numpy", "numba", "scipy", "joblib", "threadpoolctl"):
+        if file.suffix == ".py" and f"import {module}" in file.read_text():
+            h.python_path(module)
+
+
 def run_variant(variant):
     def body(folder):
         h.need_cpus(variant["cpus"])
-        if "numpy" in (h.KERNELS / variant["file"]).read_text():
-            h.python_path("numpy")
+        need_modules(h.KERNELS / variant["file"])
         result = h.under_forksight([*variant.get("wrapper", []), *command_of(variant)],
                                    outer=variant.get("outer", ()), cwd=folder,
                                    env=h.environment(**variant["environment"]))
         h.equal(result.status, 0, f"status\n{result}")
+        h.check(re.search(variant.get("output", ""), result.stdout, re.M), f"output\n{result}")
         h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
         h.check_screen(result.report)
         check_variant(variant, result.directory, folder)
@@ -45,6 +52,21 @@ def check_variant(variant, job, folder):
 
 for entry in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]:
     h.add(entry["name"], run_variant(entry))
+
+
+@h.test
+def k11_speedup_stays_below_the_workers(folder):
+    """Each worker compiles; CPU time, for the wall clock belongs to neighbours, too."""
+    h.need_cpus(2)
+    need_modules(h.KERNELS / "k11_numba_pi.py")
+    result = h.under_forksight([h.PYTHON, h.KERNELS / "k11_numba_pi.py", "300000000", "--serial"],
+                               cwd=folder, env=h.environment(NUM_PROCS=2))
+    h.equal(result.status, 0, f"status\n{result}")
+    times = {r["birth"]: [] for r in h.detail(result.directory)}
+    for record in h.detail(result.directory):
+        times[record["birth"]].append(record["cpu_ns"])
+    speedup = times["run"][0] / max(times["fork"])
+    h.check(1.1 < speedup < 1.95, f"speedup {speedup:.2f} of {len(times['fork'])} workers\n{result}")
 
 
 @h.test

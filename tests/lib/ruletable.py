@@ -32,6 +32,7 @@ class RuleTable:
 
     def passed(self, name):
         """A test that passed, by its full name."""
+        name = name.split(" ")[0]  # the time it took follows
         if name.startswith("kernels/"):
             self.kernel(self.variants.get(name.removeprefix("kernels/")))
         match = NAME.search(name)
