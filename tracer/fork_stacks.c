@@ -92,12 +92,13 @@ void fs_fork_stack_note(struct fs_fold *fold, const char *name) {
         if (!fold->read_only) unlinkat(fold->directory, name, 0);
         return;
     }
-    struct fs_fork_stack *stack = calloc(1, sizeof *stack + strlen(name) + 1);
+    const size_t length = strlen(name);
+    struct fs_fork_stack *stack = calloc(1, sizeof *stack + length + 1);
     if (!stack) {
         fold->table->lost++;
         return;
     }
-    strcpy(stack->name, name);
+    memcpy(stack->name, name, length + 1);
     stack->site = site;
     stack->next = fold->stacks;
     fold->stacks = stack;

@@ -141,6 +141,18 @@ static void fill_memory(void) {
         memory[at] = 1;
 }
 
+static void *sleep_for_ever(void *argument) {
+    for (;;)
+        pause();
+    return argument;
+}
+
+static void start_sleeper(void) {
+    pthread_t thread;
+    errno = pthread_create(&thread, NULL, sleep_for_ever, NULL);
+    if (errno != 0) fail("pthread_create");
+}
+
 static void make_semaphore(void) {
     sem_init(&semaphore, 1, 0);
 }
@@ -151,6 +163,7 @@ static const struct operation {
     void (*prepare)(void);
 } operations[] = {
     {"fork", do_fork, NULL},
+    {"fork_beside", do_fork, start_sleeper},
     {"fork_1gib", do_fork, fill_memory},
     {"fork_exec", do_fork_exec, NULL},
     {"vfork_exec", do_vfork_exec, NULL},

@@ -1,11 +1,14 @@
 """Forks from Python, whose stack the recorder reads: nanoseconds per fork and wait.
 
-usage: python_forks.py COUNT [cpu] [first]   cpu: in CPU time of the process and its children
-                                             first: COUNT forks from the very first on
+usage: python_forks.py COUNT [cpu] [first] [beside]
+    cpu: in CPU time of the process and its children
+    first: COUNT forks from the very first on
+    beside: while another thread is there
 """
 import os
 import resource
 import sys
+import threading
 import time
 
 WARM_UP = 8
@@ -29,6 +32,8 @@ def main():
     count = int(sys.argv[1])
     clock_ns = cpu_ns if "cpu" in sys.argv else time.monotonic_ns
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if "beside" in sys.argv:
+        threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
     for _ in range(0 if "first" in sys.argv else WARM_UP):
         fork_once()
     begin = clock_ns()

@@ -3,6 +3,7 @@ those whose threads do no harm."""
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -139,9 +140,7 @@ if __name__ == "__main__":
 @h.test
 def frk_06_fires_for_a_stand_in_of_polars(folder):
     (folder / "polars").mkdir()
-    source = h.PROGRAMS / "standins" / "thread_pool.c"
-    h.equal(h.execute(["gcc", "-shared", "-fPIC", source, "-o", folder / "polars/polars.abi3.so",
-                       "-pthread"]).status, 0, "building the stand-in")
+    shutil.copy(h.BUILD / "standins/polars.abi3.so", folder / "polars/polars.abi3.so")
     result = script(folder, RUST_POOL)
     h.equal(h.findings(result.report).get("FRK-06", ("none", ""))[0], "error", f"severity\n{result}")
     h.check("3 threads of Polars (Rayon)" in h.section(result.report, "FRK-06"), f"owner\n{result}")
