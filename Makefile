@@ -51,6 +51,7 @@ SHIM_ASSEMBLY := $(wildcard preload/vfork_$(ARCH).S)
 TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c report/*/*.c))
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
+STANDIN_SOURCES := $(wildcard tests/programs/standins/*.c)
 KERNEL_SOURCES := $(wildcard kernels/*.c)
 STANDIN_SOURCES := $(wildcard tests/programs/standins/*.c)
 PROBE_SOURCES := $(wildcard tests/probes/*.c)
@@ -62,6 +63,7 @@ UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
 STANDINS := $(STANDIN_SOURCES:tests/programs/standins/%.c=$(O)/standins/%)
 PROBES := $(PROBE_SOURCES:tests/probes/%.c=$(O)/probes/%)
+STANDINS := $(STANDIN_SOURCES:tests/programs/standins/%.c=$(O)/standins/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
@@ -103,6 +105,9 @@ $(O)/programs/%: tests/programs/%.c
 $(O)/probes/%: tests/probes/%.c $(O)/libfs.a
 	@mkdir -p $(@D)
 	$(CC) $(TOOL_FLAGS) -o $@ $< $(O)/libfs.a $(TOOL_LIBS)
+$(O)/standins/%: tests/programs/standins/%.c
+	@mkdir -p $(@D)
+	$(CC) $(LANGUAGE) -O1 -g $(DEPENDENCIES) -fPIC -shared -Wl,-soname,$* -o $@ $< -pthread
 $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm $(KERNEL_FLAGS_$*)

@@ -116,6 +116,15 @@ static bool of_ranks(const struct fs_finding *cause, const struct fs_finding *sy
     return same_node(cause, symptom) && strncmp(cause->unit, "rank", 4) == 0;
 }
 
+static bool is_error_of_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->severity == FS_ERROR && of_same_load(cause, symptom);
+}
+
+/* Advice explains nothing. */
+static bool is_loss_of_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause->severity != FS_NOTE && of_same_load(cause, symptom);
+}
+
 static double evidence_value(const struct fs_finding *finding, const char *name) {
     for (size_t i = 0; i < finding->evidence_count; i++)
         if (strcmp(finding->evidence[i].name, name) == 0) return finding->evidence[i].value;
@@ -135,18 +144,22 @@ static const struct {
     const char *cause, *symptom; /* a cause of three letters: the whole family */
     bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
 } precedence[] = {
-    {"SLM-02", "AFF-01", of_same_load}, {"SLM-02", "OVS-02", of_same_load},
-    {"AFF-02", "AFF-01", of_same_load}, {"AFF-02", "OVS-02", of_same_load},
-    {"AFF-01", "OVS-02", of_same_load}, {"SLM-02", "OVS-01", fits_job},
-    {"AFF-02", "OVS-01", fits_job},     {"AFF-01", "OVS-01", fits_job},
-    {"OVS-06", "OVS-01", of_ranks},     {"OVS-06", "OVS-02", of_ranks},
-    {"OVS-01", "OVS-07", same_node},    {"OVS-06", "OVS-07", same_node},
-    {"OVS-06", "THR-07", same_node},    {"THR-07", "OVS-03", same_node},
-    {"OVS-01", "OVS-02", workers_fit},  {"OVS-04", "OVS-02", fits_mask},
-    {"AFF", "EFF-05", is_error},        {"OVS", "EFF-05", is_error},
-    {"MEM-01", "PRC-02", killed},       {"MEM-02", "PRC-02", bus_error},
-    {"FRK-07", "FRK-08", of_same_load}, {"FRK-09", "FRK-08", of_same_load},
-    {"FRK-07", "PRC-02", of_same_load}, {"FRK-09", "PRC-02", of_same_load},
+    {"SLM-02", "AFF-01", of_same_load},    {"SLM-02", "OVS-02", of_same_load},
+    {"AFF-02", "AFF-01", of_same_load},    {"AFF-02", "OVS-02", of_same_load},
+    {"AFF-03", "AFF-01", is_loss_of_load}, {"AFF-03", "OVS-02", is_loss_of_load},
+    {"AFF-04", "AFF-01", of_same_load},    {"AFF-04", "OVS-02", of_same_load},
+    {"AFF-04", "AFF-03", of_same_load},    {"THR-02", "OVS-01", is_error_of_load},
+    {"OVS-01", "THR-01", of_same_load},    {"THR-02", "THR-01", of_same_load},
+    {"AFF-01", "OVS-02", of_same_load},    {"SLM-02", "OVS-01", fits_job},
+    {"AFF-02", "OVS-01", fits_job},        {"AFF-01", "OVS-01", fits_job},
+    {"OVS-06", "OVS-01", of_ranks},        {"OVS-06", "OVS-02", of_ranks},
+    {"OVS-01", "OVS-07", same_node},       {"OVS-06", "OVS-07", same_node},
+    {"OVS-06", "THR-07", same_node},       {"THR-07", "OVS-03", same_node},
+    {"OVS-01", "OVS-02", workers_fit},     {"OVS-04", "OVS-02", fits_mask},
+    {"AFF", "EFF-05", is_error},           {"OVS", "EFF-05", is_error},
+    {"MEM-01", "PRC-02", killed},          {"MEM-02", "PRC-02", bus_error},
+    {"FRK-07", "FRK-08", of_same_load},    {"FRK-09", "FRK-08", of_same_load},
+    {"FRK-07", "PRC-02", of_same_load},    {"FRK-09", "PRC-02", of_same_load},
     {"AFF-02", "AFF-09", same_node},
 };
 

@@ -1,6 +1,8 @@
 #include "report/model.h"
 #include "report/totals.h"
 
+#include "report/thread_libraries.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -57,6 +59,7 @@ static void derive_load(struct fs_load *load, const struct fs_node *node,
         .use = NAN,
         .demand = NAN,
     };
+    if (load->threads > 1 && fs_threads_only_spun(load)) load->threads = 1;
     if (group->masks_known && group->mask_union) {
         load->cpus = fs_mask_cpus(group->mask_union);
         load->cores = fs_mask_cores(node->digest->topology, group->mask_union);

@@ -30,7 +30,8 @@ struct fs_load {
     enum fs_ignored ignored;
     int workers;      /* W: alive at once */
     int busy;         /* of those, busy or runnable at once; FS_UNKNOWN without samples */
-    int threads;      /* t: busy threads in one worker; at least 1; FS_UNKNOWN without samples */
+    int threads;      /* t: busy threads in one worker, 1 when those of its thread library only
+                         spun; at least 1; FS_UNKNOWN without samples */
     int cpus, cores;  /* of the union of the workers' masks; FS_UNKNOWN */
     double effective; /* E: CPUs that the workers can use: that union, or the quota if less; NAN */
     double wait;      /* D: run-queue wait / (run + wait), 0 to 1; NAN */

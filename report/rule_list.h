@@ -10,6 +10,8 @@
 #define FS_RULES(X) \
     X(aff_01) \
     X(aff_02) \
+    X(aff_03) \
+    X(aff_04) \
     X(aff_09) \
     X(ovs_01) \
     X(ovs_02) \
@@ -23,6 +25,12 @@
     X(frk_09) \
     X(frk_10) \
     X(slm_02) \
+    X(thr_01) \
+    X(thr_02) \
+    X(thr_03) \
+    X(thr_04) \
+    X(thr_05) \
+    X(thr_06) \
     X(thr_07) \
     X(thr_08) \
     X(eff_01) \

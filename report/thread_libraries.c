@@ -2,7 +2,11 @@
 
 #include "preload/recorded_variables.h"
 #include "report/remedy.h"
+#include "tracer/libraries.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,20 +16,13 @@ static const struct fsp_recorded_variable variables[] = {
 #undef VARIABLE
 };
 
-static const struct {
-    uint32_t bit;
-    const char *name, *threads; /* the variable that sets its threads, if it has its own */
-} libraries_known[] = {
-    {FSP_LIBRARY_GOMP, "libgomp", NULL},
-    {FSP_LIBRARY_OMP, "libomp", NULL},
-    {FSP_LIBRARY_IOMP, "libiomp5", NULL},
-    {FSP_LIBRARY_OPENBLAS, "OpenBLAS", "OPENBLAS_NUM_THREADS"},
-    {FSP_LIBRARY_MKL, "MKL", "MKL_NUM_THREADS"},
-    {FSP_LIBRARY_BLIS, "BLIS", "BLIS_NUM_THREADS"},
-    {FSP_LIBRARY_NUMEXPR, "NumExpr", "NUMEXPR_NUM_THREADS"},
-    {FSP_LIBRARY_NUMBA, "Numba", "NUMBA_NUM_THREADS"},
+/* In the order in which a page names them. */
+static const uint32_t known[] = {
+    FSP_LIBRARY_GOMP, FSP_LIBRARY_OMP,    FSP_LIBRARY_IOMP,    FSP_LIBRARY_OPENBLAS,
+    FSP_LIBRARY_MKL,  FSP_LIBRARY_BLIS,   FSP_LIBRARY_NUMEXPR, FSP_LIBRARY_NUMBA,
+    FSP_LIBRARY_TBB,  FSP_LIBRARY_POLARS,
 };
-enum { KNOWN = sizeof libraries_known / sizeof *libraries_known };
+enum { KNOWN = sizeof known / sizeof *known };
 
 uint32_t fs_variable_readers(const char *name) {
     for (size_t i = 0; name && i < sizeof variables / sizeof *variables; i++)
@@ -36,9 +33,9 @@ uint32_t fs_variable_readers(const char *name) {
 const char *fs_library_names(struct fs_arena *arena, uint32_t libraries) {
     const char *names = "";
     for (size_t i = 0; i < KNOWN; i++)
-        if (libraries & libraries_known[i].bit)
+        if (libraries & known[i])
             names = fs_arena_printf(arena, "%s%s%s", names, *names ? ", " : "",
-                                    libraries_known[i].name);
+                                    fs_library_name(known[i]));
     return *names ? names : "no known library";
 }
 
@@ -68,8 +65,104 @@ const char *fs_binding_variable(const char *(*value_of)(const void *environment,
 
 const char *fs_threads_export(struct fs_arena *arena, uint32_t libraries, int count) {
     const char *line = fs_arena_printf(arena, "export OMP_NUM_THREADS=%d", count);
-    for (size_t i = 0; i < KNOWN; i++)
-        if (libraries_known[i].threads && (libraries & libraries_known[i].bit))
-            line = fs_arena_printf(arena, "%s %s=%d", line, libraries_known[i].threads, count);
+    for (size_t i = 0; i < KNOWN; i++) {
+        const char *name = fs_library_sizing(known[i], NULL)[0];
+        if ((libraries & known[i]) && name && strcmp(name, "OMP_NUM_THREADS") != 0)
+            line = fs_arena_printf(arena, "%s %s=%d", line, name, count);
+    }
     return line;
+}
+
+/* --- libraries of a program --- */
+
+const struct fs_thread_program *fs_load_program(const struct fs_load *load) {
+    const struct fs_digest *digest = load->node->digest;
+    const struct fs_group *group = load->group;
+    for (size_t i = 0; i < digest->program_count; i++) {
+        const struct fs_thread_program *program = &digest->programs[i];
+        if (program->workers > 0 && program->group_parent == group->parent &&
+            program->group_kind == group->kind && program->executable && group->executable &&
+            strcmp(program->executable, group->executable) == 0)
+            return program;
+    }
+    return NULL;
+}
+
+const struct fs_thread_library *fs_program_library(const struct fs_thread_program *program,
+                                                   uint32_t families) {
+    for (size_t i = 0; i < program->library_count; i++)
+        if (program->libraries[i].family & families) return &program->libraries[i];
+    return NULL;
+}
+
+bool fs_threads_only_spun(const struct fs_load *load) {
+    const struct fs_thread_program *program = fs_load_program(load);
+    const char *owner = load->group->threads_owner;
+    const struct fs_thread_library *library =
+        program && owner ? fs_program_library(program, fs_library_of(owner)) : NULL;
+    return library && library->threads_working == 0;
+}
+
+const struct fs_thread_library *fs_library_threads(const struct fs_thread_program *program,
+                                                   const struct fs_thread_library *library) {
+    static const struct {
+        const char *build;
+        uint32_t families;
+    } makers[] = {
+        {"openmp", FSP_LIBRARIES_OPENMP},
+        {"intel", FSP_LIBRARY_IOMP | FSP_LIBRARY_OMP},
+        {"gnu", FSP_LIBRARY_GOMP},
+        {"tbb", FSP_LIBRARY_TBB},
+    };
+    for (size_t i = 0; library->build && i < sizeof makers / sizeof *makers; i++)
+        if (strcmp(library->build, makers[i].build) == 0)
+            return fs_program_library(program, makers[i].families);
+    return library;
+}
+
+const char *fs_library_read(const struct fs_thread_library *library, const char *name) {
+    for (size_t i = 0; i < library->variable_count; i++)
+        if (library->variables[i].name && strcmp(library->variables[i].name, name) == 0)
+            return library->variables[i].value;
+    return NULL;
+}
+
+int fs_thread_count(const char *value) {
+    char *end;
+    if (!value) return FS_UNKNOWN;
+    errno = 0;
+    const long number = strtol(value, &end, 10);
+    /* "4,2" counts for nested levels: the first is meant. */
+    return errno || end == value || number < 1 || number > INT_MAX ? FS_UNKNOWN : (int)number;
+}
+
+const char *fs_library_sized_by(const struct fs_thread_library *library) {
+    for (const char *const *name = fs_library_sizing(library->family, library->build); *name;
+         name++)
+        if (fs_thread_count(fs_library_read(library, *name)) != FS_UNKNOWN) return *name;
+    return NULL;
+}
+
+int fs_library_pool(const struct fs_thread_program *program,
+                    const struct fs_thread_library *library) {
+    const char *name = fs_library_sized_by(library);
+    if (name) return fs_thread_count(fs_library_read(library, name));
+    switch (fs_library_default(library->family)) {
+    case FS_POOL_ONE:
+        return 1;
+    case FS_POOL_MASK:
+        return program->cpus;
+    default:
+        return FS_UNKNOWN;
+    }
+}
+
+const char *fs_library_label(struct fs_arena *arena, const struct fs_thread_library *library) {
+    const char *name = fs_library_name(library->family);
+    const bool version = library->version && !(library->family & FSP_LIBRARIES_OPENMP);
+    const char *text = fs_arena_printf(arena, "%s%s%s", name ? name : "?", version ? " " : "",
+                                       version ? library->version : "");
+    return library->build && (library->family & (FSP_LIBRARY_OPENBLAS | FSP_LIBRARY_BLIS))
+               ? fs_arena_printf(arena, "%s (%s build)", text, library->build)
+               : text;
 }

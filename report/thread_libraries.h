@@ -5,6 +5,7 @@
 #define FS_REPORT_THREAD_LIBRARIES_H
 
 #include "report/arena.h"
+#include "report/model.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,5 +32,41 @@ const char *fs_binding_variable(const char *(*value_of)(const void *environment,
  * the general variable, and those of the libraries that were seen.
  */
 const char *fs_threads_export(struct fs_arena *arena, uint32_t libraries, int count);
+
+/* --- libraries of a program --- */
+
+/* The program that the workers of a load run, with its thread libraries; NULL: they have none,
+ * or they are not known. Of several kinds of workers the one with most CPU time. */
+const struct fs_thread_program *fs_load_program(const struct fs_load *load);
+
+/* The first library of the program that is of one of the families; NULL: none. */
+const struct fs_thread_library *fs_program_library(const struct fs_thread_program *program,
+                                                   uint32_t families);
+
+/* Whether the workers' busy threads are those of a library and hardly worked: a pool spins for
+ * a moment when it starts, also when a call (threadpoolctl) holds the teams to one thread. */
+bool fs_threads_only_spun(const struct fs_load *load);
+
+/* Whose threads a library works with: its own, or those of the runtime that it was built
+ * for; NULL: that one is not there. */
+const struct fs_thread_library *fs_library_threads(const struct fs_thread_program *program,
+                                                   const struct fs_thread_library *library);
+
+/* A variable as the library read it; NULL: unset. */
+const char *fs_library_read(const struct fs_thread_library *library, const char *name);
+
+/* The number in the value of a thread variable; FS_UNKNOWN: there is none. */
+int fs_thread_count(const char *value);
+
+/* The variable that sized the library's teams; NULL: none did. */
+const char *fs_library_sized_by(const struct fs_thread_library *library);
+
+/* Threads of a team, as the variables that the library read or the CPUs of the process say.
+ * FS_UNKNOWN. The library was not asked. */
+int fs_library_pool(const struct fs_thread_program *program,
+                    const struct fs_thread_library *library);
+
+/* "OpenBLAS 0.3.21 (openmp build)", "libgomp". */
+const char *fs_library_label(struct fs_arena *arena, const struct fs_thread_library *library);
 
 #endif

@@ -151,6 +151,8 @@ static void find_leftovers(const struct fs_table *table, struct fs_digest *diges
         struct stat status;
 
         if (!object->name || object->unlinked || (maker && !maker->over)) continue;
+        /* LLVM's OpenMP marks its processes so; the marks of forked workers stay. Not the job's. */
+        if (strstr(object->name, "__KMP_REGISTERED_LIB")) continue;
         /* A cut name may be another object's. */
         if (strlen(object->name) >= FSP_EVENT_TEXT - 1) continue;
         snprintf(path, sizeof path, "/dev/shm/%s", object->name + (object->name[0] == '/'));

@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-static const int64_t working_ns = 50 * 1000000; /* an idle OpenBLAS thread spins for half of it */
+static const int64_t working_ns = 20 * 1000000;
+/* An idle thread of OpenBLAS spins for 60 to 120 ms before it sleeps for good; one that works
+ * in a team gets about as much as the thread that leads it, however crowded the CPUs are. */
+enum { LEADER_SHARE = 4 };
 
 static uint32_t family_of(struct fs_routines *routines, const struct fs_thread *thread) {
     const struct fs_site *site = fs_table_site(routines->table, thread->routine);
@@ -75,9 +78,22 @@ static int most_at_once(struct moment *moments, size_t count, int64_t since) {
     return alive > most ? alive : most;
 }
 
+/* Of the main thread: what is left of the process's. */
+static int64_t cpu_of_leader(const struct fs_record *record) {
+    int64_t rest = fs_record_cpu(record);
+
+    for (size_t i = 0; i < record->thread_count; i++) {
+        const struct fs_thread *thread = &record->threads[i];
+        const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
+        if (cpu > 0) rest -= cpu;
+    }
+    return rest;
+}
+
 void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uint32_t family,
                    int64_t t_late, struct fs_library_team *team) {
     const struct fs_record *record = span->record;
+    const int64_t leader = cpu_of_leader(record);
     struct moment *moments = calloc(2 * record->thread_count + 1, sizeof *moments);
     size_t count = 0;
 
@@ -87,7 +103,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
         if (!is_of(span, thread) || !(family_of(routines, thread) & family)) continue;
         const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
         team->started++;
-        team->working += cpu >= working_ns;
+        team->working += cpu >= working_ns && cpu >= leader / LEADER_SHARE;
         if (team->t_first == FS_UNKNOWN || thread->t_start < team->t_first)
             team->t_first = thread->t_start;
         moments[count++] = (struct moment){thread->t_start, 1};

@@ -3,6 +3,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
+#include "tracer/libraries.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +19,25 @@ static const struct fs_threshold teams_thresholds[] = {
 
 static const char *cpus_of(struct fs_arena *arena, double effective) {
     return fs_arena_printf(arena, "%g CPU%s", effective, effective == 1 ? "" : "s");
+}
+
+/* What made the teams so large: as the library read it, or as the workers have it. */
+static void add_size_cause(const struct fs_load *load, struct fs_outcome *outcome) {
+    const struct fs_thread_program *program = fs_load_program(load);
+    const char *owner = load->group->threads_owner;
+    const struct fs_thread_library *library =
+        program && owner ? fs_program_library(program, fs_library_of(owner)) : NULL;
+    const char *name = library ? fs_library_sized_by(library) : "OMP_NUM_THREADS";
+    const char *value = library && name ? fs_library_read(library, name)
+                                        : fs_load_variable(load, "OMP_NUM_THREADS");
+
+    if (name && value)
+        fs_add_cause(outcome, "%s=%s counts the threads of one worker", name, value);
+    else if (value)
+        fs_add_cause(outcome, "OMP_NUM_THREADS=%s was not what %s read: a team takes every CPU",
+                     value, fs_library_name(library->family));
+    else
+        fs_add_cause(outcome, "OMP_NUM_THREADS is not set: a team takes every CPU it sees");
 }
 
 static void report_teams(const struct fs_load *load, enum fs_severity severity,
@@ -45,11 +65,7 @@ static void report_teams(const struct fs_load *load, enum fs_severity severity,
     else
         fs_add_cause(outcome, "every worker starts a team of threads (%s)",
                      fs_library_names(arena, group->libraries));
-    const char *set = fs_load_variable(load, "OMP_NUM_THREADS");
-    if (set)
-        fs_add_cause(outcome, "OMP_NUM_THREADS=%s counts the threads of one worker", set);
-    else
-        fs_add_cause(outcome, "OMP_NUM_THREADS is not set: a team takes every CPU it sees");
+    add_size_cause(load, outcome);
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "before Python starts", "%s",
                fs_threads_export(arena, group->libraries, each < 1 ? 1 : each));
     if (!load->group->python) {
@@ -82,6 +98,15 @@ static void judge_teams(const struct fs_load *load, const struct fs_thresholds *
         fs_vote(outcome, FS_PASS, "threads hardly waited for a CPU (%.0f %%)", 100 * load->wait);
     else
         report_teams(load, total >= error * load->effective ? FS_ERROR : FS_WARNING, outcome);
+}
+
+bool fs_teams_crowd(const struct fs_load *load, const struct fs_thresholds *thresholds) {
+    const struct fs_rule *rule = &fs_rule_ovs_01;
+    const double total = (double)load->workers * load->threads;
+    return load->threads >= 2 && load->busy >= 2 &&
+           total > fs_threshold(thresholds, rule, TEAMS_FACTOR) * load->effective &&
+           (double)load->group->overlap_ns >= fs_threshold(thresholds, rule, TEAMS_OVERLAP) * 1e9 &&
+           load->wait >= fs_threshold(thresholds, rule, TEAMS_WAIT);
 }
 
 static void check_teams(const struct fs_job *job, const struct fs_thresholds *thresholds,

@@ -10,4 +10,7 @@
 FS_RULES(FS_RULE_ROW)
 #undef FS_RULE_ROW
 
+/* Whether OVS-01 finds something for the load (ovs.c): other rules are worse with it. */
+bool fs_teams_crowd(const struct fs_load *load, const struct fs_thresholds *thresholds);
+
 #endif

@@ -28,6 +28,7 @@ def run_variant(variant):
     def body(folder):
         h.need_cpus(variant["cpus"])
         need_modules(h.KERNELS / variant["file"])
+        h.need_files(*variant.get("files", []))
         result = h.under_forksight([*variant.get("wrapper", []), *command_of(variant)],
                                    outer=variant.get("outer", ()), cwd=folder,
                                    env=h.environment(**variant["environment"]))

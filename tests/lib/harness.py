@@ -268,6 +268,12 @@ def need_tool(*names):
             raise Skip(f"{name} is not installed")
 
 
+def need_files(*paths):
+    for path in paths:
+        if not Path(path).exists():
+            raise Skip(f"{path} is not there")
+
+
 def python_path(module):
     status = execute([PYTHON, "-c", f"import {module}"]).status
     if status != 0:
