@@ -93,7 +93,9 @@ static int64_t cpu_of_leader(const struct fs_record *record) {
 void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uint32_t family,
                    int64_t t_late, struct fs_library_team *team) {
     const struct fs_record *record = span->record;
-    const int64_t leader = cpu_of_leader(record);
+    const int64_t share = cpu_of_leader(record) / LEADER_SHARE;
+    const int64_t least = share > working_ns ? share : working_ns;
+    int64_t sum = 0;
     struct moment *moments = calloc(2 * record->thread_count + 1, sizeof *moments);
     size_t count = 0;
 
@@ -103,13 +105,16 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
         if (!is_of(span, thread) || !(family_of(routines, thread) & family)) continue;
         const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
         team->started++;
-        team->working += cpu >= working_ns && cpu >= leader / LEADER_SHARE;
+        team->working += cpu >= least;
+        sum += cpu > 0 ? cpu : 0;
         if (team->t_first == FS_UNKNOWN || thread->t_start < team->t_first)
             team->t_first = thread->t_start;
         moments[count++] = (struct moment){thread->t_start, 1};
         if (thread->t_end != FS_UNKNOWN) moments[count++] = (struct moment){thread->t_end, -1};
     }
     team->peak = most_at_once(moments, count, INT64_MIN);
+    /* BLIS makes its threads anew for each call: together they worked as one team. */
+    if (team->peak > team->working && sum / team->peak >= least) team->working = team->peak;
     if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
     free(moments);
 }

@@ -214,6 +214,21 @@ static void teams_are_counted_while_they_live(void **state) {
     assert_int_equal(gomp->t_started, 120 * MS);
 }
 
+static void threads_made_for_each_call_work_together(void **state) {
+    (void)state;
+    loads(MAIN, 110 * MS, FSP_LIBRARY_BLIS, "/nowhere/libblis.so.4");
+    parent->reaped_ns = 3 * 60 * MS + 200 * MS; /* the main thread: 200 ms */
+    for (int i = 0; i < 3; i++)
+        thread(parent, (120 + 10 * i) * MS, (129 + 10 * i) * MS, "/nowhere/libblis.so.4", 60 * MS);
+    assert_int_equal(library(evaluate(false), FSP_LIBRARY_BLIS)->threads_working, 3);
+    parent->reaped_ns = 3 * 60 * MS + 600 * MS; /* none of them a quarter, all three are */
+    const struct fs_thread_library *blis = library(evaluate(false), FSP_LIBRARY_BLIS);
+    assert_int_equal(blis->threads_peak, 1);
+    assert_int_equal(blis->threads_working, 1);
+    parent->reaped_ns = 3 * 60 * MS + 2000 * MS;
+    assert_int_equal(library(evaluate(false), FSP_LIBRARY_BLIS)->threads_working, 0);
+}
+
 static void a_new_program_got_the_value(void **state) {
     (void)state;
     loads(MAIN, 110 * MS, FSP_LIBRARY_GOMP, GOMP);
@@ -294,6 +309,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(children_that_load_by_themselves_are_alike, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(teams_are_counted_while_they_live, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_made_for_each_call_work_together, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_new_program_got_the_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_of_one_library_are_one, set_up, tear_down),
         cmocka_unit_test(built_libraries_are_told_by_their_files),
