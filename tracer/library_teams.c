@@ -113,6 +113,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
         if (thread->t_end != FS_UNKNOWN) moments[count++] = (struct moment){thread->t_end, -1};
     }
     team->peak = most_at_once(moments, count, INT64_MIN);
+    if (team->working > team->peak) team->working = team->peak;
     /* BLIS makes its threads anew for each call: together they worked as one team. */
     if (team->peak > team->working && sum / team->peak >= least) team->working = team->peak;
     if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
