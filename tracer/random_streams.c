@@ -24,10 +24,11 @@ static struct fs_random_source *source_of(struct fs_table *table, struct fs_rand
     return source;
 }
 
-static void fold_sight(struct fs_random_sight *sight, const struct fsp_random_view *view) {
+static void fold_sight(struct fs_random_sight *sight, const struct fsp_random_view *view,
+                       uint64_t t) {
     if (!view->seen) return;
-    *sight =
-        (struct fs_random_sight){.seen = true, .view.position = view->position, .t = FS_UNKNOWN};
+    *sight = (struct fs_random_sight){
+        .seen = true, .view.position = view->position, .t = t ? (int64_t)t : FS_UNKNOWN};
     memcpy(sight->view.word, view->word, sizeof sight->view.word);
 }
 
@@ -48,8 +49,8 @@ void fs_random_fold(struct fs_table *table, uint64_t image, struct fs_record *re
         source->children++;
         record->heir = heir;
     }
-    fold_sight(&record->heir->exit, &slot->random_exit);
-    fold_sight(&record->heir->kill, &slot->random_kill);
+    fold_sight(&record->heir->exit, &slot->random_exit, slot->t_exit);
+    fold_sight(&record->heir->kill, &slot->random_kill, 0);
 }
 
 /* --- states --- */
