@@ -42,6 +42,10 @@ extern uint64_t fsp_main_handle;
  * Wait-free: of several threads one works, the others just call on. */
 bool fsp_start(void);
 
+/* Where the main thread's frames end and the program's arguments and environment begin;
+ * NULL: not known. */
+const void *fsp_stack_end(void);
+
 /* True when hooks are to record. */
 static inline bool fsp_ready(void) {
     const uint32_t state = atomic_load_explicit(&fsp_state, memory_order_acquire);

@@ -73,11 +73,18 @@ static bool write_at(int fd, const void *from, size_t bytes, size_t at) {
     return fsp_call(SYS_pwrite64, fd, (long)from, (long)bytes, (long)at) == (long)bytes;
 }
 
+/* What lies above the frames of the main thread is nobody's business. */
+static size_t wanted(uint64_t sp) {
+    const uint64_t above = (uint64_t)(uintptr_t)fsp_stack_end() - sp;
+
+    return above < FSP_SNAPSHOT_STACK ? above : FSP_SNAPSHOT_STACK;
+}
+
 /* The stack first: what the kernel could copy can be read afterwards. */
 static bool fill(int fd, struct scratch *scratch) {
     struct fsp_snapshot *header = &scratch->header;
-    const long copied =
-        fsp_call(SYS_pwrite64, fd, (long)header->sp, FSP_SNAPSHOT_STACK, (long)sizeof *header);
+    const long copied = fsp_call(SYS_pwrite64, fd, (long)header->sp, (long)wanted(header->sp),
+                                 (long)sizeof *header);
 
     if (copied <= 0) return false;
     header->stack_size = (uint32_t)copied & ~7u;

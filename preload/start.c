@@ -23,6 +23,10 @@ static struct {
     char **argv; /* NULL: not given to the constructor (or not yet) */
 } arguments FSP_DATA;
 
+const void *fsp_stack_end(void) {
+    return arguments.argv;
+}
+
 static const char *variable(const char *name) {
     const size_t length = fsp_length(name);
 

@@ -25,7 +25,7 @@ enum {
     FILE_MAX = sizeof(struct fsp_snapshot) + FSP_SNAPSHOT_STACK +
                FSP_SNAPSHOT_MODULES * sizeof(struct fsp_module)
 };
-static const int64_t patience = 10 * FS_SECOND;
+static const int64_t patience = 5 * FS_SECOND;
 
 struct fs_fork_stack {
     struct fs_fork_stack *next;
