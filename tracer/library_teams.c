@@ -10,6 +10,15 @@ static const int64_t working_ns = 20 * 1000000;
  * in a team gets about as much as the thread that leads it, however crowded the CPUs are. */
 enum { LEADER_SHARE = 4 };
 
+/* The shim knows what is behind a link: libblas.so.3 may be BLIS. */
+static uint32_t family_of_module(const struct fs_table *table, const char *module) {
+    for (size_t i = 0; i < table->loading_count; i++) {
+        const struct fs_site *object = fs_table_site(table, table->loadings[i].object);
+        if (object && object->module == module) return table->loadings[i].family;
+    }
+    return fs_library_of(module);
+}
+
 static uint32_t family_of(struct fs_routines *routines, const struct fs_thread *thread) {
     const struct fs_site *site = fs_table_site(routines->table, thread->routine);
     const char *module = site ? site->module : NULL;
@@ -17,7 +26,7 @@ static uint32_t family_of(struct fs_routines *routines, const struct fs_thread *
     if (!module) return 0;
     for (size_t i = 0; i < routines->count; i++)
         if (routines->known[i].module == module) return routines->known[i].family;
-    const uint32_t family = fs_library_of(module);
+    const uint32_t family = family_of_module(routines->table, module);
     if (routines->count < FS_ROUTINES) {
         routines->known[routines->count].module = module;
         routines->known[routines->count++].family = family;

@@ -177,6 +177,8 @@ static void judge_misused(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_PASS, "OMP_NUM_THREADS is not set to more than 1");
     else if (threads != load->workers)
         fs_vote(outcome, FS_PASS, "OMP_NUM_THREADS is not the number of workers");
+    else if (!team && load->group->kind == FS_GROUP_EXECUTABLE)
+        fs_vote(outcome, FS_PASS, "programs without teams of threads, made by another program");
     else if (isnan(load->effective))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the workers' masks were not recorded");
     else if ((double)threads * load->workers <= load->effective)
@@ -207,7 +209,8 @@ const struct fs_rule fs_rule_thr_02 = {
                "exceeds the CPUs that the workers can use. An error when OVS-01 holds for these "
                "workers, a note when no worker used a team of threads.",
     .exceptions = "Silent when workers x OMP_NUM_THREADS fit the CPUs: then the job is a hybrid "
-                  "one, and the numbers are equal by chance.",
+                  "one, and the numbers are equal by chance; and for programs without teams of "
+                  "threads that make, xargs or a shell started.",
     .fix = "export NUM_PROCS={workers} OMP_NUM_THREADS=1, and size the pool by NUM_PROCS.",
     .dispute = "One document sets OMP_NUM_THREADS to the number of processes. It is always a "
                "count of threads: processes have a variable of their own.",

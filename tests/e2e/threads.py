@@ -142,6 +142,32 @@ def thr_04_guard_mkl_stand_in_with_one_thread(folder):
     h.expect_clean(run(folder, script, outer=TWO_CPUS, OMP_NUM_THREADS=1, MKL_NUM_THREADS=1))
 
 
+BLIS = "/usr/lib/x86_64-linux-gnu/blis-pthread"
+
+
+@h.test
+def thr_04_fires_blis_obeys_its_own_variable(folder):
+    h.need_cpus(2)
+    h.need_files(BLIS + "/libblis.so.4")
+    h.python_path("numpy")
+    result = h.under_forksight([h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "60", "900"],
+                               cwd=folder, outer=TWO_CPUS,
+                               env=h.environment(NUM_PROCS=2, OMP_NUM_THREADS=1, BLIS_NUM_THREADS=2,
+                                                 LD_LIBRARY_PATH=BLIS))
+    h.expect_rules(result, ["THR-04"], allowed=["OVS-01", "OVS-02"])
+    h.check("export BLIS_NUM_THREADS=1" in result.report, f"fix\n{result}")
+
+
+@h.test
+def thr_01_guard_blis_runs_alone_when_nothing_is_set(folder):
+    h.need_cpus(2)
+    h.need_files(BLIS + "/libblis.so.4")
+    h.python_path("numpy")
+    h.expect_clean(h.under_forksight([h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "40", "900"],
+                                     cwd=folder, outer=TWO_CPUS,
+                                     env=h.environment(NUM_PROCS=2, LD_LIBRARY_PATH=BLIS)))
+
+
 # --- THR-05 --------------------------------------------------------------------------
 
 PRODUCTS = "a = np.ones((800, 800))\nfor _ in range(60): a = (a @ a) % 3\n"

@@ -129,6 +129,12 @@ static void no_variable(struct fixture *f) {
     f->digest.variable_count = 0;
 }
 
+static void compilers_of_make(struct fixture *f) {
+    f->group[0].kind = FS_GROUP_EXECUTABLE;
+    f->group[0].threads_busy_peak = 1;
+    f->digest.program_count = 0;
+}
+
 static void thr_02_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -136,6 +142,7 @@ static void thr_02_guards(void **state) {
         {"one thread", one_thread, FS_PASS},
         {"unset", no_variable, FS_PASS},
         {"a hybrid job that fits", fits, FS_PASS},
+        {"programs of make", compilers_of_make, FS_PASS},
         {"masks unknown", masks_unknown, FS_STATUS_UNKNOWN},
         {"less than half a CPU-second", little_cpu, FS_NOT_APPLICABLE},
     };

@@ -229,6 +229,13 @@ static void threads_made_for_each_call_work_together(void **state) {
     assert_int_equal(library(evaluate(false), FSP_LIBRARY_BLIS)->threads_working, 0);
 }
 
+static void a_link_names_the_owner_of_threads(void **state) {
+    (void)state;
+    loads(MAIN, 110 * MS, FSP_LIBRARY_BLIS, "/nowhere/libblas.so.3");
+    thread(parent, 120 * MS, FS_UNKNOWN, "/nowhere/libblas.so.3", 60 * MS);
+    assert_int_equal(library(evaluate(false), FSP_LIBRARY_BLIS)->threads_peak, 1);
+}
+
 static void a_new_program_got_the_value(void **state) {
     (void)state;
     loads(MAIN, 110 * MS, FSP_LIBRARY_GOMP, GOMP);
@@ -311,6 +318,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(teams_are_counted_while_they_live, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_made_for_each_call_work_together, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_link_names_the_owner_of_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_program_got_the_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_of_one_library_are_one, set_up, tear_down),
         cmocka_unit_test(built_libraries_are_told_by_their_files),
