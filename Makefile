@@ -118,6 +118,7 @@ $(O)/standins/%: tests/programs/standins/%.c
 	$(CC) $(LANGUAGE) -O1 -g $(DEPENDENCIES) -shared -fPIC -Wl,-soname,$* -o $@ $< -pthread
 STANDIN = -L$(O)/standins -l:$(1) -Wl,-rpath,$(abspath $(O)/standins)
 KERNEL_FLAGS_frk07_openmp_fork := -fopenmp
+KERNEL_FLAGS_thr07_team_size := -fopenmp
 KERNEL_FLAGS_frk09_gpu_fork = $(call STANDIN,libcuda.so.1)
 $(O)/kernels/frk09_gpu_fork: $(O)/standins/libcuda.so.1
 PROGRAM_FLAGS_hip_fork = $(call STANDIN,libamdhip64.so.6)

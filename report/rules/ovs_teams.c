@@ -247,15 +247,13 @@ static void report_spinning(const struct fs_node *node, const struct spinners *s
     const bool count = fs_team_variable(spinners->first, "GOMP_SPINCOUNT");
 
     fs_add_finding(outcome, FS_WARNING, node, NULL);
-    fs_set_title(outcome, "%d OpenMP teams spin while they wait: %d threads on %g CPU%s",
-                 rivals->teams, rivals->threads, cpus, cpus == 1 ? "" : "s");
+    fs_set_title(outcome, "%d spinning OpenMP teams on %g CPU%s", rivals->teams, cpus,
+                 cpus == 1 ? "" : "s");
     fs_set_population(outcome, spinners->processes, 0,
                       spinners->processes == 1 ? "process" : "processes");
-    fs_add_evidence(
-        outcome, "teams", rivals->teams, "count",
-        "%d teams at once, %d threads that wanted a CPU, on %s: %g", rivals->teams, rivals->threads,
-        fs_arena_printf(outcome->arena, "CPU %s", fs_mask_list(outcome->arena, rivals->mask)),
-        cpus);
+    fs_add_evidence(outcome, "teams", rivals->teams, "count",
+                    "%d teams at once: %d threads wanted CPU %s", rivals->teams, rivals->threads,
+                    fs_mask_list(outcome->arena, rivals->mask));
     fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
                     "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
     fs_add_number(outcome, "threads", rivals->threads, "count");

@@ -139,7 +139,7 @@ static void ovs_07_fires_and_names_the_setting(void **state) {
     struct fixture f;
     spinners(&f);
     const struct fs_finding *finding = find(&f, "OVS-07");
-    assert_string_equal(finding->title, "2 OpenMP teams spin while they wait: 4 threads on 2 CPUs");
+    assert_string_equal(finding->title, "2 spinning OpenMP teams on 2 CPUs");
     assert_non_null(strstr(finding->cause[0], "OMP_WAIT_POLICY=active"));
     assert_string_equal(finding->fix[0].text, "export OMP_WAIT_POLICY=passive");
     fixture_free(&f);
