@@ -75,16 +75,17 @@ const char *fs_threads_export(struct fs_arena *arena, uint32_t libraries, int co
 
 /* --- libraries of a program --- */
 
+static bool is_of_load(const struct fs_thread_program *program, const struct fs_load *load) {
+    const struct fs_group *group = load->group;
+    return program->workers > 0 && program->group_parent == group->parent &&
+           program->group_kind == group->kind && program->executable && group->executable &&
+           strcmp(program->executable, group->executable) == 0;
+}
+
 const struct fs_thread_program *fs_load_program(const struct fs_load *load) {
     const struct fs_digest *digest = load->node->digest;
-    const struct fs_group *group = load->group;
-    for (size_t i = 0; i < digest->program_count; i++) {
-        const struct fs_thread_program *program = &digest->programs[i];
-        if (program->workers > 0 && program->group_parent == group->parent &&
-            program->group_kind == group->kind && program->executable && group->executable &&
-            strcmp(program->executable, group->executable) == 0)
-            return program;
-    }
+    for (size_t i = 0; i < digest->program_count; i++)
+        if (is_of_load(&digest->programs[i], load)) return &digest->programs[i];
     return NULL;
 }
 
@@ -95,12 +96,25 @@ const struct fs_thread_library *fs_program_library(const struct fs_thread_progra
     return NULL;
 }
 
+bool fs_teams_unsampled(const struct fs_thread_program *program) {
+    for (size_t i = 0; i < program->library_count; i++)
+        if (program->libraries[i].threads_peak > 0 && program->libraries[i].threads_working < 0)
+            return true;
+    return false;
+}
+
 bool fs_threads_only_spun(const struct fs_load *load) {
-    const struct fs_thread_program *program = fs_load_program(load);
+    const struct fs_digest *digest = load->node->digest;
     const char *owner = load->group->threads_owner;
-    const struct fs_thread_library *library =
-        program && owner ? fs_program_library(program, fs_library_of(owner)) : NULL;
-    return library && library->threads_working == 0;
+    const uint32_t family = owner ? fs_library_of(owner) : 0;
+    bool found = false;
+    for (size_t i = 0; i < digest->program_count; i++) {
+        if (!is_of_load(&digest->programs[i], load)) continue;
+        const struct fs_thread_library *library = fs_program_library(&digest->programs[i], family);
+        if (library && library->threads_working != 0) return false;
+        found |= library != NULL;
+    }
+    return found;
 }
 
 const struct fs_thread_library *fs_library_threads(const struct fs_thread_program *program,

@@ -242,7 +242,8 @@ struct fs_thread_library {
     int threads_started;   /* by its own start routine, over all processes */
     int threads_peak;      /* alive at once in one process, without the thread that leads them */
     int threads_working;   /* of those of one process, how many used 20 ms of CPU, and a quarter of
-                              what its main thread used: idle threads spin for a while, too */
+                              what its main thread used: idle threads spin for a while, too.
+                              FS_UNKNOWN: they were not sampled */
     int team_late;         /* alive at once after the last setting that came too late for it,
                               with the one that leads; FS_UNKNOWN: no such setting */
 };

@@ -105,6 +105,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
     const int64_t share = cpu_of_leader(record) / LEADER_SHARE;
     const int64_t least = share > working_ns ? share : working_ns;
     int64_t sum = 0;
+    bool sampled = true;
     struct moment *moments = calloc(2 * record->thread_count + 1, sizeof *moments);
     size_t count = 0;
 
@@ -116,6 +117,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
         team->started++;
         team->working += cpu >= least;
         sum += cpu > 0 ? cpu : 0;
+        sampled &= cpu >= 0;
         if (team->t_first == FS_UNKNOWN || thread->t_start < team->t_first)
             team->t_first = thread->t_start;
         moments[count++] = (struct moment){thread->t_start, 1};
@@ -125,6 +127,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
     if (team->working > team->peak) team->working = team->peak;
     /* BLIS makes its threads anew for each call: together they worked as one team. */
     if (team->peak > team->working && sum / team->peak >= least) team->working = team->peak;
+    if (team->working == 0 && !sampled) team->working = FS_UNKNOWN;
     if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
     free(moments);
 }
@@ -132,6 +135,9 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
 void fs_merge_team(struct fs_library_team *into, const struct fs_library_team *team) {
     into->started += team->started;
     if (team->peak > into->peak) into->peak = team->peak;
-    if (team->working > into->working) into->working = team->working;
+    if (into->working <= 0 && team->working <= 0) /* unknown beats none */
+        into->working = into->working < team->working ? into->working : team->working;
+    else if (team->working > into->working)
+        into->working = team->working;
     if (team->late > into->late) into->late = team->late;
 }

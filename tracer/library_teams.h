@@ -22,7 +22,7 @@ struct fs_routines {
 struct fs_library_team {
     int started, peak; /* in all; alive at once */
     int working; /* that used 20 ms of CPU and a quarter of what the main thread used; of those that
-                    are made anew for each call the sum counts */
+                    are made anew for each call the sum counts. FS_UNKNOWN: not sampled */
     int late;    /* alive at once from a moment on, with their leader; FS_UNKNOWN */
     int64_t t_first; /* FS_UNKNOWN: none */
 };

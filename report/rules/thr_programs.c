@@ -75,6 +75,8 @@ static void judge_ignored(const struct fs_node *node, const struct fs_thread_pro
         fs_vote(outcome, FS_PASS, "no variable of OpenBLAS's own is set");
     else if (fs_library_read(runtime, "OMP_NUM_THREADS"))
         fs_vote(outcome, FS_PASS, "OMP_NUM_THREADS is set, too");
+    else if (runtime->threads_peak > 0 && runtime->threads_working < 0)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "what the team's threads did was not sampled");
     else if (runtime->threads_working < 1 || program->cpu_ns < least_cpu_ns)
         fs_vote(outcome, FS_PASS, "no team of threads did any work");
     else if (runtime->threads_peak + 1 == fs_thread_count(fs_library_read(blas, name)))
@@ -174,6 +176,8 @@ static void judge_late_library(const struct fs_node *node, const struct fs_threa
         fs_vote(outcome, FS_PASS, "no thread variable was set after its library had read it");
     else if (setting->passed_on)
         fs_vote(outcome, FS_PASS, "the variable was set for a program that was started later");
+    else if (library->team_late >= 2 && library->threads_working < 0)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "what the team's threads did was not sampled");
     else if (library->team_late < 2 || !worked || program->cpu_ns < least_cpu_ns)
         fs_vote(outcome, FS_PASS, "no team of threads did any work after the variable was set");
     else if (library->team_late == wanted)

@@ -99,7 +99,9 @@ static void judge_unset(const struct fs_load *load, const struct fs_thresholds *
     const struct fs_thread_library *library = program ? unlimited(load, program) : NULL;
 
     if (!program) return;
-    if (!library)
+    if (!library && fs_teams_unsampled(program))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "what the teams' threads did was not sampled");
+    else if (!library)
         fs_vote(outcome, FS_PASS, "every team of threads was limited, or none was used");
     else if (isnan(load->effective) || load->threads < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks or the busy threads were not recorded");
@@ -268,7 +270,9 @@ static void judge_overruled(const struct fs_load *load, const struct fs_threshol
         const char *by = overruled_by(outcome->arena, program, library);
         if (by) report_overruled(load, program, library, by, outcome);
     }
-    if (outcome->count == before)
+    if (outcome->count == before && fs_teams_unsampled(program))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "what the teams' threads did was not sampled");
+    else if (outcome->count == before)
         fs_vote(outcome, FS_PASS, "no library of the workers made more threads than that");
 }
 

@@ -46,6 +46,11 @@ static void pool_not_used(struct fixture *f) {
     (void)f;
     libraries[0].threads_working = 0;
 }
+static void not_sampled(struct fixture *f) {
+    (void)f;
+    for (size_t i = 0; i < program.library_count; i++)
+        if (libraries[i].threads_peak > 0) libraries[i].threads_working = FS_UNKNOWN;
+}
 static void no_threads(struct fixture *f) {
     (void)f;
     libraries[0].threads_peak = libraries[0].threads_working = 0;
@@ -70,6 +75,7 @@ static void thr_01_guards(void **state) {
         {"a pool that started and never worked", pool_not_used, FS_PASS},
         {"no team", no_threads, FS_PASS},
         {"the teams fit", fits, FS_PASS},
+        {"threads not sampled", not_sampled, FS_STATUS_UNKNOWN},
         {"no thread library", no_library, FS_NOT_APPLICABLE},
         {"libraries not recorded", not_recorded, FS_STATUS_UNKNOWN},
         {"masks unknown", masks_unknown, FS_STATUS_UNKNOWN},
@@ -207,6 +213,7 @@ static void thr_03_guards(void **state) {
         {"no team ran", no_team, FS_PASS},
         {"the team has that size", as_large_as_said, FS_PASS},
         {"little work", little_cpu, FS_PASS},
+        {"threads not sampled", not_sampled, FS_STATUS_UNKNOWN},
         {"file not there", build_unknown, FS_STATUS_UNKNOWN},
         {"no thread library", not_recorded, FS_NOT_APPLICABLE},
     };
@@ -256,6 +263,7 @@ static void thr_04_guards(void **state) {
         {"both are 1", both_one, FS_PASS},
         {"pool not used", no_threads, FS_PASS},
         {"an OpenMP build", openmp_build, FS_PASS},
+        {"threads not sampled", not_sampled, FS_STATUS_UNKNOWN},
         {"libraries not recorded", not_recorded, FS_STATUS_UNKNOWN},
         {"less than half a CPU-second", little_cpu, FS_NOT_APPLICABLE},
     };
@@ -331,6 +339,7 @@ static void thr_05_guards(void **state) {
         {"a variable of another library", of_another_library, FS_PASS},
         {"a runtime that had not started", reads_at_first_use, FS_PASS},
         {"a pool that never worked", pool_not_used, FS_PASS},
+        {"threads not sampled", not_sampled, FS_STATUS_UNKNOWN},
         {"little work", little_cpu, FS_PASS},
         {"no thread library", not_recorded, FS_NOT_APPLICABLE},
     };

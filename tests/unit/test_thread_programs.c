@@ -229,6 +229,16 @@ static void threads_made_for_each_call_work_together(void **state) {
     assert_int_equal(library(evaluate(false), FSP_LIBRARY_BLIS)->threads_working, 0);
 }
 
+static void threads_that_were_not_sampled_are_not_idle(void **state) {
+    (void)state;
+    loads(MAIN, 110 * MS, FSP_LIBRARY_GOMP, GOMP);
+    process(201, parent, 200 * MS);
+    thread(process(202, parent, 201 * MS), 300 * MS, FS_UNKNOWN, GOMP, FS_UNKNOWN);
+    assert_int_equal(library(evaluate(true), FSP_LIBRARY_GOMP)->threads_working, FS_UNKNOWN);
+    thread(process(203, parent, 202 * MS), 300 * MS, FS_UNKNOWN, GOMP, 60 * MS);
+    assert_int_equal(library(evaluate(true), FSP_LIBRARY_GOMP)->threads_working, 1);
+}
+
 static void a_link_names_the_owner_of_threads(void **state) {
     (void)state;
     loads(MAIN, 110 * MS, FSP_LIBRARY_BLIS, "/nowhere/libblas.so.3");
@@ -317,6 +327,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(teams_are_counted_while_they_live, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_made_for_each_call_work_together, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(threads_that_were_not_sampled_are_not_idle, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_link_names_the_owner_of_threads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_program_got_the_value, set_up, tear_down),
