@@ -41,9 +41,10 @@ TOOL_LIBS = $(INSTRUMENT) $(PACKAGE_LIBS) -lm $(LDFLAGS)
 # allocation, cancellation that unwinds through the thread trampoline.
 SHIM_FLAGS = $(BASE_FLAGS) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions \
              -fno-stack-protector -U_FORTIFY_SOURCE $(CFLAGS)
-# Two mappings instead of five (each costs every fork about a microsecond), and no
-# symbol left for forked children to look up one by one.
-SHIM_LAYOUT := -Wl,-z,now -Wl,-z,norelro -Wl,-z,noseparate-code
+# Two mappings instead of six (each costs every fork about a microsecond), and no
+# symbol left for forked children to look up one by one. The compiler's start files
+# would bring four symbols that nobody has, and zeros that take a mapping.
+SHIM_LAYOUT := -nostartfiles -Wl,-z,now -Wl,-z,norelro -Wl,-z,noseparate-code
 ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 
 SHIM_SOURCES := $(wildcard preload/*.c)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "preload/shim.h"
+#include "preload/text.h"
 
 struct change {
     uint64_t before[FSP_MASK_WORDS], after[FSP_MASK_WORDS];
@@ -28,12 +29,13 @@ static void note_thread(struct fsp_thread *thread, const struct change *change) 
 
 static void note_process(struct fsp_process *process, const struct change *change) {
     process->affinity_calls++;
-    if (memcmp(change->before, change->after, sizeof change->before) == 0) return;
+    if (fsp_same((const char *)change->before, (const char *)change->after, sizeof change->before))
+        return;
     memcpy(process->mask_before, change->before, sizeof process->mask_before);
     memcpy(process->mask, change->after, sizeof process->mask);
     process->t_affinity = fsp_now();
     process->affinity_site = change->site;
-    process->affinity_caller = getpid();
+    process->affinity_caller = fsp_pid();
 }
 
 /* The slot of a thread of any process that this image knows. */
@@ -66,7 +68,7 @@ FSP_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
     if (result == 0 && read && fsp_mask_read(pid, change.after) == 0) {
         const bool vforked = fsp_tls.vfork != NULL && fsp_self() == NULL;
 
-        change.tid = pid != 0 ? pid : vforked ? getpid() : fsp_tid();
+        change.tid = pid != 0 ? pid : vforked ? fsp_pid() : fsp_tid();
         change.site = vforked ? 0 : fsp_site_call(__builtin_return_address(0));
         note(&change, 0);
         fsp_keep_errno(error);

@@ -14,7 +14,6 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "preload/entries.h"
@@ -53,7 +52,7 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
     slot = fsp_process_claim();
     if (slot != NULL) {
         slot->birth = (uint8_t)birth;
-        slot->ppid = self != NULL ? self->pid : getpid();
+        slot->ppid = self != NULL ? self->pid : fsp_pid();
         if (fsp_tls.thread != NULL || (self != NULL && fsp_threads_alive(self) != 0))
             slot->flags |= FSP_PROCESS_OF_THREADS;
         if (self != NULL) fsp_inherit(slot, self);
@@ -230,11 +229,10 @@ static void after_fork_child(void) {
 
 extern int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *)
     __attribute__((weak));
-extern void *__dso_handle __attribute__((visibility("hidden")));
 
 void fsp_birth_register(void) {
     if (__register_atfork != NULL)
-        __register_atfork(before_fork, after_fork_parent, after_fork_child, &__dso_handle);
+        __register_atfork(before_fork, after_fork_parent, after_fork_child, NULL);
 }
 
 FSP_EXPORT int daemon(int nochdir, int noclose) {

@@ -150,7 +150,7 @@ static uintptr_t size_of(const void *base) {
     const elf_segment *segments;
     uintptr_t from = UINTPTR_MAX, to = 0;
 
-    if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return 0;
+    if (!fsp_same((const char *)header->e_ident, ELFMAG, SELFMAG)) return 0;
     segments = (const elf_segment *)((const char *)base + header->e_phoff);
     for (unsigned i = 0; i < header->e_phnum; i++) {
         if (segments[i].p_type != PT_LOAD) continue;

@@ -96,7 +96,7 @@ FSP_EXPORT int putenv(char *string) {
     const int result = FSP_REAL(putenv)(string);
 
     if (result == 0 && change) {
-        if (strchr(string, '=') != NULL)
+        if (fsp_find(string, "=") != NULL)
             note_set(string, NULL, __builtin_return_address(0));
         else
             note_unset(string, __builtin_return_address(0));

@@ -79,7 +79,7 @@ static struct fsp_chunk *reserve(int32_t pid, uint32_t *at) {
 
 void fsp_event(struct fsp_event event) {
     const uint32_t kind = atomic_load_explicit(&event.kind, memory_order_relaxed);
-    const int32_t pid = fsp_tls.self != NULL ? fsp_tls.self->pid : getpid();
+    const int32_t pid = fsp_tls.self != NULL ? fsp_tls.self->pid : fsp_pid();
     uint32_t at;
     struct fsp_chunk *chunk = reserve(pid, &at);
     struct fsp_event *place;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -19,7 +20,7 @@ struct fsp_process *fsp_exec_begin(struct fsp_process *slot, const char *path) {
     if (slot == NULL) return NULL;
     slot->execs++;
     slot->exec_errno = 0;
-    slot->t_exec = fsp_now();
+    slot->t_exec = fsp_now_cold();
     fsp_text_copy_tail(slot->exec_path, sizeof slot->exec_path, path != NULL ? path : "");
     return slot;
 }
@@ -59,7 +60,7 @@ static const char *path_of(int fd, char *buffer, size_t size) {
 
     fsp_text_string(&text, "/proc/self/fd/");
     fsp_text_number(&text, (uint64_t)(fd >= 0 ? fd : 0));
-    length = readlink(link, buffer, size - 1);
+    length = fsp_readlink(link, buffer, size - 1);
     buffer[length > 0 ? length : 0] = '\0';
     return buffer;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -23,7 +24,7 @@ static void note(int32_t target, int signal, uint64_t t) {
 
 /* May the signal end us before the call comes back? */
 static bool reaches_us(pid_t target) {
-    return target <= 0 || target == getpid();
+    return target <= 0 || target == fsp_pid();
 }
 
 /* A pool ends its workers by a signal, which leaves them no time for an exit hook. */
@@ -56,7 +57,7 @@ FSP_EXPORT int raise(int signal) {
         const int error = errno;
 
         fsp_event((struct fsp_event){.kind = FSP_EVENT_KILL,
-                                     .a = getpid(),
+                                     .a = fsp_pid(),
                                      .b = signal,
                                      .site = fsp_site_call(__builtin_return_address(0))});
         fsp_keep_errno(error);
@@ -99,12 +100,12 @@ static pid_t pid_of(int pidfd) {
 
     fsp_text_string(&text, "/proc/self/fdinfo/");
     fsp_text_number(&text, (uint64_t)(pidfd >= 0 ? pidfd : 0));
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = fsp_open(path, O_RDONLY, 0);
     if (fd < 0) return 0;
-    length = read(fd, info, sizeof info - 1);
-    close(fd);
+    length = fsp_read(fd, info, sizeof info - 1);
+    fsp_close(fd);
     info[length > 0 ? length : 0] = '\0';
-    line = strstr(info, "Pid:\t");
+    line = fsp_find(info, "Pid:\t");
     for (line = line != NULL ? line + 5 : ""; *line >= '0' && *line <= '9' && pid < INT32_MAX;
          line++)
         pid = pid * 10 + (*line - '0');

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -88,17 +89,17 @@ static _Atomic uint64_t told[TOLD] FSP_DATA;
 static uint32_t family_of_blas(const char *path) {
     char link[32], target[256];
     struct fsp_text text = {.buffer = link, .size = sizeof link};
-    const int fd = open(path, O_PATH | O_CLOEXEC);
+    const int fd = fsp_open(path, O_PATH, 0);
     ssize_t length;
 
     if (fd < 0) return 0;
     fsp_text_string(&text, "/proc/self/fd/");
     fsp_text_number(&text, (uint64_t)fd);
-    length = readlink(link, target, sizeof target - 1);
-    close(fd);
+    length = fsp_readlink(link, target, sizeof target - 1);
+    fsp_close(fd);
     target[length > 0 ? length : 0] = '\0';
     for (unsigned i = 0; i < sizeof blas / sizeof *blas; i++)
-        if (strstr(target, blas[i].part) != NULL) return blas[i].library;
+        if (fsp_find(target, blas[i].part) != NULL) return blas[i].library;
     return 0;
 }
 
@@ -106,12 +107,10 @@ static uint32_t family_of(const char *path) {
     const char *name = fsp_text_basename(path);
 
     for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
-        if (strncmp(name, families[i].prefix, strlen(families[i].prefix)) == 0)
-            return families[i].library;
+        if (fsp_starts(name, families[i].prefix)) return families[i].library;
     for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (strstr(path, folders[i].part) != NULL) return folders[i].library;
-    if (strncmp(name, "libblas.", 8) == 0 || strncmp(name, "liblapack.", 10) == 0)
-        return family_of_blas(path);
+        if (fsp_find(path, folders[i].part) != NULL) return folders[i].library;
+    if (fsp_starts(name, "libblas.") || fsp_starts(name, "liblapack.")) return family_of_blas(path);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -127,7 +128,7 @@ static struct fsp_process *adopt(pid_t pid) {
 
     if (slot == NULL) return NULL;
     slot->pid = pid;
-    slot->ppid = getppid();
+    slot->ppid = (int32_t)fsp_call(SYS_getppid, 0, 0, 0, 0);
     slot->birth = FSP_BIRTH_UNKNOWN;
     slot->t_start = fsp_now();
     if (fsp_mask_read(pid, slot->mask) != 0) slot->flags |= FSP_PROCESS_MASK_UNKNOWN;

@@ -159,9 +159,9 @@ struct lines {
 
 /* ".../lib/python3.11/threading.py", but nothing that was installed beside it. */
 static bool is_standard(const char *file) {
-    return strncmp(file, "<frozen", 7) == 0 ||
-           ((strstr(file, "/lib/python3") != NULL || strstr(file, "/lib64/python3") != NULL) &&
-            strstr(file, "/site-packages/") == NULL && strstr(file, "/dist-packages/") == NULL);
+    return fsp_starts(file, "<frozen") ||
+           ((fsp_find(file, "/lib/python3") != NULL || fsp_find(file, "/lib64/python3") != NULL) &&
+            fsp_find(file, "/site-packages/") == NULL && fsp_find(file, "/dist-packages/") == NULL);
 }
 
 static void add_name(struct fsp_text *text, object *code, const char *name, bool standard) {

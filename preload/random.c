@@ -12,10 +12,10 @@
  */
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 
 typedef void object; /* PyObject */
@@ -191,7 +191,7 @@ void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_rando
         there[i] = (struct iovec){(void *)(at + viewed[i] * sizeof(uint32_t)), sizeof(uint32_t)};
     there[WORDS] =
         (struct iovec){(void *)(at + FSP_RANDOM_WORDS * sizeof(uint32_t)), sizeof(uint32_t)};
-    got = syscall(SYS_process_vm_readv, (long)pid, &here, 1L, there, (long)(WORDS + 1), 0L);
+    got = fsp_call6(SYS_process_vm_readv, pid, (long)&here, 1, (long)there, WORDS + 1, 0);
     fsp_keep_errno(error);
     if (got != (long)sizeof words) return;
     atomic_store_explicit(&view->seen, 0, memory_order_release);

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,8 +65,11 @@ static bool path_of(char *path, size_t size, pid_t pid, uint64_t made, bool exte
  * the kernel can (it fails where a store would raise SIGBUS), else by
  * allocation. */
 static bool promise(int fd, char *map, size_t offset, size_t bytes) {
-    if (madvise(map + offset, bytes, MADV_POPULATE_WRITE) == 0) return true;
-    return errno == EINVAL && posix_fallocate(fd, (off_t)offset, (off_t)bytes) == 0;
+    const long populated =
+        fsp_call(SYS_madvise, (long)(map + offset), (long)bytes, MADV_POPULATE_WRITE, 0);
+
+    return populated == 0 ||
+           (populated == -EINVAL && posix_fallocate(fd, (off_t)offset, (off_t)bytes) == 0);
 }
 
 static void set_committed(struct fsp_header *segment, size_t from, size_t to) {
@@ -94,15 +96,17 @@ bool fsp_segment_committed(const struct fsp_header *segment, const void *at) {
 /* Kernels before 5.14: the file is opened anew, for no descriptor was kept. */
 static bool commit_by_path(struct fsp_header *segment, size_t offset, size_t bytes) {
     char path[FSP_PATH_MAX];
+    const int error = errno;
     bool promised = false;
     int fd;
 
     if (!path_of(path, sizeof path, segment->pid, segment->t_made, segment->extension))
         return false;
-    fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    fd = fsp_open(path, O_RDWR | O_NOFOLLOW, 0);
     if (fd < 0) return false;
     promised = posix_fallocate(fd, (off_t)offset, (off_t)bytes) == 0;
-    close(fd);
+    fsp_close(fd);
+    fsp_keep_errno(error);
     return promised;
 }
 
@@ -110,20 +114,19 @@ bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t byt
     const size_t offset = (size_t)((const char *)from - (const char *)segment);
     const size_t pages = segment->size / FSP_PAGE;
     size_t first = offset / FSP_PAGE, last = (offset + bytes - 1) / FSP_PAGE + 1;
-    int error;
+    long populated;
     bool promised;
 
     if (all_committed(segment, first, last)) return true;
-    error = errno;
     first -= first % PAGES_AT_ONCE;
     last = last - 1 - (last - 1) % PAGES_AT_ONCE + PAGES_AT_ONCE;
     if (last > pages) last = pages;
+    populated = fsp_call(SYS_madvise, (long)((char *)segment + first * FSP_PAGE),
+                         (long)((last - first) * FSP_PAGE), MADV_POPULATE_WRITE, 0);
     promised =
-        madvise((char *)segment + first * FSP_PAGE, (last - first) * FSP_PAGE,
-                MADV_POPULATE_WRITE) == 0 ||
-        (errno == EINVAL && commit_by_path(segment, first * FSP_PAGE, (last - first) * FSP_PAGE));
+        populated == 0 || (populated == -EINVAL &&
+                           commit_by_path(segment, first * FSP_PAGE, (last - first) * FSP_PAGE));
     if (promised) set_committed(segment, first, last);
-    fsp_keep_errno(error);
     return promised;
 }
 
@@ -132,55 +135,57 @@ static bool folder_is_ours(const char *folder) {
     struct stat status;
 
     return folder[0] == '/' && fsp_length(folder) < sizeof files.folder &&
-           syscall(SYS_newfstatat, AT_FDCWD, folder, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+           fsp_call(SYS_newfstatat, AT_FDCWD, (long)folder, (long)&status, AT_SYMLINK_NOFOLLOW) ==
+               0 &&
+           S_ISDIR(status.st_mode) && status.st_uid == (uid_t)fsp_call(SYS_geteuid, 0, 0, 0, 0) &&
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 static void fill_header(struct fsp_header *header, uint64_t size, bool extension, uint64_t made) {
-    struct timespec real;
+    struct timespec real = {0};
 
     header->version = FSP_VERSION;
     header->endian = FSP_ENDIAN;
     fsp_layout(header, size, extension);
-    header->pid = getpid();
-    header->ppid = getppid();
+    header->pid = fsp_pid();
+    header->ppid = (int32_t)fsp_call(SYS_getppid, 0, 0, 0, 0);
     header->t_made = made;
-    clock_gettime(CLOCK_REALTIME, &real);
+    fsp_call(SYS_clock_gettime, CLOCK_REALTIME, (long)&real, 0, 0);
     header->realtime_made = (int64_t)real.tv_sec * 1000000000 + real.tv_nsec;
     header->image = files.image;
     set_committed(header, 0, 2);
     header->magic = FSP_MAGIC;
 }
 
-/* The new file, mapped, with header and the first process page ready; NULL with
- * errno. A file that cannot be used is taken away again. */
-static struct fsp_header *make(uint64_t size, bool extension) {
+/* The new file, mapped, with header and the first process page ready; NULL with the
+ * reason in *error. A file that cannot be used is taken away again. The clock is asked
+ * by a system call: where an image starts, the vDSO's pages are not there yet. */
+static struct fsp_header *make(uint64_t size, bool extension, int *error) {
     struct rlimit limit;
-    const uint64_t made = fsp_now();
+    const uint64_t made = fsp_now_cold();
     char path[FSP_PATH_MAX];
-    void *map = MAP_FAILED;
+    void *map = NULL;
     int fd;
 
     if (files.image == 0) files.image = made;
+    *error = ENOSPC;
     /* To pass the limit on the size of files would raise SIGXFSZ. */
-    if (fsp_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur < size) {
-        errno = EFBIG;
+    if (fsp_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur < size)
+        return NULL;
+    if (!path_of(path, sizeof path, fsp_pid(), made, extension)) return NULL;
+    fd = fsp_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (fd < 0) {
+        *error = -fd;
         return NULL;
     }
-    if (!path_of(path, sizeof path, getpid(), made, extension)) return NULL;
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (fd < 0) return NULL;
-    if (ftruncate(fd, (off_t)size) == 0)
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (map != MAP_FAILED && !promise(fd, map, 0, 2 * FSP_PAGE)) {
-        munmap(map, size);
-        map = MAP_FAILED;
-        errno = ENOSPC;
+    if (fsp_call(SYS_ftruncate, fd, (long)size, 0, 0) == 0) map = fsp_map(size, MAP_SHARED, fd);
+    if (map != NULL && !promise(fd, map, 0, 2 * FSP_PAGE)) {
+        fsp_unmap(map, size);
+        map = NULL;
     }
-    close(fd);
-    if (map == MAP_FAILED) {
-        unlink(path);
+    fsp_close(fd);
+    if (map == NULL) {
+        fsp_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0);
         return NULL;
     }
     fill_header(map, size, extension, made);
@@ -194,28 +199,30 @@ static void add(struct fsp_header *segment) {
     if (at < FSP_SEGMENTS_MAX)
         atomic_store_explicit(&files.segment[at], segment, memory_order_release);
     else
-        munmap(segment, segment->size);
+        fsp_unmap(segment, segment->size);
 }
 
 enum fsp_off fsp_segment_base(const char *folder) {
     struct fsp_header *base;
+    int error;
 
     if (!folder_is_ours(folder)) return FSP_OFF_FOREIGN;
     fsp_text_copy(files.folder, sizeof files.folder, folder);
-    base = make(FSP_BASE_SIZE, false);
-    if (base == NULL) return errno == EEXIST || errno == ELOOP ? FSP_OFF_FOREIGN : FSP_OFF_NO_SPACE;
+    base = make(FSP_BASE_SIZE, false, &error);
+    if (base == NULL) return error == EEXIST || error == ELOOP ? FSP_OFF_FOREIGN : FSP_OFF_NO_SPACE;
     add(base);
     return FSP_OFF_NONE;
 }
 
 bool fsp_segment_extend(void) {
-    const int error = errno;
+    const int before = errno;
     struct fsp_header *segment = NULL;
+    int error;
 
     if (fsp_segment_count() == FSP_SEGMENTS_MAX || atomic_load(&files.full)) return false;
     /* The largest at once: the file is sparse, and every mapping more would make every
      * fork dearer. */
-    segment = make(FSP_LARGEST_SIZE, true);
+    segment = make(FSP_LARGEST_SIZE, true, &error);
     if (segment == NULL) {
         atomic_store(&files.full, 1);
         atomic_store(&fsp_segment(0)->off, FSP_OFF_NO_SPACE);
@@ -223,7 +230,7 @@ bool fsp_segment_extend(void) {
         atomic_store_explicit(&segment->ready, 1, memory_order_release);
         add(segment);
     }
-    fsp_keep_errno(error);
+    fsp_keep_errno(before);
     return segment != NULL;
 }
 
@@ -236,17 +243,15 @@ bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size
                         const void *tail, size_t tail_size) {
     const struct iovec pieces[] = {{(void *)(uintptr_t)head, head_size},
                                    {(void *)(uintptr_t)tail, tail_size}};
-    const int error = errno;
     char path[FSP_PATH_MAX];
     bool written = false;
     int fd = -1;
 
     if (fsp_segment_path(path, sizeof path, key, suffix))
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        fd = fsp_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (fd >= 0) {
-        written = syscall(SYS_writev, (long)fd, pieces, 2L) == (long)(head_size + tail_size);
-        close(fd);
+        written = fsp_call(SYS_writev, fd, (long)pieces, 2, 0) == (long)(head_size + tail_size);
+        fsp_close(fd);
     }
-    fsp_keep_errno(error);
     return written;
 }

@@ -142,7 +142,7 @@ static bool called_by_python(const void *address) {
     if (dladdr(fsp_python_address(), &interpreter) != 0 && info.dli_fbase == interpreter.dli_fbase)
         return true;
     name = fsp_text_basename(info.dli_fname);
-    return strstr(name, ".cpython-") != NULL || strstr(name, ".abi3.") != NULL;
+    return fsp_find(name, ".cpython-") != NULL || fsp_find(name, ".abi3.") != NULL;
 }
 
 static bool python_calls(const void *address) {

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
-#include <sys/mman.h>
 
 #include "preload/call.h"
 #include "preload/shim.h"
@@ -119,17 +118,16 @@ __attribute__((noinline)) static bool capture(int fd, struct scratch *scratch) {
 
 /* Whether the file is whole. */
 static bool take(int fd, uint64_t key) {
-    struct scratch *scratch =
-        mmap(NULL, sizeof *scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct scratch *scratch = fsp_map(sizeof *scratch, MAP_PRIVATE | MAP_ANONYMOUS, -1);
     bool whole;
 
-    if (scratch == MAP_FAILED) return false;
+    if (scratch == NULL) return false;
     scratch->header = (struct fsp_snapshot){.magic = FSP_SNAPSHOT_MAGIC,
                                             .version = FSP_SNAPSHOT_VERSION,
                                             .image = fsp_segment(0)->image,
                                             .site = key};
     whole = capture(fd, scratch);
-    munmap(scratch, sizeof *scratch);
+    fsp_unmap(scratch, sizeof *scratch);
     return whole;
 }
 

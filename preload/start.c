@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -45,7 +46,7 @@ static unsigned flags_of(const char *text) {
 
 static void record_executable(struct fsp_header *header) {
     const ssize_t length =
-        readlink("/proc/self/exe", header->executable, sizeof header->executable - 1);
+        fsp_readlink("/proc/self/exe", header->executable, sizeof header->executable - 1);
 
     header->executable[length > 0 ? length : 0] = '\0';
 }
@@ -61,12 +62,12 @@ static void record_arguments(struct fsp_header *header) {
 
 /* A hook came before the constructor: the kernel knows the arguments too. */
 static void record_arguments_of_proc(struct fsp_header *header) {
-    const int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    const int fd = fsp_open("/proc/self/cmdline", O_RDONLY, 0);
     ssize_t length;
 
     if (fd < 0) return;
-    length = read(fd, header->argv, sizeof header->argv);
-    close(fd);
+    length = fsp_read(fd, header->argv, sizeof header->argv);
+    fsp_close(fd);
     header->argv_length = length > 0 ? (uint32_t)length : 0;
     for (ssize_t i = 0; i < length; i++)
         header->argc += header->argv[i] == '\0';
@@ -75,11 +76,11 @@ static void record_arguments_of_proc(struct fsp_header *header) {
 
 static bool record_process(void) {
     struct fsp_process *slot = fsp_process_claim();
-    const pid_t pid = getpid();
+    const pid_t pid = fsp_segment(0)->pid;
 
     if (slot == NULL) return false;
     slot->pid = pid;
-    slot->ppid = getppid();
+    slot->ppid = fsp_segment(0)->ppid;
     slot->birth = FSP_BIRTH_IMAGE;
     slot->t_start = fsp_segment(0)->t_made;
     if (fsp_mask_read(pid, slot->mask) != 0) slot->flags |= FSP_PROCESS_MASK_UNKNOWN;

@@ -49,6 +49,12 @@ static inline bool fsp_starts(const char *text, const char *prefix) {
     return true;
 }
 
+static inline const char *fsp_find(const char *text, const char *part) {
+    for (; *text != '\0'; text++)
+        if (fsp_starts(text, part)) return text;
+    return NULL;
+}
+
 /* Zeroes whole words. */
 static inline void fsp_clear(void *to, size_t bytes) {
     for (size_t i = 0; i < bytes / sizeof(uint64_t); i++) {
@@ -107,9 +113,11 @@ static inline void fsp_text_copy_tail(char *field, size_t size, const char *stri
 }
 
 static inline const char *fsp_text_basename(const char *path) {
-    const char *slash = strrchr(path, '/');
+    const char *name = path;
 
-    return slash != NULL ? slash + 1 : path;
+    for (; *path != '\0'; path++)
+        if (*path == '/') name = path + 1;
+    return name;
 }
 
 #endif

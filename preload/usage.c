@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -40,14 +40,14 @@ static const char *number(const char *text, uint64_t *value) {
 
 /* "<run ns> <wait ns> <slices>", relative to an open folder of threads. */
 static void add_thread(int folder, const char *path, uint64_t *run, uint64_t *wait) {
-    const int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    const int fd = fsp_openat(folder, path, O_RDONLY, 0);
     char line[96];
     ssize_t length;
     uint64_t ran, waited;
 
     if (fd < 0) return;
-    length = read(fd, line, sizeof line - 1);
-    close(fd);
+    length = fsp_read(fd, line, sizeof line - 1);
+    fsp_close(fd);
     if (length <= 0) return;
     line[length] = '\0';
     number(number(line, &ran), &waited);
@@ -69,7 +69,7 @@ static void add_all(int folder, uint64_t *run, uint64_t *wait) {
     long got;
 
     while (threads < MOST_THREADS &&
-           (got = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0)
+           (got = fsp_call(SYS_getdents64, folder, (long)buffer, sizeof buffer, 0)) > 0)
         for (long at = 0; at < got;) {
             const struct entry *entry = (const struct entry *)(buffer + at);
             char path[32];
@@ -96,8 +96,8 @@ void fsp_usage_schedule(pid_t tid, uint64_t *run, uint64_t *wait) {
         add_thread(AT_FDCWD, path, run, wait);
         return;
     }
-    folder = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder = fsp_open("/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
     if (folder < 0) return;
     add_all(folder, run, wait);
-    close(folder);
+    fsp_close(folder);
 }

@@ -6,19 +6,20 @@
  * pool makes after every task, costs nothing but the call.
  */
 #include <errno.h>
-#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "preload/call.h"
 #include "preload/shim.h"
 
 /* /dev/shm was full? Asked when a child died of SIGBUS, while it still is. */
 static void note_sigbus(pid_t pid) {
     struct fsp_event event = {.kind = FSP_EVENT_SIGBUS_SHM, .a = pid};
-    struct statvfs status;
+    struct statfs status;
 
-    if (statvfs("/dev/shm", &status) != 0) return;
-    event.u[0] = (uint64_t)status.f_bavail * status.f_frsize;
-    event.u[1] = (uint64_t)status.f_blocks * status.f_frsize;
+    if (fsp_call(SYS_statfs, (long)"/dev/shm", (long)&status, 0, 0) != 0) return;
+    event.u[0] = (uint64_t)status.f_bavail * (uint64_t)status.f_frsize;
+    event.u[1] = (uint64_t)status.f_blocks * (uint64_t)status.f_frsize;
     fsp_event(event);
 }
 
@@ -68,26 +69,36 @@ static pid_t hooked(pid_t pid, int *status, int options, struct rusage *usage) {
     return ended;
 }
 
-FSP_EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage) {
+/* The exported names are only called from outside: within, they would be symbols that
+ * every program looks up at its start. */
+static pid_t any_wait4(pid_t pid, int *status, int options, struct rusage *usage) {
     if (!fsp_ready()) return FSP_REAL(wait4)(pid, status, options, usage);
     return hooked(pid, status, options, usage);
 }
 
-FSP_EXPORT pid_t waitpid(pid_t pid, int *status, int options) {
+static pid_t any_waitpid(pid_t pid, int *status, int options) {
     if (!fsp_ready()) return FSP_REAL(waitpid)(pid, status, options);
     return hooked(pid, status, options, NULL);
+}
+
+FSP_EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage) {
+    return any_wait4(pid, status, options, usage);
+}
+
+FSP_EXPORT pid_t waitpid(pid_t pid, int *status, int options) {
+    return any_waitpid(pid, status, options);
 }
 
 FSP_ALIAS(__waitpid, waitpid);
 
 FSP_EXPORT pid_t wait(int *status) {
-    return waitpid(-1, status, 0);
+    return any_waitpid(-1, status, 0);
 }
 
 FSP_ALIAS(__wait, wait);
 
 FSP_EXPORT pid_t wait3(int *status, int options, struct rusage *usage) {
-    return wait4(-1, status, options, usage);
+    return any_wait4(-1, status, options, usage);
 }
 
 static int status_of(const siginfo_t *info) {

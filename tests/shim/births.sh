@@ -31,7 +31,7 @@ orphan() { # KIND STATUS PATTERNS
     record "$1" "$PROGRAMS/births" "$1"
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         sleep 0.1
-        "$PROGRAMS/segments" "$FOLDER/$1"/* >"$RECORD"
+        "$PROGRAMS/segments" "$FOLDER/$1"/*.[se][ex][gt] >"$RECORD"
         IFS='&' read -r -a list <<<"$3"
         [ "$(lines "${list[@]}")" = 1 ] && break
     done
