@@ -51,6 +51,10 @@ void fs_set_title(struct fs_outcome *outcome, const char *format, ...) {
     va_end(arguments);
 }
 
+void fs_set_place(struct fs_outcome *outcome, const struct fs_place *place) {
+    last(outcome)->place = place;
+}
+
 void fs_set_population(struct fs_outcome *outcome, long population, long of, const char *unit) {
     struct fs_finding *finding = last(outcome);
     finding->population = population;

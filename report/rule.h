@@ -51,13 +51,14 @@ struct fs_finding {
     enum fs_severity severity;
     enum fs_confidence confidence;
     const char *title;
-    const struct fs_node *node; /* where; of several nodes the first */
-    const struct fs_load *load; /* what it is about; NULL: the node as a whole */
-    const char *unit;           /* of the population: "workers", "processes" ... */
-    long population, of;        /* of 0: the whole is not counted */
-    int nodes, groups;          /* that say the same */
-    size_t last_node;           /* of those the last: a number of the judge's */
-    const char *hosts;          /* of those the first FS_HOSTS_MAX, with commas between them */
+    const struct fs_node *node;   /* where; of several nodes the first */
+    const struct fs_load *load;   /* what it is about; NULL: the node as a whole */
+    const struct fs_place *place; /* of a finding without a load; NULL: none */
+    const char *unit;             /* of the population: "workers", "processes" ... */
+    long population, of;          /* of 0: the whole is not counted */
+    int nodes, groups;            /* that say the same */
+    size_t last_node;             /* of those the last: a number of the judge's */
+    const char *hosts;            /* of those the first FS_HOSTS_MAX, with commas between them */
     struct fs_evidence evidence[FS_EVIDENCE_MAX];
     const char *cause[FS_CAUSES_MAX];
     struct fs_fix fix[FS_FIXES_MAX];
@@ -110,6 +111,7 @@ struct fs_finding *fs_add_finding(struct fs_outcome *outcome, enum fs_severity s
                                   const struct fs_node *node, const struct fs_load *load);
 void fs_set_title(struct fs_outcome *outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void fs_set_place(struct fs_outcome *outcome, const struct fs_place *place); /* is kept */
 void fs_set_population(struct fs_outcome *outcome, long population, long of, const char *unit);
 
 /* To the finding added last; fs_add_number is evidence for machines only. */

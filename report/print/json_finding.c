@@ -79,7 +79,9 @@ static json_t *finding_of(struct fs_json *json, const struct fs_finding *finding
     fs_json_text(json, object, "title", finding->title);
     fs_json_set(json, object, "population", population_of(json, finding));
     fs_json_set(json, object, "place",
-                finding->load ? fs_json_place(json, &finding->load->group->site) : json_null());
+                finding->load    ? fs_json_place(json, &finding->load->group->site)
+                : finding->place ? fs_json_place(json, finding->place)
+                                 : json_null());
     fs_json_set(json, object, "evidence", evidence_of(json, finding));
     fs_json_texts(json, object, "cause", finding->cause, finding->cause_count);
     fs_json_set(json, object, "fix", fixes_of(json, finding));

@@ -249,6 +249,7 @@ static void report_site(const struct fs_node *node, const struct fs_fork_site *s
     fs_add_finding(outcome, hazards->error ? FS_ERROR : FS_WARNING, node, load);
     fs_set_title(outcome, "fork of a multithreaded process%s%s", load || !place ? "" : ": ",
                  load || !place ? "" : place);
+    fs_set_place(outcome, &site->place);
     fs_set_population(outcome, forks, site->forks, "forks");
     fs_add_evidence(outcome, "threads_alive", hazards->threads, "count",
                     "%d other thread%s alive at the fork, none of them in the child",

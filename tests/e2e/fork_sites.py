@@ -66,6 +66,10 @@ def frk_06_fires_in_c_with_both_lines(folder):
     h.check("2 of 2 forks" in text and "pthread_create" in " ".join(h.fixes(result.report, "FRK-06")),
             text)
     h.check_screen(result.report)
+    document = h.execute([h.FORKSIGHT, "report", "--format", "json", result.directory],
+                         env=h.environment())
+    place = json.loads(document.stdout)["findings"][0]["place"]
+    h.equal((place["line"], place["function"]), (fork, "fork_once"), "place of the finding")
     frames = sites(result.directory)[0]["frames"].splitlines()
     h.check(re.match(r"fork_once \(beside\) at beside\.c:%d$" % fork, frames[0]), frames)
     h.check(any(re.match(r"main \(beside\) at beside\.c:\d+$", f) for f in frames), frames)
