@@ -24,8 +24,7 @@ static struct fsp_process *claim_in(struct fsp_header *segment) {
     const uint32_t hint = atomic_load_explicit(&segment->process_hint, memory_order_relaxed);
     _Atomic int32_t *index = index_of(segment);
 
-    for (uint32_t k = 0; k < count; k++) {
-        const uint32_t i = (hint + k) % count;
+    for (uint32_t k = 0, i = hint % count; k < count; k++, i = i + 1 < count ? i + 1 : 0) {
         struct fsp_process *slot = slots_of(segment) + i;
         int32_t expected = 0;
 
@@ -44,16 +43,21 @@ static struct fsp_process *claim_in(struct fsp_header *segment) {
 }
 
 struct fsp_process *fsp_process_claim(void) {
+    static _Atomic uint32_t last FSP_DATA; /* the segment that had room: the others are full */
     unsigned from = 0;
 
     do {
         const unsigned count = fsp_segment_count();
+        const unsigned hint = atomic_load_explicit(&last, memory_order_relaxed);
 
-        for (unsigned i = from; i < count; i++) {
+        for (unsigned k = from; k < count; k++) {
+            const unsigned i = from == 0 ? (hint + k) % count : k;
             struct fsp_header *segment = fsp_segment(i);
             struct fsp_process *slot = segment != NULL ? claim_in(segment) : NULL;
 
-            if (slot != NULL) return slot;
+            if (slot == NULL) continue;
+            if (i != hint) atomic_store_explicit(&last, i, memory_order_relaxed);
+            return slot;
         }
         from = count;
     } while (fsp_segment_extend());
@@ -92,19 +96,31 @@ static bool matches(struct fsp_process *slot, int32_t entry, pid_t pid, pid_t pa
            atomic_load_explicit(&slot->state, memory_order_acquire) == FSP_PROCESS_LIVE;
 }
 
-/* The slot with index entry `entry` that is pid's; parent 0: anybody's. */
+/* The slot with index entry `entry` that is pid's; parent 0: anybody's. The youngest
+ * first: who forks and waits in turn asks for the one that it made last. */
+static struct fsp_process *find_in(struct fsp_header *segment, int32_t entry, pid_t pid,
+                                   pid_t parent) {
+    const uint32_t count = segment->processes;
+    const uint32_t hint = atomic_load_explicit(&segment->process_hint, memory_order_relaxed);
+
+    for (uint32_t k = 0, i = hint % count; k < count; k++) {
+        struct fsp_process *slot;
+
+        i = i > 0 ? i - 1 : count - 1;
+        slot = slots_of(segment) + i;
+        if (atomic_load_explicit(&index_of(segment)[i], memory_order_relaxed) == entry &&
+            matches(slot, entry, pid, parent))
+            return slot;
+    }
+    return NULL;
+}
+
 static struct fsp_process *find(int32_t entry, pid_t pid, pid_t parent) {
-    for (unsigned s = 0; s < fsp_segment_count(); s++) {
+    for (unsigned s = fsp_segment_count(); s-- > 0;) {
         struct fsp_header *segment = fsp_segment(s);
-        const uint32_t count = segment != NULL ? segment->processes : 0;
+        struct fsp_process *slot = segment != NULL ? find_in(segment, entry, pid, parent) : NULL;
 
-        for (uint32_t i = 0; i < count; i++) {
-            struct fsp_process *slot = slots_of(segment) + i;
-
-            if (atomic_load_explicit(&index_of(segment)[i], memory_order_relaxed) == entry &&
-                matches(slot, entry, pid, parent))
-                return slot;
-        }
+        if (slot != NULL) return slot;
     }
     return NULL;
 }
