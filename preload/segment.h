@@ -390,7 +390,7 @@ struct fsp_header {
     _Atomic uint32_t off_count;
     _Atomic uint32_t libraries;                 /* bits of enum fsp_library seen so far */
     _Atomic uint32_t ready;                     /* 1 once the header is whole */
-    _Atomic uint32_t snapshots, lost_snapshots; /* stacks of this image: wanted, not to be had */
+    _Atomic uint32_t snapshots, lost_snapshots; /* stacks of this image: kept, not to be had */
     _Atomic uint32_t process_hint, thread_hint, chunk_hint; /* where to look for a free slot */
     uint32_t env_repaired; /* 1: this image's environment was scrubbed and repaired */
 

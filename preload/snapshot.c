@@ -148,6 +148,7 @@ static void make(uint64_t key) {
         count_lost();
         return;
     }
+    atomic_fetch_add_explicit(&fsp_segment(0)->snapshots, 1, memory_order_relaxed);
     if (!take((int)fd, key)) {
         fsp_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0);
         count_lost();
@@ -163,8 +164,7 @@ void fsp_snapshot_note(uint64_t key) {
         fsp_tls.no_objects)
         return;
     atomic_store_explicit(place, key, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&fsp_segment(0)->snapshots, 1, memory_order_relaxed) <
-        FSP_SNAPSHOTS_MAX)
+    if (atomic_load_explicit(&fsp_segment(0)->snapshots, memory_order_relaxed) < FSP_SNAPSHOTS_MAX)
         make(key);
     else
         count_lost();

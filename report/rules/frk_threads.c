@@ -22,7 +22,7 @@ static const struct {
     {"/libmpi"},
     {"/libopen-pal"},
     {"/libopen-rte"},
-    {"/libpmix"},
+    {"/libpmi"},
     {"/libprrte"},
     {"/libevent"},
     {"/libucs"},
