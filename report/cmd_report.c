@@ -30,6 +30,7 @@ static const char usage_text[] =
     "                               override a number that a rule compares with\n"
     "      --config FILE            read such overrides, a line each (FORKSIGHT_CONFIG)\n"
     "      --color WHEN             auto, always or never\n"
+    "  -v, --verbose                whole stacks, without a limit of lines\n"
     "  -h, --help                   this text\n\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no or incomplete data.\n";
 
@@ -58,6 +59,7 @@ static int write_text(FILE *out, void *data) {
         .directory = report->directory,
         .top = report->options->top,
         .rules = report->options->rules,
+        .verbose = report->options->verbose,
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
         .color = want_color(report->options->color, out),
     };
@@ -167,25 +169,27 @@ static int parse_color(const char *text, enum fs_color *color) {
     return -1;
 }
 
+enum { FORMAT = 256, RULES, TOP, THRESHOLD, CONFIG, COLOR };
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"format", required_argument, NULL, FORMAT},
+    {"rules", no_argument, NULL, RULES},
+    {"top", required_argument, NULL, TOP},
+    {"config", required_argument, NULL, CONFIG},
+    {"threshold", required_argument, NULL, THRESHOLD},
+    {"color", optional_argument, NULL, COLOR},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
 /* -1: go on; else the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
-    enum { FORMAT = 256, RULES, TOP, THRESHOLD, CONFIG, COLOR };
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"format", required_argument, NULL, FORMAT},
-        {"rules", no_argument, NULL, RULES},
-        {"top", required_argument, NULL, TOP},
-        {"config", required_argument, NULL, CONFIG},
-        {"threshold", required_argument, NULL, THRESHOLD},
-        {"color", optional_argument, NULL, COLOR},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
     const char *wrong = NULL;
     int option;
     optind = 0;
     opterr = 0;
-    while (!wrong && (option = getopt_long(argc, argv, ":o:h", options, NULL)) != -1) {
+    while (!wrong && (option = getopt_long(argc, argv, ":o:vh", long_options, NULL)) != -1) {
         const char *value = optarg ? optarg : "";
         switch (option) {
         case 'o':
@@ -197,6 +201,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
             break;
         case RULES:
             arguments->options.rules = true;
+            break;
+        case 'v':
+            arguments->options.verbose = true;
             break;
         case TOP:
             if (parse_count(value, &arguments->options.top) < 0)

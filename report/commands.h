@@ -23,6 +23,7 @@ enum { FS_REPORT_OK = 0, FS_REPORT_USAGE = 2, FS_REPORT_NO_DATA = 3 };
 struct fs_report_options {
     enum fs_color color;
     bool rules;                             /* also what every rule came to */
+    bool verbose;                           /* whole stacks; lifts the limit of 40 lines */
     int top;                                /* findings printed in full; 0: three, and at most 40
                                                lines in all; a number given lifts that limit */
     const struct fs_thresholds *thresholds; /* NULL: the defaults, or what FORKSIGHT_CONFIG names */

@@ -97,6 +97,12 @@ void fs_add_cause(struct fs_outcome *outcome, const char *format, ...) {
     va_end(arguments);
 }
 
+void fs_add_stack(struct fs_outcome *outcome, const char *whose, const char *frames) {
+    struct fs_finding *finding = last(outcome);
+    if (!frames || !*frames || finding->stack_count == FS_STACKS_MAX) return;
+    finding->stack[finding->stack_count++] = (struct fs_stack_text){whose, frames};
+}
+
 void fs_add_fix(struct fs_outcome *outcome, enum fs_fix_kind kind, const char *when,
                 const char *format, ...) {
     struct fs_finding *finding = last(outcome);

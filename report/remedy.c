@@ -268,3 +268,27 @@ const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load
                            "CPU_COUNT(&set);  /* %d */",
                            count);
 }
+
+void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int workers) {
+    if (!stack) {
+        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first thread is started",
+                   "pid_t pid = fork(); /* ... */ pthread_create(&thread, NULL, routine, NULL);");
+        fs_add_fix(outcome, FS_FIX_CODE, "or start the program anew",
+                   "posix_spawn(&pid, path, NULL, NULL, argv, environ);");
+        return;
+    }
+    if (strstr(stack, "pool.py:"))
+        fs_add_fix(outcome, FS_FIX_CODE, NULL,
+                   "multiprocessing.get_context(\"forkserver\").Pool(%d)", workers);
+    else if (strstr(stack, ":_launch_processes") || strstr(stack, ":_adjust_process_count"))
+        fs_add_fix(outcome, FS_FIX_CODE, NULL,
+                   "ProcessPoolExecutor(%d, multiprocessing.get_context(\"forkserver\"))", workers);
+    else if (strstr(stack, "popen_fork.py:"))
+        fs_add_fix(outcome, FS_FIX_CODE, "instead of multiprocessing.Process",
+                   "multiprocessing.get_context(\"forkserver\").Process");
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, "instead of os.fork",
+                   "multiprocessing.get_context(\"forkserver\").Process(target=work).start()");
+    fs_add_fix(outcome, FS_FIX_CODE, "or start threads when the workers are there",
+               "thread.start()");
+}

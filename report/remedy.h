@@ -55,6 +55,12 @@ void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *lo
 void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);
 
 /*
+ * Adds how to make children of a process that has threads: stack are the Python frames of
+ * the fork (NULL: a C program made it), workers the number of children.
+ */
+void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int workers);
+
+/*
  * How the pool is sized by the CPUs that the process may use, in the language of
  * the program: a Python expression, an option of the tool that makes the workers,
  * or the C call. count is what it will give.

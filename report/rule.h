@@ -42,6 +42,13 @@ struct fs_fix {
     const char *when; /* when it applies or what it gives, in a few words; NULL */
 };
 
+/* Frames that are evidence: innermost first, a line each. */
+struct fs_stack_text {
+    const char *whose; /* "worker 4711" */
+    const char *frames;
+};
+
+enum { FS_STACKS_MAX = 2 };
 enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4, FS_HOSTS_MAX = 64 };
 
 struct fs_rule;
@@ -62,7 +69,8 @@ struct fs_finding {
     struct fs_evidence evidence[FS_EVIDENCE_MAX];
     const char *cause[FS_CAUSES_MAX];
     struct fs_fix fix[FS_FIXES_MAX];
-    size_t evidence_count, cause_count, fix_count;
+    struct fs_stack_text stack[FS_STACKS_MAX];
+    size_t evidence_count, cause_count, fix_count, stack_count;
     const char *gain;              /* an estimate; NULL: none is made */
     const struct fs_rule *follows; /* the finding that this one is a symptom of; NULL */
     int explains;                  /* findings that are symptoms of this one */
@@ -120,6 +128,8 @@ void fs_add_evidence(struct fs_outcome *outcome, const char *name, double value,
 void fs_add_number(struct fs_outcome *outcome, const char *name, double value, const char *unit);
 void fs_add_cause(struct fs_outcome *outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* frames NULL or empty: nothing is added. Both texts live as long as the outcome. */
+void fs_add_stack(struct fs_outcome *outcome, const char *whose, const char *frames);
 void fs_add_fix(struct fs_outcome *outcome, enum fs_fix_kind kind, const char *when,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 void fs_set_gain(struct fs_outcome *outcome, const char *format, ...)

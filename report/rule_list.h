@@ -22,6 +22,7 @@
     X(ovs_08) \
     X(frk_06) \
     X(frk_07) \
+    X(frk_08) \
     X(frk_09) \
     X(frk_10) \
     X(slm_02) \

@@ -55,6 +55,8 @@ static const struct fs_source sources[] = {
      GITHUB "python/cpython/issues/100228"},
     {"OLCF", "OLCF, Frontier user guide",
      GITHUB "olcf/olcf-user-docs (systems/frontier_user_guide.rst)"},
+    {"P84", "CPython, fork and threads: start methods of multiprocessing",
+     GITHUB "python/cpython/issues/84559"},
     {"P96", "CPython, Pool hangs when a worker is killed", GITHUB "python/cpython/issues/96062"},
     {"POL", "Polars, Multiprocessing", "https://docs.pola.rs/user-guide/misc/multiprocessing/"},
     {"PRI", "Princeton, serial jobs that allocate several cores",

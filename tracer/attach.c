@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 
 static const int64_t spin = 300 * 1000, patience = 20 * FS_MILLISECOND;
+/* Our child's stop must not be met by who waits for its end. */
+static const int64_t child_patience = FS_SECOND;
 enum { LATE_MAX = 16 };
 
 /* Seized, asked to stop, not stopped yet. Empty but for a moment in years. */
@@ -38,11 +40,21 @@ static void bury(int tid, bool child) {
     if (!child) waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
 }
 
+/* The signal that a stopped thread was about to receive, and must get; 0: none. -1: it does
+ * not stand still, or is gone. */
+static int held_signal(int tid) {
+    siginfo_t info;
+
+    if (ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) != 0) return errno == EINVAL ? 0 : -1;
+    return info.si_code >> 8 == PTRACE_EVENT_STOP ? 0 : info.si_signo;
+}
+
 bool fs_attach_release(void) {
     int kept = 0;
 
     for (int i = 0; i < late_count; i++) {
-        if (let_go(late[i].tid, 0)) continue;
+        const int signal = held_signal(late[i].tid);
+        if (signal >= 0 && let_go(late[i].tid, signal)) continue;
         bury(late[i].tid, late[i].child);
         if (kill(late[i].tid, 0) == 0) late[kept++] = late[i];
     }
@@ -50,9 +62,9 @@ bool fs_attach_release(void) {
     return kept > 0;
 }
 
-/* Waits for the stop; *signal gets the one that it was about to receive. */
-static int await_stop(int tid, bool child, int *signal) {
-    const int64_t begin = fs_now();
+/* Waits until the thread stands still. */
+static int await_stop(int tid, bool child) {
+    const int64_t begin = fs_now(), most = child ? child_patience : patience;
     siginfo_t info;
 
     for (;;) {
@@ -61,7 +73,7 @@ static int await_stop(int tid, bool child, int *signal) {
             return -1;
         if (info.si_pid) break;
         const int64_t waited = fs_now() - begin;
-        if (waited > patience) return errno = ETIMEDOUT, -1;
+        if (waited > most) return errno = ETIMEDOUT, -1;
         const struct timespec pause = {.tv_nsec = 50000};
         if (waited < spin)
             sched_yield();
@@ -73,8 +85,6 @@ static int await_stop(int tid, bool child, int *signal) {
         return errno = ESRCH, -1;
     }
     waitid(P_PID, (id_t)tid, &info, WSTOPPED | WNOHANG | __WALL);
-    /* si_status: the signal, with PTRACE_EVENT_STOP above it if it was ours to stop it. */
-    *signal = info.si_status >> 8 ? 0 : info.si_status & 0xff;
     return 0;
 }
 
@@ -115,7 +125,7 @@ static int copy(int tid, int memory, struct fs_snapshot *snapshot) {
 }
 
 int fs_attach_copy(int tid, bool child, int memory, struct fs_snapshot *snapshot) {
-    int signal = 0, result = -1;
+    int result = -1;
 
     snapshot->tid = tid;
     snapshot->stop_ns = 0;
@@ -123,10 +133,11 @@ int fs_attach_copy(int tid, bool child, int memory, struct fs_snapshot *snapshot
     if (late_count == LATE_MAX) return errno = EAGAIN, -1;
     if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0) return -1;
     const int64_t asked = fs_now();
-    if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0 && await_stop(tid, child, &signal) == 0)
+    if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) == 0 && await_stop(tid, child) == 0)
         result = copy(tid, memory, snapshot);
-    const int reason = errno;
-    if (!let_go(tid, signal) && reason == ETIMEDOUT) late[late_count++] = (struct late){tid, child};
+    const int reason = errno, signal = held_signal(tid);
+    if ((signal < 0 || !let_go(tid, signal)) && kill(tid, 0) == 0)
+        late[late_count++] = (struct late){tid, child};
     snapshot->stop_ns = fs_now() - asked;
     return errno = reason, result;
 }

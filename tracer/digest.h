@@ -58,7 +58,6 @@ struct fs_death {
                            neither a sibling nor the parent used CPU beyond polling */
     bool parent_waited; /* the parent was still there, idle, until the record's end or until a
                            signal from outside ended it: it never went on by itself */
-    char *stack_hint;   /* place of the parent's wait, if known; NULL */
 };
 
 /* Like siblings that can share a load: the W workers of the rules. */

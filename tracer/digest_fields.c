@@ -60,7 +60,6 @@ static const struct fs_field death_field[] = {
     FIELD(fs_death, COUNT, "shm_total", shm_total),
     FIELD(fs_death, COUNT, "idle", idle_ns),
     FIELD(fs_death, BOOL, "waited", parent_waited),
-    FIELD(fs_death, STRING, "hint", stack_hint),
 };
 static const struct fs_fields death_fields = TABLE(death_field, fs_death);
 

@@ -65,6 +65,16 @@ static void add_line(Dwfl_Module *module, uint64_t address, char *text, size_t s
         snprintf(text + length, size - length, " at %s:%d", base_name(file), number);
 }
 
+/* Where nobody looks for the fault; their debug information is large. */
+static bool is_everyones(const char *module) {
+    static const char *const prefixes[] = {"libc.so",    "libc-2.", "ld-",
+                                           "libpthread", "python3", "libpython3"};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(module, prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
 void fs_names_describe(struct fs_names *names, uint64_t address, bool returns_to, bool lines,
                        char *text, size_t size) {
     const uint64_t inside = returns_to && address ? address - 1 : address;
@@ -81,7 +91,7 @@ void fs_names_describe(struct fs_names *names, uint64_t address, bool returns_to
         snprintf(text, size, "%.*s (%.80s)", name_length(function), function, where);
     else
         snprintf(text, size, "%.80s+%#llx", where, (unsigned long long)(address - start));
-    if (lines) add_line(module, inside, text, size);
+    if (lines && !is_everyones(where)) add_line(module, inside, text, size);
 }
 
 struct search {

@@ -59,7 +59,8 @@ void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
                    const struct fs_record *record, bool job_quiet, int64_t now,
                    struct fs_stuck *stuck);
 
-/* Whether no thread of a process can go on by itself, or one waits to write into a pipe. */
+/* Whether no thread of a process can go on by itself, or one waits to write into a pipe; also
+ * when that may not be asked. */
 bool fs_stuck_is_blocked(struct fs_sampler *sampler, const struct fs_record *record);
 
 #endif

@@ -23,8 +23,8 @@ bool fs_stuck_is_blocked(struct fs_sampler *sampler, const struct fs_record *rec
     for (size_t i = 0; i < count; i++) {
         const bool told = fs_wait_read(sampler->proc, record->pid, tids[i], &wait) == 0;
         if (told && strcmp(wait.name, "write") == 0 && wait.restarts) return true;
-        /* Without permission a futex is all that can be seen. */
-        if (told ? !wait.private_wait : !wait.futex) return false;
+        /* Without permission a futex is all that can be seen, or not even that. */
+        if (told ? !wait.private_wait : wait.name[0] && !wait.futex) return false;
     }
     return true;
 }

@@ -102,6 +102,10 @@ static void follow_stop(struct fs_supervisor *supervisor, int stop_signal) {
     const bool by_key =
         supervisor->t_terminal_stop && fs_now() - supervisor->t_terminal_stop < stop_key_window;
 
+    /* Any other is a stop for a tracer. */
+    if (stop_signal != SIGSTOP && stop_signal != SIGTSTP && stop_signal != SIGTTIN &&
+        stop_signal != SIGTTOU)
+        return;
     /* SIGSTOP is job control only when a program does it after the key; a
      * debugger's stop of the application must not stop the record. */
     if (stop_signal == SIGSTOP && !by_key) return;

@@ -69,6 +69,17 @@ static json_t *fixes_of(struct fs_json *json, const struct fs_finding *finding) 
     return fixes;
 }
 
+static json_t *stacks_of(struct fs_json *json, const struct fs_finding *finding) {
+    json_t *stacks = fs_json_array(json);
+    for (size_t i = 0; i < finding->stack_count; i++) {
+        json_t *object = fs_json_object(json);
+        fs_json_text(json, object, "of", finding->stack[i].whose);
+        fs_json_text(json, object, "frames", finding->stack[i].frames);
+        fs_json_append(json, stacks, object);
+    }
+    return stacks;
+}
+
 static json_t *finding_of(struct fs_json *json, const struct fs_finding *finding,
                           struct fs_arena *arena) {
     const char *id = finding->rule->id;
@@ -83,6 +94,7 @@ static json_t *finding_of(struct fs_json *json, const struct fs_finding *finding
                 : finding->place ? fs_json_place(json, finding->place)
                                  : json_null());
     fs_json_set(json, object, "evidence", evidence_of(json, finding));
+    if (finding->stack_count > 0) fs_json_set(json, object, "stacks", stacks_of(json, finding));
     fs_json_texts(json, object, "cause", finding->cause, finding->cause_count);
     fs_json_set(json, object, "fix", fixes_of(json, finding));
     fs_json_text(json, object, "gain", finding->gain);

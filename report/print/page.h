@@ -27,6 +27,7 @@ struct fs_line {
 struct fs_page {
     struct fs_arena *arena;
     bool utf8;
+    bool verbose; /* whole stacks */
     struct fs_line *lines;
     size_t count;
 };

@@ -11,6 +11,7 @@ struct fs_text_options {
     const char *directory; /* of the job, for the last line; NULL: none */
     int top;               /* findings in full; 0: three, and at most 40 lines in all */
     bool rules;            /* what every rule came to, behind the page */
+    bool verbose;          /* stacks to their last frame; lifts the 40 lines */
     bool utf8, color;
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEN_LINES = 3, CAUSE_LINES = 3 };
+enum { SEEN_LINES = 3, CAUSE_LINES = 3, STACK_LINES = 6 };
 
 static const struct {
     const char *word;
@@ -71,12 +71,28 @@ static void print_fix(struct fs_page *page, const struct fs_fix *fix, bool first
     if (when) fs_page_wrap(page, "", fs_arena_printf(page->arena, "# %s", when), 1);
 }
 
+/* One stack, a line per frame; a page has room for the innermost frames of the first one. */
+static void print_stack(struct fs_page *page, const struct fs_stack_text *stack) {
+    const char *frames = stack->frames;
+    int count = 0;
+
+    fs_page_wrap(page, "  stack", stack->whose, 1);
+    for (; *frames && (page->verbose || count < STACK_LINES); count++) {
+        const int length = (int)strcspn(frames, "\n");
+        fs_page_line(page, "%*s%.*s", FS_INDENT + 2, "", length, frames);
+        frames += length + (frames[length] == '\n');
+    }
+    if (*frames) fs_page_line(page, "%*s...", FS_INDENT + 2, "");
+}
+
 void fs_text_finding(struct fs_page *page, const struct fs_finding *finding) {
     int seen = 0;
     print_title(page, finding, population_text(page->arena, finding));
     for (size_t i = 0; i < finding->evidence_count && seen < SEEN_LINES; i++)
         if (finding->evidence[i].text)
             fs_page_wrap(page, seen++ ? "" : "  seen", finding->evidence[i].text, 2);
+    for (size_t i = 0; i < finding->stack_count && (i == 0 || page->verbose); i++)
+        print_stack(page, &finding->stack[i]);
     for (size_t i = 0; i < finding->cause_count && i < CAUSE_LINES; i++)
         fs_page_wrap(page, i ? "" : "  cause", finding->cause[i], 2);
     for (size_t i = 0; i < finding->fix_count; i++)

@@ -190,34 +190,6 @@ static const struct fs_load *load_at(const struct fs_node *node, const struct fs
     return NULL;
 }
 
-static void add_fixes(struct fs_outcome *outcome, const struct fs_fork_site *site,
-                      const struct fs_load *load) {
-    const char *stack = site->place.stack;
-    const int workers = load && load->workers > 0 ? load->workers : site->forks;
-
-    if (!stack) {
-        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first thread is started",
-                   "pid_t pid = fork(); /* ... */ pthread_create(&thread, NULL, routine, NULL);");
-        fs_add_fix(outcome, FS_FIX_CODE, "or start the program anew",
-                   "posix_spawn(&pid, path, NULL, NULL, argv, environ);");
-        return;
-    }
-    if (strstr(stack, "pool.py:"))
-        fs_add_fix(outcome, FS_FIX_CODE, NULL,
-                   "multiprocessing.get_context(\"forkserver\").Pool(%d)", workers);
-    else if (strstr(stack, ":_launch_processes") || strstr(stack, ":_adjust_process_count"))
-        fs_add_fix(outcome, FS_FIX_CODE, NULL,
-                   "ProcessPoolExecutor(%d, multiprocessing.get_context(\"forkserver\"))", workers);
-    else if (strstr(stack, "popen_fork.py:"))
-        fs_add_fix(outcome, FS_FIX_CODE, "instead of multiprocessing.Process",
-                   "multiprocessing.get_context(\"forkserver\").Process");
-    else
-        fs_add_fix(outcome, FS_FIX_CODE, "instead of os.fork",
-                   "multiprocessing.get_context(\"forkserver\").Process(target=work).start()");
-    fs_add_fix(outcome, FS_FIX_CODE, "or start threads when the workers are there",
-               "thread.start()");
-}
-
 struct hazards {
     int threads, kinds;
     bool error;
@@ -266,7 +238,8 @@ static void report_site(const struct fs_node *node, const struct fs_fork_site *s
                  place ? place : "");
     fs_add_cause(outcome, "a lock that such a thread holds at the fork is never released in the "
                           "child");
-    add_fixes(outcome, site, load);
+    fs_add_fork_fixes(outcome, site->place.stack,
+                      load && load->workers > 0 ? load->workers : site->forks);
 }
 
 static void judge_site(const struct fs_node *node, const struct fs_fork_site *site,

@@ -1,6 +1,7 @@
 /* prc.c - rules on the lives of processes: deaths, zombies, orphans. */
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "report/stacks.h"
 
 #include <signal.h>
 #include <string.h>
@@ -36,7 +37,12 @@ static void report_death(const struct fs_load *load, const struct fs_death *deat
                  group->python ? "Pool starts a new worker, but the lost task never returns"
                                : "the parent (%s) waits for a result that nobody computes",
                  fs_base_name(group->parent_executable));
-    if (death->stack_hint) fs_add_cause(outcome, "the parent waits at %s", death->stack_hint);
+    const struct fs_stuck *parent = fs_stuck_find(load->node->digest, group->parent);
+    const char *place = parent ? fs_stuck_place(outcome->arena, parent) : NULL;
+    if (place) fs_add_cause(outcome, "the parent waits at %s", place);
+    if (parent)
+        fs_add_stack(outcome, fs_arena_printf(outcome->arena, "the parent, %d", parent->pid),
+                     fs_stuck_frames(outcome->arena, parent));
     if (group->python)
         fs_add_fix(outcome, FS_FIX_CODE, "raises BrokenProcessPool instead of waiting",
                    "concurrent.futures.ProcessPoolExecutor(%d)", load->workers);

@@ -4,11 +4,13 @@ test system of a centre would, which must come to the same. `make check-kernels`
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
 import junit
+from terminal import Terminal
 
 
 def command_of(variant):
@@ -24,11 +26,37 @@ def need_modules(file):
             h.python_path(module)
 
 
+def press_until_it_ends(command, folder, variant):
+    """A hung job on a terminal: the key goes to all of its processes. Returns the result."""
+    env = h.environment(TERM="vt100", **variant["environment"])
+    arguments = [*variant.get("outer", []), h.FORKSIGHT, "run", "-o", folder / "job", "--", *command]
+    with Terminal(arguments, cwd=folder, env=env) as terminal:
+        end = time.monotonic() + variant["interrupt"]
+        while time.monotonic() < end:
+            terminal.read(0.1)
+        for _ in range(10):
+            terminal.send(b"\x03")
+            end = time.monotonic() + 3
+            while terminal.status is None and time.monotonic() < end:
+                terminal.read(0.1)
+                terminal.poll()
+        terminal.finish()
+        text = h.plain(terminal.text()).replace("^C", "")
+        return h.Result(arguments, terminal.status, b"", text.encode(), folder / "job")
+
+
 def run_variant(variant):
     def body(folder):
         h.need_cpus(variant["cpus"])
         need_modules(h.KERNELS / variant["file"])
         h.need_files(*variant.get("files", []))
+        if "interrupt" in variant:
+            command = [*variant.get("wrapper", []), *command_of(variant)]
+            result = press_until_it_ends(command, folder, variant)
+            h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
+            h.check_screen(result.report)
+            check_variant(variant, result.directory, folder)
+            return
         result = h.under_forksight([*variant.get("wrapper", []), *command_of(variant)],
                                    outer=variant.get("outer", ()), cwd=folder,
                                    env=h.environment(**variant["environment"]))

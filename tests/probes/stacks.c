@@ -4,8 +4,13 @@
  *   stacks PID              every thread's stacks, as the record has them
  *   stacks --copy N PID     attaches to every thread N times; prints how long each was held:
  *                           stops failed median_ns p99_ns max_ns
- *   stacks --hold PID       attaches and does not let go, until it is killed
+ *   stacks --hold PID       stops the main thread and does not let go, until it is killed
+ *   stacks --trace PID      the same without stopping it
+ *   stacks --capture PID    what the reader of Python frames reads of the main thread, as a
+ *                           file of tests/data/python
  */
+#include "tracer/stack_native.h"
+#include "tracer/stack_python.h"
 #include "tracer/stack_reader.h"
 
 #include <errno.h>
@@ -58,6 +63,40 @@ static int print_stacks(int pid) {
     return request.count ? 0 : 1;
 }
 
+/* --- captures of a Python process --- */
+
+static int capture_read(void *context, uint64_t address, void *into, size_t size) {
+    const int memory = *(const int *)context;
+    const unsigned char *bytes = into;
+
+    if (pread(memory, into, size, (off_t)address) != (ssize_t)size) return -1;
+    printf("%llx ", (unsigned long long)address);
+    for (size_t i = 0; i < size; i++)
+        printf("%02x", bytes[i]);
+    putchar('\n');
+    return 0;
+}
+
+static int capture(int pid) {
+    char path[32], file[256] = "", text[65536];
+    struct fs_names *names = fs_names_open(pid);
+    struct fs_python python;
+
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    int memory = open(path, O_RDONLY);
+    const uint64_t runtime = names ? fs_names_of_python(names, "_PyRuntime", file, sizeof file) : 0;
+    const char *dot = strstr(file, "python3.");
+    const int minor = dot ? atoi(dot + strlen("python3.")) : 0;
+    printf("minor %d runtime %llx tid %d\n", minor, (unsigned long long)runtime, pid);
+    if (fs_python_open(&python, capture_read, &memory, runtime, minor) != 0) return 1;
+    /* By its tid, where the interpreter keeps it, and as the only thread. */
+    fs_python_stack(&python, pid, 0, false, text, sizeof text);
+    const size_t count = fs_python_stack(&python, pid, 0, true, text, sizeof text);
+    printf("frames %zu\n%s\n", count, text);
+    fs_names_close(names);
+    return count ? 0 : 1;
+}
+
 static int by_size(const void *a, const void *b) {
     const long long one = *(const long long *)a, other = *(const long long *)b;
     return (one > other) - (one < other);
@@ -91,9 +130,9 @@ static int copy_again_and_again(int pid, long cycles) {
     return 0;
 }
 
-static int hold(int pid) {
+static int hold(int pid, bool stop) {
     if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) != 0 ||
-        ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0)
+        (stop && ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) != 0))
         return 1;
     puts("held");
     fflush(stdout);
@@ -103,9 +142,11 @@ static int hold(int pid) {
 
 int main(int argc, char **argv) {
     if (argc == 2) return print_stacks(atoi(argv[1]));
-    if (argc == 3 && strcmp(argv[1], "--hold") == 0) return hold(atoi(argv[2]));
+    if (argc == 3 && strcmp(argv[1], "--capture") == 0) return capture(atoi(argv[2]));
+    if (argc == 3 && strcmp(argv[1], "--hold") == 0) return hold(atoi(argv[2]), true);
+    if (argc == 3 && strcmp(argv[1], "--trace") == 0) return hold(atoi(argv[2]), false);
     if (argc == 4 && strcmp(argv[1], "--copy") == 0)
         return copy_again_and_again(atoi(argv[3]), atol(argv[2]));
-    fprintf(stderr, "usage: stacks [--copy N | --hold] PID\n");
+    fprintf(stderr, "usage: stacks [--copy N | --hold | --trace | --capture] PID\n");
     return 2;
 }

@@ -101,7 +101,7 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.quota.cpus = INFINITY;
     f->digest.memory.oom_kills = 0;
     f->digest.shm = (struct fs_shm){.size = 1 << 26, .free_min = 1 << 26};
-    f->digest.complete = (struct fs_completeness){.processes = 5, .recorded = 5};
+    f->digest.complete = (struct fs_completeness){.processes = 5, .recorded = 5, .samples = 100};
     f->digest.busy_mean = 2;
     f->digest.workers_busy_peak = 2;
     f->digest.threads_busy_peak = 2;

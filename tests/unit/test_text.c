@@ -168,12 +168,8 @@ static void crowded_page(struct fixture *f, char *longest) {
     f->group[0].orphans = 3;
     f->group[0].orphans_ns = 2 * SECOND;
     f->group[0].orphan_examples[0] = 123456;
-    f->deaths[0] = (struct fs_death){.pid = 102,
-                                     .signal = SIGKILL,
-                                     .oom = true,
-                                     .idle_ns = 5 * SECOND,
-                                     .parent_waited = true,
-                                     .stack_hint = longest};
+    f->deaths[0] = (struct fs_death){
+        .pid = 102, .signal = SIGKILL, .oom = true, .idle_ns = 5 * SECOND, .parent_waited = true};
     f->group[0].deaths = f->deaths;
     f->group[0].death_count = 1;
     f->digest.memory.oom_kills = 1;
