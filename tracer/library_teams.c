@@ -110,7 +110,8 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
     size_t count = 0;
 
     *team = (struct fs_library_team){.t_first = FS_UNKNOWN, .late = FS_UNKNOWN};
-    for (size_t i = 0; moments && i < record->thread_count; i++) {
+    if (!moments) return;
+    for (size_t i = 0; i < record->thread_count; i++) {
         const struct fs_thread *thread = &record->threads[i];
         if (!is_of(span, thread) || !(family_of(routines, thread) & family)) continue;
         const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
@@ -126,7 +127,7 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
     team->peak = most_at_once(moments, count, INT64_MIN);
     if (team->working > team->peak) team->working = team->peak;
     /* BLIS makes its threads anew for each call: together they worked as one team. */
-    if (team->peak > team->working && sum / team->peak >= least) team->working = team->peak;
+    if (team->peak > team->working && sum >= least * team->peak) team->working = team->peak;
     if (team->working == 0 && !sampled) team->working = FS_UNKNOWN;
     if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
     free(moments);
