@@ -18,6 +18,7 @@ RULE = re.compile(r"[a-z]{3}[-_]\d\d")
 class Row:
     def __init__(self):
         self.fires = self.stand_ins = self.guards = self.models = 0
+        self.skipped = False  # a program that fires it cannot run here
 
 
 class RuleTable:
@@ -30,34 +31,36 @@ class RuleTable:
     def row(self, rule):
         return self.rows.setdefault(rule, Row())
 
-    def passed(self, name):
-        """A test that passed, by its full name."""
-        name = name.split(" ")[0]  # the time it took follows
-        if name.startswith("kernels/"):
-            self.kernel(self.variants.get(name.removeprefix("kernels/")))
+    def shows(self, name):
+        """(rule, "fires" or "guard") of a test, by its full name."""
         match = NAME.search(name)
         for rule in RULE.findall(match[1]) if match else ():
-            row = self.row(identifier(rule))
+            yield identifier(rule), match[2]
+        variant = self.variants.get(name.removeprefix("kernels/"))
+        if not variant or not name.startswith("kernels/"):
+            return
+        yield from ((rule, "fires") for rule in variant["must"])
+        guarded = set(variant.get("guards", ()))
+        if not variant["must"]:
+            guarded |= {rule for other in self.variants.values()
+                        if other["kernel"] == variant["kernel"] for rule in other["must"]}
+        yield from ((rule, "guard") for rule in guarded)
+
+    def passed(self, name):
+        name = name.split(" ")[0]  # the time it took follows
+        for rule, kind in self.shows(name):
+            row = self.row(rule)
             if name.startswith("unit/"):
-                row.models += match[2] == "guard"
-            elif match[2] == "guard":
+                row.models += kind == "guard"
+            elif kind == "guard":
                 row.guards += 1
             else:
                 row.fires += 1
                 row.stand_ins += "stand-in" in name.replace("_", "-")
 
-    def kernel(self, variant):
-        if variant is None:
-            return
-        for rule in variant["must"]:
-            self.row(rule).fires += 1
-            self.row(rule).stand_ins += "stand-in" in variant["name"]
-        guarded = set(variant.get("guards", ()))
-        if not variant["must"]:
-            guarded |= {rule for other in self.variants.values()
-                        if other["kernel"] == variant["kernel"] for rule in other["must"]}
-        for rule in guarded:
-            self.row(rule).guards += 1
+    def skipped(self, name):
+        for rule, kind in self.shows(name):
+            self.row(rule).skipped |= kind == "fires"
 
     def unit_line(self, line):
         match = MODELS.match(line)
@@ -65,9 +68,8 @@ class RuleTable:
             self.row(match[1]).models += int(match[2])
 
     def lacking(self):
-        """Rules that no real program fired, or that nothing guards."""
-        return [rule for rule, row in self.rows.items()
-                if not row.fires or not row.guards + row.models]
+        """Rules that no real program fired, though none that would was skipped."""
+        return [rule for rule, row in self.rows.items() if not row.fires and not row.skipped]
 
     def text(self, everything):
         """Lines of at most 80 columns; unless everything ran, only rules that something ran for."""
@@ -90,5 +92,6 @@ def identifier(name):
 
 def cell(rule, row):
     number = lambda count: str(count) if count else "NONE"
-    fires = number(row.fires) + (f" ({row.stand_ins} s-in)" if row.stand_ins else "")
+    fires = "skipped" if row.skipped and not row.fires else number(row.fires)
+    fires += (f" ({row.stand_ins} s-in)" if row.stand_ins else "")
     return f"{rule:6} {fires:>11} {number(row.guards):>7} {number(row.models):>7}"
