@@ -32,7 +32,7 @@ record() {
     recorded "$FOLDER/$name" "$@" >"$FOLDER/$name.out" 2>&1
     STATUS=$?
     RECORD=$FOLDER/$name.txt
-    "$PROGRAMS/segments" "$FOLDER/$name"/*.[se][ex][gt] >"$RECORD" 2>&1
+    "$PROGRAMS/segments" "$FOLDER/$name"/* >"$RECORD" 2>&1
 }
 
 # lines PATTERN...: how many lines of the record have all of the patterns.
