@@ -71,7 +71,7 @@ static void judge_size(const struct fs_node *node, const struct fs_team *team,
                 fs_team_name(outcome->arena, team));
     else if (team->threads == wanted || team->busy == wanted)
         fs_vote(outcome, FS_PASS, "teams of SLURM_CPUS_PER_TASK=%d threads", wanted);
-    else if (team->threads * threads_per_core(node, team) == wanted)
+    else if ((int64_t)team->threads * threads_per_core(node, team) == wanted)
         fs_vote(outcome, FS_PASS, "a thread for each core of SLURM_CPUS_PER_TASK=%d CPUs", wanted);
     else
         report_size(node, team, wanted, outcome);
