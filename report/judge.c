@@ -144,6 +144,8 @@ static const struct {
     const char *cause, *symptom; /* a cause of three letters: the whole family */
     bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
 } precedence[] = {
+    {"OVS-06", "THR-02", of_ranks},        {"OVS-06", "THR-01", of_ranks},
+    {"OVS-06", "OVS-01", of_ranks},        {"OVS-06", "OVS-02", of_ranks},
     {"SLM-02", "AFF-01", of_same_load},    {"SLM-02", "OVS-02", of_same_load},
     {"AFF-02", "AFF-01", of_same_load},    {"AFF-02", "OVS-02", of_same_load},
     {"AFF-03", "AFF-01", is_loss_of_load}, {"AFF-03", "OVS-02", is_loss_of_load},
@@ -152,7 +154,6 @@ static const struct {
     {"OVS-01", "THR-01", of_same_load},    {"THR-02", "THR-01", of_same_load},
     {"AFF-01", "OVS-02", of_same_load},    {"SLM-02", "OVS-01", fits_job},
     {"AFF-02", "OVS-01", fits_job},        {"AFF-01", "OVS-01", fits_job},
-    {"OVS-06", "OVS-01", of_ranks},        {"OVS-06", "OVS-02", of_ranks},
     {"OVS-01", "OVS-07", same_node},       {"OVS-06", "OVS-07", same_node},
     {"OVS-06", "THR-07", same_node},       {"THR-07", "OVS-03", same_node},
     {"OVS-01", "OVS-02", workers_fit},     {"OVS-04", "OVS-02", fits_mask},

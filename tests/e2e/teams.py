@@ -181,7 +181,7 @@ def two_programs(folder):
     """Two programs, unlike each other, at the same time."""
     shutil.copy(TEAM, folder / "one")
     shutil.copy(TEAM, folder / "other")
-    return ["sh", "-c", f"./one {int(ROUNDS) // 2} & ./other {int(ROUNDS) // 2} & wait"]
+    return ["sh", "-c", f"./one {int(ROUNDS) // 3} & ./other {int(ROUNDS) // 3} & wait"]
 
 
 @h.test

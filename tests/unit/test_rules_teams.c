@@ -63,6 +63,25 @@ static void ovs_06_fires_for_ranks_together_and_explains_ovs_01(void **state) {
     fixture_free(&f);
 }
 
+static void ovs_06_fires_for_ranks_and_explains_thr_02(void **state) {
+    (void)state;
+    struct fixture f;
+    large_team(&f);
+    fixture_team(&f, &f.teams[0], 4, "0-3");
+    f.variables[0].value = (char *)"2";
+    team_variable(&f, "PMI_RANK", "0");
+    fixture_pool(&f, &f.group[0], 2, "0-1");
+    f.group[0].kind = FS_GROUP_EXECUTABLE;
+    f.group[0].threads_busy_peak = 2;
+    f.group[0].wait_ns = f.group[0].run_ns;
+    f.digest.group_count = 1;
+    f.teams[0].count = f.teams[0].workers = 2;
+    f.teams[0].wait_ns = f.teams[0].run_ns;
+    const struct fs_finding *finding = find(&f, "OVS-06");
+    assert_ptr_equal(fs_verdict_find(&f.verdict, "THR-02")->follows, finding->rule);
+    fixture_free(&f);
+}
+
 static void ovs_06_fires_and_speaks_to_srun(void **state) {
     (void)state;
     struct fixture f;
@@ -311,6 +330,7 @@ int main(void) {
         cmocka_unit_test(ovs_06_fires_for_a_number_in_the_program),
         cmocka_unit_test(ovs_06_fires_as_a_warning_below_two_per_cpu),
         cmocka_unit_test(ovs_06_fires_for_ranks_together_and_explains_ovs_01),
+        cmocka_unit_test(ovs_06_fires_for_ranks_and_explains_thr_02),
         cmocka_unit_test(ovs_06_fires_and_speaks_to_srun),
         cmocka_unit_test(ovs_06_guards),
         cmocka_unit_test(ovs_07_fires_and_names_the_setting),
