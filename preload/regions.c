@@ -2,25 +2,18 @@
  * regions.c - counts parallel regions, and hands what was counted to the children of forks.
  *
  * Any thread, also in the children of forks; no system call but in a thread that never
- * called a hook before. The thread that a process began with has counters of its own,
- * for an addition that other cores may disturb costs five times a plain one.
+ * called a hook before.
  */
 #include "preload/regions.h"
 
 #include "preload/shim.h"
 
-static struct fsp_regions *regions_of(struct fsp_process *self,
-                                      const struct fsp_provider *provider) {
-    return provider->runtime < FSP_RUNTIME_COUNT ? &self->regions[provider->runtime] : NULL;
-}
+struct fsp_regions *fsp_regions_find(const struct fsp_provider *provider) {
+    struct fsp_process *self;
 
-static void count(_Atomic uint64_t counters[2]) {
-    if (fsp_tls.of_create)
-        atomic_fetch_add_explicit(&counters[1], 1, memory_order_relaxed);
-    else
-        atomic_store_explicit(&counters[0],
-                              atomic_load_explicit(&counters[0], memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+    if (provider->runtime >= FSP_RUNTIME_COUNT || !fsp_ready()) return NULL;
+    self = fsp_tls.self != NULL ? fsp_tls.self : fsp_self();
+    return self != NULL && self == fsp_tls.self ? &self->regions[provider->runtime] : NULL;
 }
 
 /* A region within a region gets one thread unless nesting was allowed. */
@@ -29,13 +22,11 @@ static bool is_nested(const struct fsp_provider *provider) {
            provider->omp_get_active_level() >= provider->omp_get_max_active_levels();
 }
 
-static void note_team(struct fsp_regions *regions, const struct fsp_provider *provider,
-                      unsigned threads, const void *return_address) {
+void fsp_region_note_team(struct fsp_regions *regions, const struct fsp_provider *provider,
+                          unsigned threads, const void *return_address) {
     uint32_t team = atomic_load_explicit(&regions->team, memory_order_relaxed);
 
-    if (threads == 0 && provider->omp_get_max_threads != NULL)
-        threads = (unsigned)provider->omp_get_max_threads();
-    if (threads <= team || (threads > 1 && is_nested(provider))) return;
+    if (threads > 1 && is_nested(provider)) return;
     while (threads > team && !atomic_compare_exchange_weak(&regions->team, &team, threads))
         ;
     if (threads > 1 && team <= 1) {
@@ -44,39 +35,6 @@ static void note_team(struct fsp_regions *regions, const struct fsp_provider *pr
         atomic_store_explicit(&regions->site, fsp_site_call(return_address), memory_order_relaxed);
         fsp_keep_errno(error);
     }
-}
-
-void *fsp_region_begin(struct fsp_region_call *call, enum fsp_entry entry,
-                       const void *return_address, unsigned threads) {
-    const struct fsp_target *target = fsp_target_of(entry, return_address);
-    struct fsp_process *self;
-    struct fsp_regions *regions;
-
-    call->self = NULL;
-    if (target == NULL) return NULL;
-    call->provider = target->provider;
-    if (fsp_ready()) {
-        self = fsp_tls.self != NULL ? fsp_tls.self : fsp_self();
-        regions = self != NULL ? regions_of(self, target->provider) : NULL;
-        if (regions != NULL) {
-            call->self = self;
-            note_team(regions, target->provider, threads, return_address);
-            count(regions->entered);
-        }
-    }
-    return atomic_load_explicit(&target->function, memory_order_relaxed);
-}
-
-void fsp_region_end(const struct fsp_region_call *call) {
-    if (call->self != NULL && call->self == fsp_tls.self)
-        count(regions_of(call->self, call->provider)->left);
-}
-
-void fsp_region_leave(const struct fsp_provider *provider) {
-    struct fsp_process *self = fsp_tls.self;
-    struct fsp_regions *regions = self != NULL ? regions_of(self, provider) : NULL;
-
-    if (regions != NULL && fsp_ready()) count(regions->left);
 }
 
 static uint64_t sum(const _Atomic uint64_t counters[2]) {
