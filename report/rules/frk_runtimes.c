@@ -25,12 +25,19 @@ static const char *plural(long count) {
     return count == 1 ? "" : "s";
 }
 
-/* The main thread of a process that made no progress, if it was looked at; else NULL. */
-static const struct fs_stuck_thread *stuck_thread(const struct fs_digest *digest, int pid) {
-    for (size_t i = 0; i < digest->stuck_count; i++)
-        if (digest->stuck[i].pid == pid && digest->stuck[i].thread_count > 0)
-            return &digest->stuck[i].threads[0];
-    return NULL;
+/* The main thread of the child, or of another one of its parent, if one was looked at while
+ * it made no progress; else NULL. */
+static const struct fs_stuck_thread *stuck_thread(const struct fs_digest *digest,
+                                                  const struct fs_runtime_fork *fork) {
+    const struct fs_stuck_thread *found = NULL;
+
+    for (size_t i = 0; i < digest->stuck_count; i++) {
+        const struct fs_stuck *stuck = &digest->stuck[i];
+        if (stuck->thread_count == 0 || (stuck->pid != fork->pid && stuck->parent != fork->parent))
+            continue;
+        if (!found || stuck->pid == fork->pid) found = &stuck->threads[0];
+    }
+    return found;
 }
 
 /* The first frames of a stack on one line, without those of the recorder. */
@@ -47,8 +54,9 @@ static const char *frames_text(struct fs_arena *arena, const char *stack, int fr
     return text;
 }
 
-static void tell_stack(struct fs_outcome *outcome, const struct fs_digest *digest, int pid) {
-    const struct fs_stuck_thread *thread = stuck_thread(digest, pid);
+static void tell_stack(struct fs_outcome *outcome, const struct fs_digest *digest,
+                       const struct fs_runtime_fork *fork) {
+    const struct fs_stuck_thread *thread = stuck_thread(digest, fork);
     const char *native = thread ? frames_text(outcome->arena, thread->native, 3) : "";
     const char *python = thread ? frames_text(outcome->arena, thread->python, 2) : "";
 
@@ -146,7 +154,7 @@ static void report_region(const struct fs_node *node, const struct fs_runtime_fo
     fs_set_population(outcome, fork->count, children_of(node->digest, fork), "children");
     tell_parent(outcome, fork);
     tell_child(outcome, fork);
-    tell_stack(outcome, node->digest, fork->pid);
+    if (!ended) tell_stack(outcome, node->digest, fork);
     fs_add_cause(outcome, ended ? "libgomp would wait in the child for the threads of the parent, "
                                   "so the library gave up"
                                 : "libgomp waits in the child for the threads that it started in "

@@ -160,19 +160,32 @@ static void judge_bus_errors(const struct fs_load *load, double least, struct fs
     }
 }
 
+/* A kibibyte by which libomp knows itself: a process that leaves by _exit, as forked workers
+ * do, leaves it behind, and no program can help that. */
+static bool is_libomps(const struct fs_variable *leftover) {
+    return leftover->name && strstr(leftover->name, "__KMP_REGISTERED_LIB_");
+}
+
 static void judge_leftovers(const struct fs_node *node, struct fs_outcome *outcome) {
     const struct fs_shm *shm = &node->digest->shm;
-    if (shm->leftover_count == 0) return;
-    const struct fs_variable *first = &shm->leftovers[0];
+    const struct fs_variable *first = NULL;
+    long count = 0;
+
+    for (size_t i = 0; i < shm->leftover_count; i++) {
+        if (is_libomps(&shm->leftovers[i])) continue;
+        if (!first) first = &shm->leftovers[i];
+        count++;
+    }
+    if (!first) return;
     const char *name = first->name && *first->name == '/' ? first->name + 1 : first->name;
 
     fs_add_finding(outcome, FS_WARNING, node, NULL);
-    fs_set_title(outcome, "%zu shared memory segment%s left behind", shm->leftover_count,
-                 shm->leftover_count == 1 ? " was" : "s were");
-    fs_set_population(outcome, (long)shm->leftover_count, 0, "segments");
-    fs_add_evidence(outcome, "leftovers", (double)shm->leftover_count, "count",
-                    "/dev/shm/%s (%s bytes)%s", name ? name : "?",
-                    first->value ? first->value : "?", shm->leftover_count > 1 ? " and more" : "");
+    fs_set_title(outcome, "%ld shared memory segment%s left behind", count,
+                 count == 1 ? " was" : "s were");
+    fs_set_population(outcome, count, 0, "segments");
+    fs_add_evidence(outcome, "leftovers", (double)count, "count", "/dev/shm/%s (%s bytes)%s",
+                    name ? name : "?", first->value ? first->value : "?",
+                    count > 1 ? " and more" : "");
     fs_add_cause(outcome, "the job made them, its processes are gone, nobody unlinked them");
     fs_add_fix(outcome, FS_FIX_CODE, "in the process that made it", "segment.unlink()");
     if (name)
@@ -224,7 +237,8 @@ const struct fs_rule fs_rule_mem_02 = {
     .decided = "Error: a worker died of SIGBUS, not sent by a process, with less than `free` of "
                "/dev/shm free. Warning: segments that the job made are still there after its end. "
                "Note: less than `free` of it was free at some time.",
-    .exceptions = "forksight's own files do not count. A SIGBUS with room in /dev/shm has another "
+    .exceptions = "forksight's own files do not count, nor the kibibyte that libomp leaves behind "
+                  "in workers. A SIGBUS with room in /dev/shm has another "
                   "cause.",
     .fix = "A larger /dev/shm (container: --shm-size={n}); unlink segments.",
     .thresholds = shm_thresholds,
