@@ -50,7 +50,7 @@ static struct fsp_chunk *claim(int32_t pid) {
             if (chunk != NULL) return chunk;
         }
         from = count;
-    } while (fsp_segment_extend());
+    } while (fsp_segment_extend(FSP_EXTENSION_ANY));
     return NULL;
 }
 

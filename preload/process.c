@@ -60,7 +60,7 @@ struct fsp_process *fsp_process_claim(void) {
             return slot;
         }
         from = count;
-    } while (fsp_segment_extend());
+    } while (fsp_segment_extend(FSP_EXTENSION_PROCESSES));
     atomic_fetch_add_explicit(&fsp_segment(0)->lost_processes, 1, memory_order_relaxed);
     return NULL;
 }

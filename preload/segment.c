@@ -141,7 +141,8 @@ static bool folder_is_ours(const char *folder) {
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static void fill_header(struct fsp_header *header, uint64_t size, bool extension, uint64_t made) {
+static void fill_header(struct fsp_header *header, uint64_t size, enum fsp_extension extension,
+                        uint64_t made) {
     struct timespec real = {0};
 
     header->version = FSP_VERSION;
@@ -160,7 +161,7 @@ static void fill_header(struct fsp_header *header, uint64_t size, bool extension
 /* The new file, mapped, with header and the first process page ready; NULL with the
  * reason in *error. A file that cannot be used is taken away again. The clock is asked
  * by a system call: where an image starts, the vDSO's pages are not there yet. */
-static struct fsp_header *make(uint64_t size, bool extension, int *error) {
+static struct fsp_header *make(uint64_t size, enum fsp_extension extension, int *error) {
     struct rlimit limit;
     const uint64_t made = fsp_now_cold();
     char path[FSP_PATH_MAX];
@@ -208,13 +209,13 @@ enum fsp_off fsp_segment_base(const char *folder) {
 
     if (!folder_is_ours(folder)) return FSP_OFF_FOREIGN;
     fsp_text_copy(files.folder, sizeof files.folder, folder);
-    base = make(FSP_BASE_SIZE, false, &error);
+    base = make(FSP_BASE_SIZE, FSP_EXTENSION_NONE, &error);
     if (base == NULL) return error == EEXIST || error == ELOOP ? FSP_OFF_FOREIGN : FSP_OFF_NO_SPACE;
     add(base);
     return FSP_OFF_NONE;
 }
 
-bool fsp_segment_extend(void) {
+bool fsp_segment_extend(enum fsp_extension extension) {
     const int before = errno;
     struct fsp_header *segment = NULL;
     int error;
@@ -222,7 +223,7 @@ bool fsp_segment_extend(void) {
     if (fsp_segment_count() == FSP_SEGMENTS_MAX || atomic_load(&files.full)) return false;
     /* The largest at once: the file is sparse, and every mapping more would make every
      * fork dearer. */
-    segment = make(FSP_LARGEST_SIZE, true, &error);
+    segment = make(FSP_LARGEST_SIZE, extension, &error);
     if (segment == NULL) {
         atomic_store(&files.full, 1);
         atomic_store(&fsp_segment(0)->off, FSP_OFF_NO_SPACE);

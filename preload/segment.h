@@ -29,6 +29,7 @@
 #define FSP_SEGMENT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -371,11 +372,18 @@ enum fsp_off { /* why a process stopped recording */
                FSP_OFF_UNRESOLVED, /* a libc function was not found */
 };
 
+enum fsp_extension {
+    FSP_EXTENSION_NONE = 0,  /* the base segment of an image */
+    FSP_EXTENSION_ANY,       /* an extension of one */
+    FSP_EXTENSION_PROCESSES, /* for many: a mapping more makes every fork dearer */
+    FSP_EXTENSION_COUNT
+};
+
 struct fsp_header {
     uint64_t magic;
     uint32_t version, endian;
     uint32_t header_size, process_size, thread_size, chunk_size, site_size;
-    uint32_t extension; /* 0: base segment of an image, 1: extension of one */
+    uint32_t extension; /* enum fsp_extension */
     uint64_t size;
     uint32_t processes, threads, chunks, sites;                       /* slots of each kind */
     uint64_t processes_at, threads_at, chunks_at, sites_at, index_at; /* byte offsets */
@@ -414,6 +422,11 @@ _Static_assert(sizeof(struct fsp_chunk) == 1024, "event chunk");
 _Static_assert(sizeof(struct fsp_site) == 1024, "site");
 _Static_assert(sizeof(struct fsp_header) <= FSP_PAGE - 24 * 4, "header page");
 
+_Static_assert(offsetof(struct fsp_header, executable) +
+                       FSP_LARGEST_SIZE / FSP_PAGE * 4 / 5 * (FSP_PAGE / 1024) * sizeof(int32_t) <=
+                   FSP_PAGE,
+               "an extension's index");
+
 /*
  * The shape of a segment of `size` bytes: fills the counts and offsets of
  * header. A reader compares them with what the file claims, so a file can only
@@ -421,8 +434,9 @@ _Static_assert(sizeof(struct fsp_header) <= FSP_PAGE - 24 * 4, "header page");
  */
 static inline void fsp_layout(struct fsp_header *header, uint64_t size, uint32_t extension) {
     const uint64_t pages = size / FSP_PAGE - 1; /* without the header's */
-    const uint64_t process_pages = pages * 2 / 5, thread_pages = pages / 5;
-    const uint64_t chunk_pages = pages / 5;
+    const bool many = extension == FSP_EXTENSION_PROCESSES;
+    const uint64_t process_pages = many ? pages * 4 / 5 : pages * 2 / 5;
+    const uint64_t thread_pages = many ? pages / 15 : pages / 5, chunk_pages = thread_pages;
     const uint64_t site_pages = pages - process_pages - thread_pages - chunk_pages;
 
     header->header_size = sizeof(struct fsp_header);

@@ -138,7 +138,7 @@ enum { FSP_SEGMENTS_MAX = 64 }; /* of one image, as far as one process knows the
 enum fsp_off fsp_segment_base(const char *folder);
 
 /* Makes a further segment; true when slots of all kinds are there anew. */
-bool fsp_segment_extend(void);
+bool fsp_segment_extend(enum fsp_extension extension);
 
 /* The segment number i, NULL when there is none (yet); 0 is the base. */
 struct fsp_header *fsp_segment(unsigned i);

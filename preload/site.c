@@ -93,7 +93,7 @@ static enum found claim(uint64_t key, struct fsp_site **place) {
             if (found != SITE_FULL) return found;
         }
         from = count;
-    } while (fsp_segment_extend());
+    } while (fsp_segment_extend(FSP_EXTENSION_ANY));
     return SITE_FULL;
 }
 

@@ -85,7 +85,7 @@ static struct fsp_thread *claim(void) {
             if (slot != NULL) return slot;
         }
         from = count;
-    } while (ended < slots / 2 && fsp_segment_extend());
+    } while (ended < slots / 2 && fsp_segment_extend(FSP_EXTENSION_ANY));
     count_lost();
     return NULL;
 }

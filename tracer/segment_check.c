@@ -52,7 +52,7 @@ int fs_segment_check_header(struct fs_segment_copy *copy) {
     if (header->magic != FSP_MAGIC || header->endian != FSP_ENDIAN) return fail(EBADMSG);
     if (header->version != FSP_VERSION) return fail(EPROTONOSUPPORT);
     if (header->ready == 0) return fail(EAGAIN);
-    if (header->extension > 1) return fail(EBADMSG);
+    if (header->extension >= FSP_EXTENSION_COUNT) return fail(EBADMSG);
     fsp_layout(&expected, copy->size, header->extension);
     if (!same_shape(header, &expected) || !plausible_pid(header->pid) || header->ppid < 0 ||
         header->ppid > PID_MAX || header->t_made == 0 || header->t_made > longest_ns ||

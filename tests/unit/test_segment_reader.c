@@ -102,8 +102,9 @@ static void everything_in_it_is_given_out(void **state) {
 
 static void sizes_and_extensions(void **state) {
     (void)state;
-    for (uint64_t size = FSP_BASE_SIZE; size <= FSP_LARGEST_SIZE; size *= 4) {
-        struct made_segment made = make_segment(size, 1);
+    for (uint64_t size = FSP_BASE_SIZE, kind = FSP_EXTENSION_ANY; kind < FSP_EXTENSION_COUNT;
+         kind += size == FSP_LARGEST_SIZE, size = size < FSP_LARGEST_SIZE ? 4 * size : size) {
+        struct made_segment made = make_segment(size, (uint32_t)kind);
         const uint32_t last = made.header->processes - 1;
         size_t length = 1;
         bool cut = true;
@@ -137,6 +138,7 @@ static void foreign_headers_are_refused(void **state) {
     REFUSED(magic = 1, EBADMSG);
     REFUSED(endian = 0x04030201, EBADMSG);
     REFUSED(version = 2, EPROTONOSUPPORT);
+    REFUSED(extension = FSP_EXTENSION_COUNT, EBADMSG);
     REFUSED(extension = 2, EBADMSG);
     REFUSED(extension = 1, EBADMSG);
     REFUSED(processes = 1000, EBADMSG);
