@@ -67,14 +67,20 @@ struct fsp_process *fsp_birth_reserve(enum fsp_birth birth, const void *return_a
     return slot;
 }
 
+/* The slot is written to before it is read: a read would map the pages around it first,
+ * and the write would fault again. */
 void fsp_birth_child(struct fsp_process *slot) {
-    const bool of_threads = slot == NULL || (slot->flags & FSP_PROCESS_OF_THREADS) != 0;
+    bool of_threads = true;
 
+    if (slot != NULL) {
+        slot->pid = fsp_pid();
+        atomic_signal_fence(memory_order_seq_cst);
+        of_threads = (slot->flags & FSP_PROCESS_OF_THREADS) != 0;
+    }
     fsp_tls = (struct fsp_tls){.self = slot,
                                .no_loader = fsp_tls.no_loader,
                                .no_objects = fsp_tls.no_objects || of_threads};
     if (slot == NULL) return;
-    slot->pid = fsp_pid();
     slot->t_start = fsp_now_cold();
     if (fsp_mask_read(0, slot->mask) != 0) slot->flags |= FSP_PROCESS_MASK_UNKNOWN;
     atomic_store_explicit(&slot->state, FSP_PROCESS_LIVE, memory_order_release);
