@@ -268,6 +268,8 @@ static char *fingerprint_of(struct fixture *f, const char *rule) {
     assert_non_null(finding);
     char *copy = strdup(fs_fingerprint(&arena, finding));
     fs_arena_free(&arena);
+    fs_verdict_free(&f->verdict);
+    fs_job_free(&f->job);
     return copy;
 }
 
