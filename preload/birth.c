@@ -23,7 +23,7 @@
  * up before; those of a fork with threads should not have to. */
 static void note_libraries(enum fsp_birth birth, uint64_t now) {
     if (birth == FSP_BIRTH__FORK || birth == FSP_BIRTH_CLONE)
-        fsp_libraries_note();
+        fsp_libraries_note(now);
     else
         fsp_libraries_note_at(now);
     fsp_entries_prepare(atomic_load_explicit(&fsp_segment(0)->libraries, memory_order_relaxed));

@@ -58,7 +58,7 @@ static bool is_change(const char *text) {
     const int error = errno;
 
     if (text == NULL || !is_recorded(text) || !fsp_ready()) return false;
-    fsp_libraries_note();
+    fsp_libraries_note(fsp_now());
     fsp_keep_errno(error);
     return true;
 }

@@ -134,9 +134,10 @@ static bool stands_for(uint32_t family, const char *path) {
 }
 
 /* Of a file, once in a process. Two threads that look at one time may both tell. */
-static void tell(uint32_t family, const char *path) {
+static void tell(uint32_t family, const char *path, uint64_t now) {
     const uint64_t key = fsp_site_object(path);
-    struct fsp_event event = {.kind = FSP_EVENT_LIBRARY, .a = (int32_t)family, .site = key};
+    struct fsp_event event = {
+        .kind = FSP_EVENT_LIBRARY, .t = now, .a = (int32_t)family, .site = key};
 
     for (unsigned i = 0; key != 0 && i < TOLD; i++) {
         uint64_t expected = 0;
@@ -149,40 +150,50 @@ static void tell(uint32_t family, const char *path) {
     }
 }
 
-static int look(struct dl_phdr_info *info, size_t size, void *found) {
+struct look {
+    uint32_t found;
+    uint64_t now;
+};
+
+static int look(struct dl_phdr_info *info, size_t size, void *pointer) {
+    struct look *at = pointer;
     uint32_t family;
 
     (void)size;
     if (info->dlpi_name == NULL || info->dlpi_name[0] != '/') return 0;
     family = family_of(info->dlpi_name);
-    *(uint32_t *)found |= family;
-    if (stands_for(family, info->dlpi_name)) tell(family, info->dlpi_name);
+    at->found |= family;
+    if (stands_for(family, info->dlpi_name)) tell(family, info->dlpi_name, at->now);
     return 0;
 }
 
-void fsp_libraries_note_last(void) {
+/* now: the time to note, 0: to be asked when there is something. */
+static void note(uint64_t now) {
     const int error = errno;
     uint64_t adds = 0;
-    uint32_t found = 0;
+    struct look at = {.now = now};
 
     if (fsp_tls.no_objects || fsp_tls.no_loader) return;
     dl_iterate_phdr(count, &adds);
     if (adds == atomic_load_explicit(&adds_seen, memory_order_relaxed)) return;
     atomic_store_explicit(&adds_seen, adds, memory_order_relaxed);
-    dl_iterate_phdr(look, &found);
-    if (fsp_python_there()) found |= FSP_LIBRARY_PYTHON;
-    atomic_fetch_or_explicit(&fsp_segment(0)->libraries, found, memory_order_relaxed);
+    if (now == 0) at.now = fsp_now();
+    dl_iterate_phdr(look, &at);
+    if (fsp_python_there()) at.found |= FSP_LIBRARY_PYTHON;
+    atomic_fetch_or_explicit(&fsp_segment(0)->libraries, at.found, memory_order_relaxed);
     fsp_keep_errno(error);
 }
 
-void fsp_libraries_note(void) {
-    const uint64_t now = fsp_now();
+void fsp_libraries_note_last(void) {
+    note(0);
+}
 
-    fsp_libraries_note_last();
+void fsp_libraries_note(uint64_t now) {
+    note(now);
     atomic_store_explicit(&t_seen, now, memory_order_relaxed);
 }
 
 void fsp_libraries_note_at(uint64_t now) {
     if (now - atomic_load_explicit(&t_seen, memory_order_relaxed) >= BIRTHS_ASK_EVERY_NS)
-        fsp_libraries_note();
+        fsp_libraries_note(now);
 }

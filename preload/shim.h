@@ -251,8 +251,9 @@ void fsp_environment_record(struct fsp_header *header, char *const environment[]
 /* libraries.c: the family (bits of enum fsp_library) that a shared object's path tells. */
 uint32_t fsp_library_of(const char *path);
 
-/* Notes shared objects that were mapped since. */
-void fsp_libraries_note(void);
+/* Notes shared objects that were mapped since. now: when; a birth gives its own time, so
+ * that what its child inherits was there before it. */
+void fsp_libraries_note(uint64_t now);
 void fsp_libraries_note_last(void);       /* the same, where the time of it means nothing */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
 

@@ -240,7 +240,7 @@ static int hooked(pthread_t *thread, const pthread_attr_t *attributes, fsp_routi
         return FSP_REAL(pthread_create)(thread, attributes, routine, argument);
     }
     register_end();
-    fsp_libraries_note();
+    fsp_libraries_note(fsp_now());
     slot = reserve(self, routine, return_address);
     start->no_loader = fsp_tls.no_loader;
     start->no_objects = fsp_tls.no_objects;

@@ -87,16 +87,23 @@ static int most_at_once(struct moment *moments, size_t count, int64_t since) {
     return alive > most ? alive : most;
 }
 
+/* For each thread that is recorded, how many there were: a storm of them loses some. */
+static double threads_each(const struct fs_record *record) {
+    const double recorded = (double)record->thread_count, all = (double)record->threads_started;
+
+    return recorded > 0 && all > recorded ? all / recorded : 1;
+}
+
 /* Of the main thread: what is left of the process's. */
 static int64_t cpu_of_leader(const struct fs_record *record) {
-    int64_t rest = fs_record_cpu(record);
+    int64_t sum = 0;
 
     for (size_t i = 0; i < record->thread_count; i++) {
         const struct fs_thread *thread = &record->threads[i];
         const int64_t cpu = thread->ended ? thread->cpu_ns : thread->run_ns;
-        if (cpu > 0) rest -= cpu;
+        if (cpu > 0) sum += cpu;
     }
-    return rest;
+    return fs_record_cpu(record) - (int64_t)((double)sum * threads_each(record));
 }
 
 void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uint32_t family,
@@ -127,7 +134,9 @@ void fs_count_team(struct fs_routines *routines, const struct fs_span *span, uin
     team->peak = most_at_once(moments, count, INT64_MIN);
     if (team->working > team->peak) team->working = team->peak;
     /* BLIS makes its threads anew for each call: together they worked as one team. */
-    if (team->peak > team->working && sum >= least * team->peak) team->working = team->peak;
+    if (team->peak > team->working &&
+        (double)sum * threads_each(record) >= (double)least * team->peak)
+        team->working = team->peak;
     if (team->working == 0 && !sampled) team->working = FS_UNKNOWN;
     if (t_late != FS_UNKNOWN) team->late = most_at_once(moments, count, t_late) + 1;
     free(moments);

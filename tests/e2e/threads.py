@@ -79,6 +79,16 @@ def libraries_files_builds_and_values_are_recorded(folder):
     h.check(program["settings"][1]["loaded"] & 9 == 9, "both were loaded before the second")
 
 
+@h.test
+def forked_children_have_what_the_parent_had_loaded(folder):
+    script = ("import ctypes, os\nctypes.CDLL('libgomp.so.1')\nfor _ in range(3):\n"
+              "    if os.fork() == 0: os._exit(0)\n    os.wait()\n")
+    result = run(folder, script)
+    h.equal(result.status, 0, f"status\n{result}")
+    counts = {bool(p.get("forked")): p["count"] for p in programs(folder)}
+    h.equal(counts, {True: 3, False: 1}, "processes with libgomp")
+
+
 # --- THR-04: Numba -------------------------------------------------------------------
 
 NUMBA = """import os, sys, time
