@@ -1,5 +1,5 @@
 /*
- * topology.h - the node's processors, and counting cores in masks.
+ * topology.h - the node's processors.
  *
  * A topology holds the whole machine, also the CPUs that the job may not use, so
  * that any mask can be held against it: packages, NUMA nodes, last-level caches,
@@ -30,26 +30,9 @@ int fs_topology_from_text(const char *text, hwloc_topology_t *topology);
 enum { FS_TOPOLOGY_HASH_SIZE = 17 };
 void fs_topology_hash(const char *text, char hash[FS_TOPOLOGY_HASH_SIZE]);
 
-/*
- * Counts of a mask. CPUs that the topology does not know count as a core each and
- * no NUMA node; without a topology (NULL) every CPU counts as a core and the
- * number of NUMA nodes is FS_UNKNOWN.
- */
-int fs_topology_cores(hwloc_topology_t topology, hwloc_const_bitmap_t mask);
-int fs_topology_numa_nodes(hwloc_topology_t topology, hwloc_const_bitmap_t mask);
-
-/* The number (logical index) of the core that a CPU belongs to; -1: unknown. */
-int fs_topology_core_of(hwloc_topology_t topology, unsigned cpu);
-
 /* All CPUs, cores and NUMA nodes of the machine; -1: unknown. */
 int fs_topology_total_cpus(hwloc_topology_t topology);
 int fs_topology_total_cores(hwloc_topology_t topology);
 int fs_topology_total_numa_nodes(hwloc_topology_t topology);
-
-/* Words for a mask, at most size-1 bytes: "1 core, 2 hardware threads", "4 cores",
- * "1 hardware thread of 1 core" when a core's sibling is not in it, "2 CPUs" without a
- * topology. Returns buffer. */
-char *fs_topology_shape(hwloc_topology_t topology, hwloc_const_bitmap_t mask, char *buffer,
-                        size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "report/model.h"
 #include "tracer/digest.h"
 #include "tracer/mask.h"
 #include "tracer/topology.h"
@@ -81,8 +82,6 @@ static void text_holds_the_shape(void **state) {
     assert_int_equal(fs_topology_total_cpus(topology), 8);
     assert_int_equal(fs_topology_total_cores(topology), 4);
     assert_int_equal(fs_topology_total_numa_nodes(topology), 2);
-    assert_int_equal(fs_topology_core_of(topology, 6), 2);
-    assert_int_equal(fs_topology_core_of(topology, 8), -1);
     char hash[FS_TOPOLOGY_HASH_SIZE], other[FS_TOPOLOGY_HASH_SIZE];
     fs_topology_hash(text, hash);
     fs_topology_hash("C0{U0}N0", other);
@@ -127,37 +126,23 @@ static void bad_text_is_refused(void **state) {
     }
 }
 
-static void masks_are_counted(void **state) {
+static void cores_of_masks_are_counted(void **state) {
     (void)state;
     hwloc_topology_t topology = load(two_packages);
     static const struct {
         const char *list;
-        int cores, numa;
-        const char *shape;
+        int cores;
     } cases[] = {
-        {"0,4", 1, 1, "1 core, 2 hardware threads"},
-        {"0", 1, 1, "1 hardware thread of 1 core"},
-        {"0-3", 4, 2, "4 hardware threads of 4 cores"},
-        {"0-7", 4, 2, "4 cores, 8 hardware threads"},
-        {"0,100", 2, 1, "2 hardware threads of 2 cores"},
-        {"", 0, 0, "0 CPUs"},
+        {"0,4", 1}, {"0", 1}, {"0-3", 4}, {"0-7", 4}, {"0,100", 2}, {"100-102", 3}, {"", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         hwloc_bitmap_t mask = mask_of(cases[i].list);
-        char shape[64];
-        assert_int_equal(fs_topology_cores(topology, mask), cases[i].cores);
-        assert_int_equal(fs_topology_numa_nodes(topology, mask), cases[i].numa);
-        assert_string_equal(fs_topology_shape(topology, mask, shape, sizeof shape), cases[i].shape);
+        assert_int_equal(fs_mask_cores(topology, mask), cases[i].cores);
+        assert_int_equal(fs_mask_cores(NULL, mask), FS_UNKNOWN);
         hwloc_bitmap_free(mask);
     }
+    assert_int_equal(fs_mask_cores(topology, NULL), FS_UNKNOWN);
     hwloc_topology_destroy(topology);
-    hwloc_bitmap_t mask = mask_of("3,5");
-    char shape[64];
-    assert_int_equal(fs_topology_cores(NULL, mask), 2);
-    assert_int_equal(fs_topology_numa_nodes(NULL, mask), FS_UNKNOWN);
-    assert_string_equal(fs_topology_shape(NULL, mask, shape, sizeof shape), "2 CPUs");
-    assert_string_equal(fs_topology_shape(NULL, mask, shape, 4), "2 C");
-    hwloc_bitmap_free(mask);
 }
 
 static void lists_become_masks(void **state) {
@@ -207,7 +192,7 @@ int main(void) {
         cmocka_unit_test(large_machines_survive_as_text),
         cmocka_unit_test(text_holds_the_shape),
         cmocka_unit_test(bad_text_is_refused),
-        cmocka_unit_test(masks_are_counted),
+        cmocka_unit_test(cores_of_masks_are_counted),
         cmocka_unit_test(lists_become_masks),
         cmocka_unit_test(words_become_masks),
     };
