@@ -108,7 +108,11 @@ static void name_registers(const struct user_regs_struct *from, struct fs_snapsh
     snapshot->reg[32] = snapshot->program_counter = from->pc;
 }
 #else
-#error "no table of registers for this machine: see name_registers() in tracer/attach.c"
+/* A machine whose registers nobody has named yet: its threads have no C frames. */
+static void name_registers(const struct user_regs_struct *from, struct fs_snapshot *snapshot) {
+    (void)from;
+    (void)snapshot;
+}
 #endif
 
 static int copy(int tid, int memory, struct fs_snapshot *snapshot) {

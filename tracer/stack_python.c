@@ -226,7 +226,7 @@ static void read_text(const struct fs_python *python, uint64_t object, char text
     int64_t characters = 0;
     size_t length = 0;
 
-    strcpy(text, "?");
+    memcpy(text, "?", sizeof "?");
     if (!object || read_bytes(python, object + SIZE_AT, &characters, sizeof characters) != 0)
         return;
     const uint32_t state = (uint32_t)int_at(python, object + SIZE_AT + 16);
@@ -255,7 +255,7 @@ static int line_by_pairs(bool marks, const uint8_t *table, size_t length, int li
     long address = 0;
 
     for (size_t i = 0; i + 1 < length; i += 2) {
-        const int change = (int8_t)table[i + 1];
+        const int change = table[i + 1] < 128 ? table[i + 1] : table[i + 1] - 256;
         if (!marks && address + table[i] > offset) break;
         address += table[i];
         if (!marks || change != -128) line += change;
