@@ -181,9 +181,8 @@ void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_rando
     static const unsigned viewed[] = FSP_RANDOM_VIEWED;
     enum { WORDS = sizeof viewed / sizeof viewed[0] };
     const uintptr_t at = (uintptr_t)slot->random_at;
-    uint32_t words[WORDS + 1];
+    uint32_t words[WORDS + 1] = {0};
     struct iovec here = {words, sizeof words}, there[WORDS + 1];
-    const int error = errno;
     long got;
 
     if (at == 0) return;
@@ -192,7 +191,6 @@ void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_rando
     there[WORDS] =
         (struct iovec){(void *)(at + FSP_RANDOM_WORDS * sizeof(uint32_t)), sizeof(uint32_t)};
     got = fsp_call6(SYS_process_vm_readv, pid, (long)&here, 1, (long)there, WORDS + 1, 0);
-    fsp_keep_errno(error);
     if (got != (long)sizeof words) return;
     atomic_store_explicit(&view->seen, 0, memory_order_release);
     for (unsigned i = 0; i < WORDS; i++)
