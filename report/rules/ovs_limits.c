@@ -63,15 +63,25 @@ static void report_idle(const struct fs_node *node, int demand, struct fs_outcom
     }
 }
 
+/* The most threads of workers that were busy at once, or of a program whose team worked for at
+ * least half of the time: its threads count though other programs may have had the CPUs. */
+static int threads_at_work(const struct fs_digest *digest) {
+    int most = digest->threads_busy_peak > digest->workers_busy_peak ? digest->threads_busy_peak
+                                                                     : digest->workers_busy_peak;
+
+    for (size_t i = 0; most >= 0 && i < digest->team_count; i++)
+        if (digest->teams[i].busy > most && 2 * digest->teams[i].team_ns >= digest->active_ns)
+            most = digest->teams[i].busy;
+    return most;
+}
+
 static void judge_idle(const struct fs_node *node, const struct fs_thresholds *thresholds,
                        struct fs_outcome *outcome) {
     const struct fs_digest *digest = node->digest;
     const double workers = fs_threshold(thresholds, outcome->rule, IDLE_WORKERS);
     const double busy = fs_threshold(thresholds, outcome->rule, IDLE_BUSY);
     const double active = fs_threshold(thresholds, outcome->rule, IDLE_ACTIVE);
-    const int demand = digest->threads_busy_peak > digest->workers_busy_peak
-                           ? digest->threads_busy_peak
-                           : digest->workers_busy_peak;
+    const int demand = threads_at_work(digest);
 
     if (!digest->scheduler.name)
         fs_vote(outcome, FS_NOT_APPLICABLE, "no batch allocation: nothing is paid for");

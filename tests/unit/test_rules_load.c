@@ -191,6 +191,11 @@ static void used(struct fixture *f) {
 static void many_workers(struct fixture *f) {
     f->digest.workers_busy_peak = 8;
 }
+static void team_of_threads(struct fixture *f) {
+    f->teams[0].busy = 8; /* of one program, on CPUs that others used, too */
+    f->teams[0].team_ns = f->digest.active_ns;
+    f->digest.team_count = 1;
+}
 static void memory_bound(struct fixture *f) {
     f->digest.memory.limit = 8 << 20;
     f->digest.memory.workers_pss_peak = 4 << 20;
@@ -207,6 +212,7 @@ static void idle_guards(void **state) {
         {"short", short_job, FS_NOT_APPLICABLE},
         {"used", used, FS_PASS},
         {"enough workers", many_workers, FS_PASS},
+        {"a team of threads", team_of_threads, FS_PASS},
         {"memory", memory_bound, FS_PASS},
         {"unknown", load_unknown, FS_STATUS_UNKNOWN},
     };
