@@ -70,7 +70,7 @@ def check_hang(text):
     h.equal(h.findings(text)["FRK-07"][0], "error", "severity")
     finding = " ".join(h.section(text, "FRK-07").split())
     for fact in ("ran 1 libgomp region", "with 2 threads", "in libopenblas", "job.py:10",
-                 "GOMP_parallel", "job.py:5 in product"):
+                 "never left it until SIGTERM"):
         h.check(fact in finding, f"'{fact}' is not in\n{text}")
 
 
@@ -81,7 +81,7 @@ def frk_07_fires_openblas_in_a_pool_that_is_interrupted(folder):
     command = [h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON, "job.py"]
     with Terminal(command, cwd=folder, env=environment) as terminal:
         terminal.expect(b"parent")
-        time.sleep(8)
+        time.sleep(5)
         interrupted = time.monotonic()
         terminal.send(b"\x03")
         terminal.finish()
@@ -94,6 +94,16 @@ def frk_07_fires_openblas_in_a_pool_that_is_interrupted(folder):
                                    directory=folder / want, env=environment)
         h.check("workers True" in result.stdout, f"{want} did not end the hang\n{result}")
         h.check("FRK-07" not in h.findings(result.report), f"with {want}\n{result}")
+
+
+@h.test
+def frk_07_fires_with_the_stack_of_the_child(folder):
+    h.need_cpus(2)
+    result = h.under_forksight([h.BUILD / "kernels/frk07_openmp_fork"], cwd=folder)
+    finding = " ".join(h.section(result.report, "FRK-07").split())
+    for fact in ("until SIGALRM", "it hung in libgomp", "GOMP_parallel"):
+        h.check(fact in finding, f"'{fact}' is not in\n{result}")
+    h.check("libforksight" not in finding, f"frames of the recorder\n{result}")
 
 
 PARALLEL = """import multiprocessing, sys
