@@ -77,6 +77,7 @@ static int read_variant(struct fs_expectation *expectation, const json_t *varian
                         size_t error_size) {
     const char *must_not = json_string_value(json_object_get(variant, "must_not"));
     const char *name = json_string_value(json_object_get(variant, "name"));
+    expectation->may_be_incomplete = json_string_length(json_object_get(variant, "incomplete")) > 0;
     snprintf(expectation->name, sizeof expectation->name, "%s", name);
     expectation->no_other = must_not && strcmp(must_not, "any other") == 0;
     if (must_not && !expectation->no_other) {

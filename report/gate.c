@@ -142,7 +142,9 @@ void fs_gate_hold(const struct fs_gate *gate, const struct fs_job *job,
         hold_finding(&holding, &verdict->findings[i]);
     for (int i = 0; i < FS_RULE_COUNT; i++)
         hold_rule(&holding, i);
-    result->incomplete = !job->totals.complete && !gate->allow_incomplete;
+    const bool allowed =
+        gate->allow_incomplete || (gate->expectation && gate->expectation->may_be_incomplete);
+    result->incomplete = !job->totals.complete && !allowed;
     if (result->incomplete)
         add(&holding, (struct fs_condition){
                           .unknown = true,

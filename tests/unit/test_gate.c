@@ -113,6 +113,13 @@ static void incomplete_record_is_no_pass(void **state) {
     fixture_clean(&f);
     f.digest.complete.interim = true;
     assert_int_equal(hold(&f, &gate)->count, 0);
+
+    struct fs_expectation expectation = {.name = "static", .may_be_incomplete = true};
+    gate.allow_incomplete = false;
+    gate.expectation = &expectation;
+    fixture_clean(&f);
+    f.digest.complete.recorded = 4;
+    assert_int_equal(hold(&f, &gate)->count, 0);
 }
 
 static struct fs_expectation expectation_of(const char *must, const char *must_not,
@@ -256,8 +263,10 @@ static void expectation_files(void **state) {
     assert_true(read_into.must_not[rule_number("OVS-01")]);
     assert_true(read_into.tolerated[rule_number("EFF-01")]);
     assert_false(read_into.no_other);
-    write_file("{\"variants\": [{\"name\": \"x\", \"must_not\": \"any other\"}]}");
+    write_file("{\"variants\": [{\"name\": \"x\", \"must_not\": \"any other\","
+               " \"incomplete\": \"ldconfig is static\"}]}");
     assert_int_equal(read_only_variant(error, sizeof error), 0);
+    assert_true(read_into.may_be_incomplete);
     assert_string_equal(read_into.name, "x");
     assert_true(read_into.no_other);
 
