@@ -158,6 +158,7 @@ static void work_in_child(FILE *out, void *context) {
     work->memory = order->memory;
     work->out = out;
     do_work(work);
+    free(work);
 }
 
 /* --- here --- */

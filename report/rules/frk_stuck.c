@@ -27,15 +27,17 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* A C place is its address, which the fork site's has a line for by now; a Python place is
+ * its line. */
+static bool same_place(const struct fs_place *a, const struct fs_place *b) {
+    if (a->offset != b->offset || !same_text(a->module, b->module)) return false;
+    return !a->file || !b->file || (a->line == b->line && same_text(a->file, b->file));
+}
+
 static const struct fs_fork_site *site_of(const struct fs_digest *digest,
                                           const struct fs_stuck *stuck) {
-    for (size_t i = 0; i < digest->fork_site_count; i++) {
-        const struct fs_place *place = &digest->fork_sites[i].place;
-        if (place->line == stuck->site.line && place->offset == stuck->site.offset &&
-            same_text(place->file, stuck->site.file) &&
-            same_text(place->module, stuck->site.module))
-            return &digest->fork_sites[i];
-    }
+    for (size_t i = 0; i < digest->fork_site_count; i++)
+        if (same_place(&digest->fork_sites[i].place, &stuck->site)) return &digest->fork_sites[i];
     return NULL;
 }
 
@@ -62,7 +64,8 @@ static const char *beside_text(struct fs_arena *arena, const struct fs_fork_site
 
 static void add_holder(const struct case_of *c, struct fs_outcome *outcome) {
     const struct fs_stuck *stuck = c->stuck;
-    const char *routine = fs_place_text(outcome->arena, &stuck->holder_site);
+    const bool named = stuck->holder_site.function || stuck->holder_site.file;
+    const char *routine = named ? fs_place_text(outcome->arena, &stuck->holder_site) : NULL;
 
     if (stuck->holder > 0)
         fs_add_cause(outcome, "the lock belongs to thread %d%s%s, which the fork did not copy",
@@ -70,7 +73,7 @@ static void add_holder(const struct case_of *c, struct fs_outcome *outcome) {
     if (c->site && c->site->threaded > 0)
         fs_add_cause(outcome, "beside the fork lived %d other thread%s%s", c->site->threads_peak,
                      c->site->threads_peak == 1 ? "" : "s", beside_text(outcome->arena, c->site));
-    const char *place = fs_place_text(outcome->arena, &stuck->site);
+    const char *place = fs_place_text(outcome->arena, c->site ? &c->site->place : &stuck->site);
     if (place)
         fs_add_cause(outcome,
                      "forked at %s: the child has every lock as it was then, but not the "

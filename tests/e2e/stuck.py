@@ -64,6 +64,8 @@ def frk_08_fires_on_a_mutex_and_names_its_owner(folder):
     h.check(owner, f"the owner is not named\n{section}")
     stuck = digest(folder / "job")["stuck"]
     child = next(s for s in stuck if s.get("forked"))
+    h.check(re.search(r"1 other thread: 1 started at\s+frk08_lock_held.c:\d+ in main", section),
+            f"who lived beside the fork\n{section}")
     h.equal(child["holder"], int(owner[1]), "owner")
     h.check(child["holder"] not in (child["pid"], child["parent"]), f"owner\n{child}")
     h.check(0 < child["stop_max"] < 1_000_000_000, f"stop time\n{child}")
