@@ -269,6 +269,13 @@ const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load
                            count);
 }
 
+bool fs_has_standard_frame(const char *stack, const char *file) {
+    const size_t length = strlen(file);
+    for (const char *found = stack; (found = strstr(found, file)) != NULL; found++)
+        if ((found == stack || found[-1] == '\n') && found[length] == ':') return true;
+    return false;
+}
+
 void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int workers) {
     if (!stack) {
         fs_add_fix(outcome, FS_FIX_CODE, "fork before the first thread is started",
@@ -277,13 +284,13 @@ void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int worker
                    "posix_spawn(&pid, path, NULL, NULL, argv, environ);");
         return;
     }
-    if (strstr(stack, "pool.py:"))
+    if (fs_has_standard_frame(stack, "pool.py"))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "multiprocessing.get_context(\"forkserver\").Pool(%d)", workers);
     else if (strstr(stack, ":_launch_processes") || strstr(stack, ":_adjust_process_count"))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "ProcessPoolExecutor(%d, multiprocessing.get_context(\"forkserver\"))", workers);
-    else if (strstr(stack, "popen_fork.py:"))
+    else if (fs_has_standard_frame(stack, "popen_fork.py"))
         fs_add_fix(outcome, FS_FIX_CODE, "instead of multiprocessing.Process",
                    "multiprocessing.get_context(\"forkserver\").Process");
     else

@@ -54,6 +54,10 @@ void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *pre
 void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load);
 void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);
 
+/* Whether Python frames, a line each, have one in a file of Python's own library: those
+ * stand there without a folder, so a user's pool.py is not multiprocessing's. */
+bool fs_has_standard_frame(const char *stack, const char *file);
+
 /*
  * Adds how to make children of a process that has threads: stack are the Python frames of
  * the fork (NULL: a C program made it), workers the number of children.

@@ -52,18 +52,11 @@ static void tell_others(const struct fs_random_streams *streams, struct fs_outco
                         : "");
 }
 
-/* A frame of Python's own library: its file stands there without a folder. */
-static bool has_standard_frame(const char *stack, const char *file) {
-    for (const char *found = stack; (found = strstr(found, file)) != NULL; found++)
-        if (found == stack || found[-1] == '\n') return true;
-    return false;
-}
-
 static void add_fixes(const struct fs_random_streams *streams, struct fs_outcome *outcome) {
     const char *stack = streams->place.stack ? streams->place.stack : "";
     const char *seed_each = "each worker seeds itself from the system";
 
-    if (has_standard_frame(stack, "pool.py:"))
+    if (fs_has_standard_frame(stack, "pool.py"))
         fs_add_fix(outcome, FS_FIX_CODE, seed_each,
                    "multiprocessing.Pool(%d, initializer=np.random.seed)", streams->processes);
     else if (strstr(stack, ":_adjust_process_count") || strstr(stack, ":_launch_processes"))
