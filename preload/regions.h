@@ -1,10 +1,9 @@
 /*
  * regions.h - counters of parallel regions in the slot of the process.
  *
- * What each region needs is inline: a region may take no more than 300 ns, of which a
- * hundredth is what the recorder may cost. The thread that a process began with has
- * counters of its own, for an addition that other cores may disturb costs five times a
- * plain one.
+ * What each region needs is inline, for a region may take no more than 300 ns. The thread
+ * that a process began with has counters of its own, for an addition that other cores may
+ * disturb costs five times a plain one.
  */
 #ifndef FSP_REGIONS_H
 #define FSP_REGIONS_H

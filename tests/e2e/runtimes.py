@@ -28,6 +28,13 @@ def node(result):
     raise AssertionError(f"no digest\n{result}")
 
 
+def sweep(result):
+    """Removes what libomp leaves in /dev/shm when a process of the job ends by _exit."""
+    for record in h.detail(result.directory):
+        for file in Path("/dev/shm").glob(f"__KMP_REGISTERED_LIB_{record['pid']}_*"):
+            file.unlink(missing_ok=True)
+
+
 def pasted(folder, script, result, rule, want):
     """The script once more, behind the printed fix with `want` in it: an export line in the
     shell, a line of Python before the pool is made."""
@@ -158,6 +165,7 @@ def frk_07_guard_libomp_starts_anew(folder):
     h.need_cpus(2)
     program = compiled(folder, "frk07_openmp_fork", None, "-fopenmp", compiler="clang")
     result = h.under_forksight([program], cwd=folder)
+    sweep(result)
     h.equal(result.stdout.count("worker:"), 2, f"workers\n{result}")
     h.expect_clean(result)
 
@@ -171,6 +179,7 @@ def frk_07_guard_libomp_behind_the_name_of_libgomp(folder):
     (folder / "libgomp.so.1").symlink_to(LLVM / "libomp.so.5")
     result = h.under_forksight([h.BUILD / "kernels/frk07_openmp_fork"], cwd=folder,
                                env=h.environment(LD_LIBRARY_PATH=folder))
+    sweep(result)
     h.equal(result.stdout.count("worker:"), 2, f"workers\n{result}")
     h.expect_clean(result)
     uses = node(result)["regions"]
@@ -290,6 +299,7 @@ def check_teams(folder, how, order, expected):
     result = h.under_forksight([h.BUILD / "programs/two_runtimes", how, *order], cwd=folder,
                                directory=folder / f"{how}-{order[0].stem}",
                                env=h.environment(KMP_WARNINGS="0"))
+    sweep(result)
     h.equal(result.status, 0, f"{how}\n{result}")
     h.equal(result.stdout.split(), expected, f"teams, {how}\n{result}")
     return node(result)
