@@ -99,15 +99,14 @@ static inline ssize_t fsp_readlink(const char *path, char *buffer, size_t size) 
 
 /* NULL: there is no memory, or the file cannot be mapped. */
 static inline void *fsp_map(size_t size, int flags, int fd) {
-#if defined __x86_64__ || defined __aarch64__
-    const long map = fsp_call6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, flags, fd, 0);
+#ifdef SYS_mmap
+    const long number = SYS_mmap;
+#else
+    const long number = SYS_mmap2; /* the same but for offsets, of which there are none */
+#endif
+    const long map = fsp_call6(number, 0, (long)size, PROT_READ | PROT_WRITE, flags, fd, 0);
 
     return map < 0 && map > -4096 ? NULL : (void *)map;
-#else
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-    return map != MAP_FAILED ? map : NULL;
-#endif
 }
 
 static inline void fsp_unmap(void *map, size_t size) {

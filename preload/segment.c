@@ -132,7 +132,7 @@ bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t byt
 
 /* The folder must be ours alone: what others could replace is not written to. */
 static bool folder_is_ours(const char *folder) {
-    struct stat status;
+    struct stat status = {0};
 
     return folder[0] == '/' && fsp_length(folder) < sizeof files.folder &&
            fsp_call(SYS_newfstatat, AT_FDCWD, (long)folder, (long)&status, AT_SYMLINK_NOFOLLOW) ==
@@ -162,7 +162,7 @@ static void fill_header(struct fsp_header *header, uint64_t size, enum fsp_exten
  * reason in *error. A file that cannot be used is taken away again. The clock is asked
  * by a system call: where an image starts, the vDSO's pages are not there yet. */
 static struct fsp_header *make(uint64_t size, enum fsp_extension extension, int *error) {
-    struct rlimit limit;
+    struct rlimit limit = {0};
     const uint64_t made = fsp_now_cold();
     char path[FSP_PATH_MAX];
     void *map = NULL;

@@ -64,7 +64,7 @@ struct entry { /* as the kernel gives directory entries */
 };
 
 static void add_all(int folder, uint64_t *run, uint64_t *wait) {
-    _Alignas(struct entry) char buffer[512];
+    _Alignas(struct entry) char buffer[512] = {0};
     unsigned threads = 0;
     long got;
 

@@ -15,7 +15,7 @@
 /* /dev/shm was full? Asked when a child died of SIGBUS, while it still is. */
 static void note_sigbus(pid_t pid) {
     struct fsp_event event = {.kind = FSP_EVENT_SIGBUS_SHM, .a = pid};
-    struct statfs status;
+    struct statfs status = {0};
 
     if (fsp_call(SYS_statfs, (long)"/dev/shm", (long)&status, 0, 0) != 0) return;
     event.u[0] = (uint64_t)status.f_bavail * (uint64_t)status.f_frsize;

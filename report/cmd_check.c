@@ -232,9 +232,9 @@ static int run_check(int argc, char **argv, struct arguments *arguments, struct 
 int fs_cmd_check(int argc, char **argv) {
     const size_t room = (size_t)argc + 1;
     const char **texts = calloc(2 * room, sizeof *texts);
-    struct arguments arguments = {.overrides = texts, .limits = texts + room};
     struct request request = {0};
     if (!texts) return fs_complain(command_name, FS_REPORT_NO_DATA, strerror(errno));
+    struct arguments arguments = {.overrides = texts, .limits = texts + room};
     const int status = run_check(argc, argv, &arguments, &request);
     fs_baseline_free(&request.baseline);
     fs_thresholds_free(request.thresholds);

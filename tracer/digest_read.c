@@ -275,7 +275,7 @@ int fs_digest_reader_seek(struct fs_digest_reader *reader, FILE *in,
 
 int fs_digest_reader_next(struct fs_digest_reader *reader, struct fs_digest *digest,
                           struct fs_digest_mark *mark, char *error, size_t error_size) {
-    struct fs_digest_mark unused;
+    struct fs_digest_mark unused = {0};
     reader->digest = digest;
     reader->mark = mark ? mark : &unused;
     reader->open = false;

@@ -120,15 +120,14 @@ static void note_drawer(struct fs_random_streams *streams, const struct heir *he
 static void judge_heir(struct fs_random_streams *streams, const struct heir *heir) {
     const struct fs_twister_goal *goal =
         heir->last && heir->last->ahead != FS_AHEAD_UNKNOWN ? heir->last : heir->first;
+    const bool known = goal && goal->ahead != FS_AHEAD_UNKNOWN;
 
-    if (heir->untouched)
+    if (heir->untouched || (known && goal->ahead != FS_AHEAD_NO && goal->taken == 0))
         streams->untouched++;
-    else if (!goal || goal->ahead == FS_AHEAD_UNKNOWN)
+    else if (!known)
         streams->unknown++;
     else if (goal->ahead == FS_AHEAD_NO)
         streams->reseeded++;
-    else if (goal->taken == 0)
-        streams->untouched++;
     else
         note_drawer(streams, heir, goal);
 }
