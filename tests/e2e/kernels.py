@@ -84,21 +84,6 @@ for entry in json.loads((h.KERNELS / "expectations.json").read_text())["variants
 
 
 @h.test
-def k11_speedup_stays_below_the_workers(folder):
-    """Each worker compiles; CPU time, for the wall clock belongs to neighbours, too."""
-    h.need_cpus(2)
-    need_modules(h.KERNELS / "k11_numba_pi.py")
-    result = h.under_forksight([h.PYTHON, h.KERNELS / "k11_numba_pi.py", "300000000", "--serial"],
-                               cwd=folder, env=h.environment(NUM_PROCS=2))
-    h.equal(result.status, 0, f"status\n{result}")
-    times = {r["birth"]: [] for r in h.detail(result.directory)}
-    for record in h.detail(result.directory):
-        times[record["birth"]].append(record["cpu_ns"])
-    speedup = times["run"][0] / max(times["fork"])
-    h.check(1.1 < speedup < 1.95, f"speedup {speedup:.2f} of {len(times['fork'])} workers\n{result}")
-
-
-@h.test
 def every_kernel_has_expectations(_folder):
     named = {v["file"] for v in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]}
     present = {p.name for p in h.KERNELS.iterdir() if p.suffix in (".py", ".c")}
