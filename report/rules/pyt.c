@@ -7,15 +7,13 @@
 
 #include <math.h>
 
-enum { GIL_MOST, GIL_LEAST, GIL_TOP, GIL_WAIT, GIL_TIME };
+enum { GIL_MOST, GIL_LEAST, GIL_TOP, GIL_TIME };
 static const struct fs_threshold gil_thresholds[] = {
     [GIL_MOST] = {"most", 1.2, "cpus", "most CPUs that the process uses in all", "own"},
     [GIL_LEAST] = {"least", 0.8, "cpus", "least CPUs: with less, the threads wait for input",
                    "own"},
     [GIL_TOP] = {"top", 0.75, "fraction",
                  "largest share of one thread: with more, the others do not compete", "own"},
-    [GIL_WAIT] = {"wait", 0.10, "fraction",
-                  "most run-queue wait: with more, want of CPUs explains it as well", "own"},
     [GIL_TIME] = {"time", 1.0, "s", "least time in which two threads or more run", "own"},
     {NULL, 0, NULL, NULL, NULL},
 };
@@ -32,8 +30,10 @@ static void report_gil(const struct fs_node *node, const struct fs_team *team, d
     fs_add_evidence(outcome, "cpus", cpus, "cpus",
                     "%s: %.1f threads ran for 10 %% of the time or more, %.2f CPUs in all",
                     fs_team_name(arena, team), threads, cpus);
-    fs_add_evidence(outcome, "allowed", usable, "cpus", "it may use %s, and hardly waited for one",
-                    fs_cpus_text(arena, usable, fs_mask_cores(node->digest->topology, team->mask)));
+    fs_add_evidence(outcome, "allowed", usable, "cpus",
+                    "it may use %s; with no wait for one it had used %.2f at most",
+                    fs_cpus_text(arena, usable, fs_mask_cores(node->digest->topology, team->mask)),
+                    (double)(team->shared_run_ns + team->shared_wait_ns) / (double)team->shared_ns);
     fs_add_number(outcome, "threads", threads, "count");
     fs_add_cause(outcome, "one thread at a time runs Python code (the GIL of %s)",
                  fs_base_name(team->executable));
@@ -48,10 +48,10 @@ static void judge_gil(const struct fs_node *node, const struct fs_team *team,
     const double most = fs_threshold(thresholds, outcome->rule, GIL_MOST);
     const double least = fs_threshold(thresholds, outcome->rule, GIL_LEAST);
     const double top = fs_threshold(thresholds, outcome->rule, GIL_TOP);
-    const double most_wait = fs_threshold(thresholds, outcome->rule, GIL_WAIT);
     const double time = fs_threshold(thresholds, outcome->rule, GIL_TIME);
     const double run = (double)team->shared_run_ns, waited = (double)team->shared_wait_ns;
     const double cpus = run / (double)team->shared_ns;
+    const double wanted = (run + waited) / (double)team->shared_ns; /* with CPUs for everybody */
     double usable = fs_mask_cpus(team->mask);
 
     if (!team->python || !(team->family & FSP_LIBRARY_PYTHON)) return;
@@ -66,11 +66,10 @@ static void judge_gil(const struct fs_node *node, const struct fs_team *team,
         fs_vote(outcome, FS_PASS, "Python threads ran together for less than %g s", time);
     else if (cpus > most)
         fs_vote(outcome, FS_PASS, "the threads used %.1f CPUs", cpus);
-    else if (waited > most_wait * (run + waited))
+    else if (wanted > most)
         fs_vote(outcome, FS_STATUS_UNKNOWN,
-                "the threads waited for a CPU (%.0f %%), which explains "
-                "their %.1f CPUs as well",
-                100 * waited / (run + waited), cpus);
+                "the threads used %.1f CPUs, but waited for a CPU, too (%.0f %%)", cpus,
+                100 * waited / (run + waited));
     else if (cpus < least)
         fs_vote(outcome, FS_PASS, "the threads wait for something else than each other");
     else if ((double)team->shared_top_ns > top * run)
@@ -99,8 +98,9 @@ const struct fs_rule fs_rule_pyt_03 = {
     .decided =
         "While two or more threads each ran for 10 % of a sample or more, for `time` in all, "
         "the process used between `least` and `most` CPUs, none of the threads did `top` "
-        "of it, the process may use two CPUs or more and waited for one for less than "
-        "`wait`; and the interpreter is one with a GIL, as its name and its modules tell.",
+        "of it, the process may use two CPUs or more, and would have used no more than "
+        "`most` had it not waited for one; and the interpreter is one with a GIL, as its name and "
+        "its modules tell.",
     .exceptions = "Silent for threads that wait for input, that give the lock up (more than `most` "
                   "CPUs in all), and for interpreters without a GIL. Unknown where the machine "
                   "was crowded: then the CPUs that are missing explain it as well.",
