@@ -343,6 +343,10 @@ static void small_total(struct fixture *f) {
     f->group[0].worker_cpu_ns.sum = SECOND / 2;
 }
 
+static void threads_beyond_cpus(struct fixture *f) {
+    f->group[0].threads_busy_peak = 16;
+}
+
 static void balance_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -354,6 +358,7 @@ static void balance_guards(void **state) {
         {"short", small_total, FS_NOT_APPLICABLE},
         {"short overlap", short_overlap, FS_NOT_APPLICABLE},
         {"unknown", spread_unknown, FS_STATUS_UNKNOWN},
+        {"more busy threads than CPUs", threads_beyond_cpus, FS_NOT_APPLICABLE},
     };
     CHECK_GUARDS("EFF-01", uneven, guards);
 }
