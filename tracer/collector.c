@@ -2,6 +2,7 @@
 #include "tracer/collector.h"
 
 #include "tracer/clock.h"
+#include "tracer/clock_mark.h"
 #include "tracer/detail.h"
 #include "tracer/fork_stacks.h"
 #include "tracer/mask.h"
@@ -84,6 +85,7 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
                       int64_t period_max_ns, char *error, size_t error_size) {
     *collector = (struct fs_collector){.job = job,
                                        .fold.directory = -1,
+                                       .clock_begin = fs_clock_mark(),
                                        .period_ns = shortest_period,
                                        .period_max_ns = period_max_ns,
                                        .interim_every_ns = first_interim,

@@ -26,6 +26,7 @@ enum { FS_OOMS_KEPT = 64 };
 struct fs_collector {
     struct fs_jobdir *job;
     struct fs_meta meta;
+    struct fs_clock_mark clock_begin; /* t on CLOCK_MONOTONIC */
     struct fs_table table;
     struct fs_fold fold;
     struct fs_sampler sampler;

@@ -4,6 +4,7 @@
 #include "tracer/collector.h"
 
 #include "tracer/clock.h"
+#include "tracer/clock_mark.h"
 #include "tracer/earlier.h"
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
@@ -51,6 +52,21 @@ static void fill_job_mask(const struct fs_collector *collector, struct fs_digest
         return;
     widen(digest->mask_job, collector->topology, digest->scheduler.cpus_on_node);
     digest->mask_job_from = "slurm";
+}
+
+/* A record that was made from the segments alone has no marks: nobody looked at the clocks. */
+static int fill_clocks(const struct fs_collector *collector, const struct fs_evaluation *evaluation,
+                       struct fs_digest *digest) {
+    struct fs_clocks *clocks = &digest->clocks;
+
+    if (collector->recovered) return 0;
+    clocks->begin = collector->clock_begin;
+    clocks->end = fs_clock_mark();
+    clocks->begin.t = fs_job_time(evaluation, clocks->begin.t);
+    clocks->end.t = fs_job_time(evaluation, clocks->end.t);
+    if (!collector->meta.boot_id || !*collector->meta.boot_id) return 0;
+    clocks->boot = strdup(collector->meta.boot_id);
+    return clocks->boot ? 0 : -1;
 }
 
 static int fill_command(const struct fs_meta *meta, struct fs_digest *digest) {
@@ -228,7 +244,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fs_fold_settle(&collector->table);
     *evaluation = evaluation_of(collector, supervisor);
     digest->start_realtime = collector->meta.start_realtime;
-    if (fill_command(&collector->meta, digest) != 0 || fill_scheduler(collector, digest) != 0)
+    if (fill_command(&collector->meta, digest) != 0 || fill_scheduler(collector, digest) != 0 ||
+        fill_clocks(collector, evaluation, digest) != 0)
         return errno = ENOMEM, -1;
     fill_topology(collector, digest);
     fill_job_mask(collector, digest);

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tracer/digest_clocks.h"
 #include "tracer/digest_forks.h"
 #include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
@@ -311,6 +312,7 @@ struct fs_digest {
     size_t command_count;   /* argv of the job */
     char *directory;        /* working directory */
     int64_t start_realtime; /* ns since the epoch */
+    struct fs_clocks clocks;
     int64_t wall_ns;
     int status; /* wait status of the main process; FS_UNKNOWN: not known */
     int main_pid;

@@ -324,6 +324,7 @@ static const struct fs_fields scheduler_fields = TABLE(scheduler_field, fs_sched
 static const struct fs_field digest_field[] = {
     FIELD(fs_digest, STRING, "directory", directory),
     FIELD(fs_digest, TIME, "start", start_realtime),
+    FIELD(fs_digest, INLINE, "clocks", clocks, .fields = &fs_clocks_fields),
     FIELD(fs_digest, COUNT, "wall", wall_ns),
     FIELD(fs_digest, INT, "status", status),
     FIELD(fs_digest, ID, "pid", main_pid),

@@ -104,8 +104,17 @@ static void swap_teams(struct fs_digest *digest, struct fs_digest *earlier) {
     earlier->rivals = own.rivals;
 }
 
+/* Only the killed collector looked at the clocks. */
+static void take_clocks(struct fs_digest *digest, struct fs_digest *earlier) {
+    if (digest->clocks.begin.realtime != FS_UNKNOWN) return;
+    const struct fs_clocks own = digest->clocks;
+    digest->clocks = earlier->clocks;
+    earlier->clocks = own;
+}
+
 void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier) {
     take_limits(digest, earlier);
+    take_clocks(digest, earlier);
     take_groups(digest, earlier);
     take_number(&digest->busy_cpus_peak, earlier->busy_cpus_peak);
     take_number(&digest->workers_busy_peak, earlier->workers_busy_peak);
