@@ -58,6 +58,8 @@ struct fs_totals {
     long processes, recorded, unseen, alive, shim_off, bad;
     long unseen_for[FS_UNSEEN_COUNT];      /* by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one; NULL */
+    long told;                             /* as struct fs_completeness has it */
+    char *told_example;                    /* NULL */
     long unrecorded;                       /* processes that no witness could describe whole */
     long long lost_processes, lost_threads, lost_events, lost_sites;
     double collector_share;    /* of one CPU, on the node where it is greatest; NAN */

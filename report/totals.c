@@ -17,7 +17,15 @@ void fs_totals_init(struct fs_totals *totals) {
 void fs_totals_free(struct fs_totals *totals) {
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         free(totals->unseen_example[reason]);
+    free(totals->told_example);
     fs_totals_init(totals);
+}
+
+/* The first one stays. */
+static int keep_example(char **kept, const char *example) {
+    if (*kept || !example) return 0;
+    *kept = strdup(example);
+    return *kept ? 0 : -1;
 }
 
 static int add_unseen(struct fs_totals *totals, const struct fs_completeness *complete) {
@@ -26,11 +34,10 @@ static int add_unseen(struct fs_totals *totals, const struct fs_completeness *co
         if (complete->unseen[reason] <= 0) continue;
         totals->unseen += complete->unseen[reason];
         totals->unseen_for[reason] += complete->unseen[reason];
-        if (*example || !complete->unseen_example[reason]) continue;
-        *example = strdup(complete->unseen_example[reason]);
-        if (!*example) return -1;
+        if (keep_example(example, complete->unseen_example[reason]) < 0) return -1;
     }
-    return 0;
+    totals->told += known(complete->told);
+    return keep_example(&totals->told_example, complete->told_example);
 }
 
 static void add_losses(struct fs_totals *totals, const struct fs_completeness *complete) {

@@ -3,8 +3,12 @@
  */
 #include "tracer/evaluation.h"
 
+#include "tracer/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+static const int64_t told_life = 250 * FS_MILLISECOND, told_cpu = 50 * FS_MILLISECOND;
 
 int fs_unseen_of(const struct fs_record *record) {
     const struct fs_image *image = fs_record_image(record);
@@ -22,6 +26,21 @@ int fs_unseen_of(const struct fs_record *record) {
     return FS_UNSEEN_SHORT;
 }
 
+/*
+ * A program that the shim cannot enter, but of which its parent told all that there is to
+ * tell: birth, end, status and CPU time of a life so short that no rule could speak of it.
+ * Python runs such ones (ctypes asks the static ldconfig where a library is).
+ */
+static bool is_told_by_parent(const struct fs_record *record, int reason) {
+    const int64_t end = fs_record_end(record), cpu = fs_record_cpu(record);
+
+    return (reason == FS_UNSEEN_STATIC || reason == FS_UNSEEN_SHORT) && record->over &&
+           record->birth != FSP_BIRTH_UNKNOWN && record->t_fork != FS_UNKNOWN &&
+           record->reaper > 0 && record->reaper == record->ppid && record->status_known &&
+           fs_record_signal(record) == 0 && end != FS_UNKNOWN &&
+           end - record->t_fork <= told_life && cpu != FS_UNKNOWN && cpu <= told_cpu;
+}
+
 static const char *name_of(const struct fs_record *record) {
     const struct fs_image *image = fs_record_image(record);
 
@@ -37,11 +56,14 @@ void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_
     complete->processes = (int)(table->count + table->forgotten);
     complete->recorded = (int)table->forgotten_whole;
     complete->alive = 0;
+    complete->told = 0;
     for (const struct fs_record *record = table->first; record; record = record->next) {
         const int reason = fs_unseen_of(record);
-        complete->recorded += fs_record_is_whole(record);
+        const bool told = is_told_by_parent(record, reason);
+        complete->recorded += told || fs_record_is_whole(record);
         complete->alive += !record->over && !record->zombie;
-        if (reason < 0) continue;
+        if (told && complete->told++ == 0) complete->told_example = strdup(name_of(record));
+        if (told || reason < 0) continue;
         if (complete->unseen[reason]++ == 0)
             complete->unseen_example[reason] = strdup(name_of(record));
     }

@@ -288,7 +288,10 @@ struct fs_completeness {
     int recorded;                /* with parent, birth, start, end (or alive at the end) and mask */
     int unseen[FS_UNSEEN_COUNT]; /* processes known from /proc or their parent only, by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one */
-    int alive;                             /* still running when the record was closed */
+    int told;           /* not entered either, but so short and small that their parent's word
+                           is all that there is to know: among `recorded` */
+    char *told_example; /* executable of one */
+    int alive;          /* still running when the record was closed */
     int64_t threads;
     int64_t lost_processes, lost_threads, lost_events, lost_sites;
     int shim_off;     /* processes in which the shim switched itself off */

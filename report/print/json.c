@@ -79,6 +79,7 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         fs_json_count(json, unseen, reasons[reason], totals->unseen_for[reason]);
     fs_json_set(json, data, "processes_not_entered", unseen);
+    fs_json_count(json, data, "processes_told_by_parent", totals->told);
     fs_json_count(json, data, "processes_alive", totals->alive);
     fs_json_count(json, data, "processes_lost", totals->lost_processes);
     fs_json_count(json, data, "threads_lost", totals->lost_threads);

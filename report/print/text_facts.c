@@ -196,4 +196,12 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
                  totals->lost_events, plural((long)totals->lost_events), share);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (*losses) fs_page_wrap(page, "", losses, 2);
+    if (totals->told)
+        fs_page_wrap(
+            page, "",
+            fs_arena_printf(arena, "%ld short static helper%s (%s), known from %s alone",
+                            totals->told, plural(totals->told),
+                            totals->told_example ? fs_base_name(totals->told_example) : "?",
+                            totals->told == 1 ? "its parent" : "their parents"),
+            2);
 }

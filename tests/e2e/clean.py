@@ -41,6 +41,15 @@ def executor_and_spawned_pool_that_fit(folder):
 
 
 @h.test
+def short_static_helper(folder):
+    """To find a library ctypes runs the static ldconfig: nothing is missing for that."""
+    result = clean([h.PYTHON, "-c", "import ctypes.util; print(ctypes.util.find_library('c'))"],
+                   folder)
+    h.check("complete: 2/2 processes" in result.stderr, f"not complete\n{result}")
+    h.check("1 short static helper (ldconfig)" in result.stderr, f"not named\n{result}")
+
+
+@h.test
 def serial_script(folder):
     clean([h.PYTHON, "-c", "print(sum(i * i for i in range(30_000_000)))"], folder)
 
