@@ -96,6 +96,11 @@ struct fsp_recorded_variable {
     X(SLURM_CPUS_ON_NODE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                     \
     X(SLURM_CPUS_PER_TASK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                    \
     X(SRUN_CPUS_PER_TASK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                     \
+    X(SLURM_TASKS_PER_NODE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                   \
+    X(OMPI_MCA_rmaps_base_oversubscribe, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                      \
+    X(OMPI_MCA_rmaps_base_mapping_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                     \
+    X(OMPI_MCA_hwloc_base_binding_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                     \
+    X(PRTE_MCA_rmaps_default_mapping_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                  \
     X(PMI_RANK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                 \
     X(PMI_SIZE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                 \
     X(PMIX_RANK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                \

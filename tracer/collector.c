@@ -97,6 +97,7 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
     collector->cohorts.table = &collector->table;
     read_node(collector);
     fs_teams_open(&collector->teams, &collector->table, collector->topology);
+    fs_siblings_open(&collector->siblings, collector->topology);
     collector->limit_bytes = folder_limit(collector->mask_start);
     if (fs_sampler_open(&collector->sampler, &collector->table) != 0) {
         snprintf(error, error_size, "cannot read /proc: %s; forksight needs it mounted",
@@ -192,6 +193,7 @@ static void look(struct fs_collector *collector, int64_t now, bool full) {
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
     fs_stuck_tick(&collector->stuck, &collector->sampler, now, collector->t_interrupted);
     fs_teams_sample(&collector->teams, &collector->sampler, now);
+    fs_siblings_sample(&collector->siblings, &collector->sampler, collector->mask_start, now);
     look_for_oom(collector, now);
     look_at_shm(collector);
     look_at_memory(collector, now);
@@ -311,6 +313,7 @@ void fs_collector_close(struct fs_collector *collector) {
     fs_cohorts_free(&collector->cohorts);
     fs_stuck_free(&collector->stuck);
     fs_teams_close(&collector->teams);
+    fs_siblings_close(&collector->siblings);
     fs_sampler_close(&collector->sampler);
     fs_fold_close(&collector->fold);
     fs_table_free(&collector->table);

@@ -17,6 +17,7 @@
 #include "tracer/jobdir.h"
 #include "tracer/process_table.h"
 #include "tracer/sampler.h"
+#include "tracer/siblings.h"
 #include "tracer/stuck.h"
 #include "tracer/supervise.h"
 #include "tracer/teams.h"
@@ -34,6 +35,7 @@ struct fs_collector {
     struct fs_stuck_watch stuck;
     int64_t t_interrupted; /* somebody asked the job to end; 0: nobody did */
     struct fs_teams teams;
+    struct fs_siblings_watch siblings;
     struct fs_cgroups *cgroups;
     struct fs_cgroup_snapshot at_start;
     hwloc_topology_t topology; /* NULL: unknown */

@@ -6,6 +6,8 @@
 #include "tracer/clock.h"
 #include "tracer/clock_mark.h"
 #include "tracer/earlier.h"
+#include "tracer/launches.h"
+#include "tracer/login.h"
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
 #include "tracer/topology.h"
@@ -255,6 +257,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fill_shm(collector, digest);
     fill_work(collector, evaluation, digest);
     fill_main(collector, supervisor, digest);
+    if (!collector->recovered) fs_login_read("", collector->sampler.proc, &digest->login);
     digest->complete.interim = !final;
     digest->complete.recovered = collector->recovered;
     fs_evaluate_completeness(evaluation, digest);
@@ -267,7 +270,9 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_programs(evaluation, digest) != 0 ||
         fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0 ||
         fs_evaluate_teams(evaluation, &collector->teams.rivals, digest) != 0 ||
-        fs_evaluate_watched(evaluation, digest) != 0)
+        fs_evaluate_watched(evaluation, digest) != 0 ||
+        fs_evaluate_launches(evaluation, digest) != 0 ||
+        fs_siblings_evaluate(&collector->siblings, &digest->siblings) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);
     return 0;

@@ -27,6 +27,7 @@
 
 #include "tracer/digest_clocks.h"
 #include "tracer/digest_forks.h"
+#include "tracer/digest_placement.h"
 #include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
 #include "tracer/digest_teams.h"
@@ -378,6 +379,11 @@ struct fs_digest {
     struct fs_random_streams *random_streams; /* of states with two heirs or more */
     size_t random_stream_count; /* at most FS_RANDOM_STREAMS_MAX, most drawers first */
     int random_streams_more;
+    struct fs_launch *launches;
+    size_t launch_count; /* at most FS_LAUNCHES_MAX, first come */
+    int launches_more;
+    struct fs_siblings siblings;
+    struct fs_login login;
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

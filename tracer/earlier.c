@@ -128,6 +128,11 @@ void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier)
         swap_teams(digest, earlier);
         digest->teams_sampled = true;
     }
+    if (digest->siblings.looks == FS_UNKNOWN) {
+        digest->siblings = earlier->siblings;
+        earlier->siblings = (struct fs_siblings){.looks = FS_UNKNOWN};
+    }
+    if (digest->login.users == FS_UNKNOWN) digest->login = earlier->login;
     if (!digest->cpus_busy) {
         digest->cpus_busy = earlier->cpus_busy;
         earlier->cpus_busy = NULL;

@@ -53,6 +53,8 @@ struct fs_image {
     int pid;                /* that started it */
     const char *executable; /* path; NULL: unknown */
     const char *command;    /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
+    const char *launch;     /* of a launcher: argv's words, FS_LAUNCH_SEPARATOR between them */
+    bool launch_cut;        /* ... which are not all */
     enum fs_role role;
     bool python, repaired;
     bool environment_read; /* by /proc: misspelt names were looked for */

@@ -1,13 +1,15 @@
 /*
  * roles.c - what a program is for, as its path and arguments tell.
  */
+#include "tracer/launch_options.h"
+#include "tracer/launches.h"
 #include "tracer/process_table.h"
 #include "tracer/scheduler.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ARGUMENTS_MAX = 64 };
+enum { ARGUMENTS_MAX = 64, LAUNCH_MAX = 2048 };
 
 static bool is_one_of(const char *name, const char *const *list, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -74,6 +76,23 @@ static bool append_quoted(char *text, size_t size, const char *word) {
     return !*word && used + 1 < size;
 }
 
+/* A launcher's words as they are: how many ranks there are and where is in them. */
+static void keep_launch(struct fs_table *table, struct fs_image *image, const char *argv,
+                        size_t length) {
+    char words[LAUNCH_MAX];
+    size_t used = 0;
+
+    if (length == 0 || fs_launcher_of(image->executable) == FS_LAUNCHER_NONE) return;
+    if (argv[length - 1] == '\0') length--;
+    image->launch_cut =
+        length >= sizeof words || length >= sizeof((struct fsp_header *)0)->argv - 1;
+    for (; used < length && used + 1 < sizeof words; used++) {
+        image->launch_cut |= argv[used] == FS_LAUNCH_SEPARATOR;
+        words[used] = argv[used] ? argv[used] : FS_LAUNCH_SEPARATOR;
+    }
+    image->launch = fs_intern(&table->interned, words, used);
+}
+
 void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,
                        const char *argv, size_t argv_length) {
     char command[FS_COMMAND_MAX + 1] = "";
@@ -94,4 +113,5 @@ void fs_image_describe(struct fs_table *table, struct fs_image *image, const cha
         if (role != FS_ROLE_PROGRAM && image->role == FS_ROLE_PROGRAM) image->role = role;
     }
     if (count > 0) image->command = fs_intern(&table->interned, command, sizeof command);
+    keep_launch(table, image, argv, argv_length);
 }
