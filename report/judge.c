@@ -42,12 +42,11 @@ static bool like_findings(const struct fs_finding *a, const struct fs_finding *b
     return a->load || (other_node ? same_words(a->title, b->title) : same_text(a->title, b->title));
 }
 
-static void add_host(struct fs_verdict *verdict, struct fs_finding *finding,
-                     const struct fs_node *node) {
-    const char *host = node && node->digest->host ? node->digest->host : "";
-    if (finding->nodes++ < FS_HOSTS_MAX)
-        finding->hosts = fs_arena_printf(&verdict->arena, "%s%s%s", finding->hosts,
-                                         *finding->hosts ? "," : "", host);
+/* The node that is being judged says it, too. */
+static void add_node(struct fs_verdict *verdict, struct fs_finding *finding) {
+    fs_node_set_add(&verdict->arena, &finding->where, verdict->nodes - 1);
+    finding->nodes = (int)finding->where.count;
+    finding->last_node = verdict->nodes;
 }
 
 /* 1: it is a new one, 0: one like it was there, -1: no memory. */
@@ -55,8 +54,7 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
     for (size_t i = 0; i < verdict->count; i++) {
         struct fs_finding *known = &verdict->findings[i];
         if (!like_findings(known, finding, known->last_node != verdict->nodes)) continue;
-        if (known->last_node != verdict->nodes) add_host(verdict, known, finding->node);
-        known->last_node = verdict->nodes;
+        add_node(verdict, known);
         known->population += finding->population;
         known->of += finding->of;
         known->groups++;
@@ -71,10 +69,7 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
     }
     struct fs_finding *new = &verdict->findings[verdict->count++];
     *new = *finding;
-    new->last_node = verdict->nodes;
-    new->nodes = 0;
-    new->hosts = "";
-    add_host(verdict, new, finding->node);
+    add_node(verdict, new);
     return 1;
 }
 
@@ -210,14 +205,27 @@ static void add_outcome(struct fs_verdict *verdict, struct fs_outcome *known,
     }
 }
 
+/* Gives the node its number. */
+static void count_node(struct fs_verdict *verdict, const struct fs_node *node) {
+    const char *host = node->digest->host ? node->digest->host : "";
+    if ((verdict->nodes & (verdict->nodes - 1)) == 0) {
+        const size_t room = verdict->nodes ? 2 * verdict->nodes : 1;
+        const char **grown = fs_arena_alloc(&verdict->arena, room * sizeof *grown);
+        if (!grown) return;
+        if (verdict->nodes > 0) memcpy(grown, verdict->hosts, verdict->nodes * sizeof *grown);
+        verdict->hosts = grown;
+    }
+    verdict->hosts[verdict->nodes++] = fs_arena_copy(&verdict->arena, host, strlen(host));
+}
+
 int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
                   const struct fs_thresholds *thresholds) {
     const struct fs_job job = {.nodes = (struct fs_node *)(uintptr_t)node, .node_count = 1};
     struct fs_arena arena = {0}; /* of the node: most of it is said already */
     bool refers = false;
 
-    verdict->nodes++;
-    for (int i = 0; fs_rules[i]; i++) {
+    count_node(verdict, node);
+    for (int i = 0; fs_rules[i] && !verdict->arena.failed; i++) {
         struct fs_outcome outcome = {.rule = fs_rules[i], .arena = &arena};
         const char *disabled = fs_disabled(thresholds, fs_rules[i]);
         if (disabled)
@@ -251,6 +259,14 @@ static void end_outcome(struct fs_verdict *verdict, struct fs_outcome *outcome, 
     verdict->unknown += outcome->status == FS_STATUS_UNKNOWN;
 }
 
+static void tell_nodes(struct fs_verdict *verdict, struct fs_finding *finding) {
+    finding->of_nodes = verdict->nodes;
+    finding->hosts = fs_node_set_hosts(&verdict->arena, &finding->where, verdict->hosts,
+                                       FS_HOSTS_MAX, &finding->hosts_left_out);
+    finding->hosts_brief =
+        fs_node_set_brief(&verdict->arena, &finding->where, verdict->hosts, FS_HOSTS_COLUMNS);
+}
+
 int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals) {
     for (int i = 0; fs_rules[i]; i++) {
         verdict->outcomes[i].rule = fs_rules[i];
@@ -261,7 +277,8 @@ int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals) {
     if (verdict->count > 1)
         qsort(verdict->findings, verdict->count, sizeof *verdict->findings, by_weight);
     for (size_t i = 0; i < verdict->count; i++) {
-        const struct fs_finding *finding = &verdict->findings[i];
+        struct fs_finding *finding = &verdict->findings[i];
+        tell_nodes(verdict, finding);
         if (finding->follows) continue;
         verdict->errors += finding->severity == FS_ERROR;
         verdict->warnings += finding->severity == FS_WARNING;

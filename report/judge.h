@@ -17,6 +17,7 @@ struct fs_verdict {
     int errors, warnings, notes;         /* that follow from no other finding */
     int passed, not_applicable, unknown; /* rules */
     size_t nodes;                        /* judged so far */
+    const char **hosts;                  /* their names, by number */
 };
 
 /*

@@ -13,6 +13,7 @@
 
 #include "report/arena.h"
 #include "report/model.h"
+#include "report/node_set.h"
 #include "report/rule_list.h"
 #include "report/thresholds.h"
 
@@ -49,7 +50,8 @@ struct fs_stack_text {
 };
 
 enum { FS_STACKS_MAX = 2 };
-enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4, FS_HOSTS_MAX = 64 };
+enum { FS_EVIDENCE_MAX = 12, FS_CAUSES_MAX = 4, FS_FIXES_MAX = 4 };
+enum { FS_HOSTS_MAX = 4096, FS_HOSTS_COLUMNS = 70 }; /* bytes of lists of hosts */
 
 struct fs_rule;
 
@@ -64,8 +66,12 @@ struct fs_finding {
     const char *unit;             /* of the population: "workers", "processes" ... */
     long population, of;          /* of 0: the whole is not counted */
     int nodes, groups;            /* that say the same */
-    size_t last_node;             /* of those the last: a number of the judge's */
-    const char *hosts;            /* of those the first FS_HOSTS_MAX, with commas between them */
+    size_t of_nodes;              /* that the job has */
+    size_t last_node;             /* of those that say it the last: a number of the judge's */
+    struct fs_node_set where;     /* the same for all of them */
+    const char *hosts;            /* their names, as fs_hostlist writes them ... */
+    size_t hosts_left_out;        /* ... in FS_HOSTS_MAX bytes */
+    const char *hosts_brief;      /* the same in a line for a person */
     struct fs_evidence evidence[FS_EVIDENCE_MAX];
     const char *cause[FS_CAUSES_MAX];
     struct fs_fix fix[FS_FIXES_MAX];

@@ -33,8 +33,8 @@ static json_t *population_of(struct fs_json *json, const struct fs_finding *find
     fs_json_text(json, population, "unit", finding->unit);
     fs_json_count(json, population, "nodes", finding->nodes);
     fs_json_text(json, population, "hostlist", finding->hosts);
-    fs_json_count(json, population, "hosts_left_out",
-                  finding->nodes > FS_HOSTS_MAX ? finding->nodes - FS_HOSTS_MAX : 0);
+    fs_json_count(json, population, "hosts_left_out", (int64_t)finding->hosts_left_out);
+    fs_json_count(json, population, "of_nodes", (int64_t)finding->of_nodes);
     fs_json_set(json, population, "examples", examples_of(json, finding));
     return population;
 }

@@ -17,9 +17,10 @@ static const struct {
 
 static const char *population_text(struct fs_arena *arena, const struct fs_finding *finding) {
     const char *of = finding->of > 0 ? fs_arena_printf(arena, " of %ld", finding->of) : "";
-    const char *nodes =
-        finding->nodes > 1 ? fs_arena_printf(arena, ", %d nodes", finding->nodes) : "";
-    if (finding->population <= 0) return "";
+    const char *nodes = finding->of_nodes > 1 ? fs_arena_printf(arena, ", %d of %zu nodes",
+                                                                finding->nodes, finding->of_nodes)
+                                              : "";
+    if (finding->population <= 0) return *nodes ? nodes + 2 : "";
     return fs_arena_printf(arena, "%ld%s %s%s", finding->population, of, finding->unit, nodes);
 }
 
@@ -88,6 +89,8 @@ static void print_stack(struct fs_page *page, const struct fs_stack_text *stack)
 void fs_text_finding(struct fs_page *page, const struct fs_finding *finding) {
     int seen = 0;
     print_title(page, finding, population_text(page->arena, finding));
+    if ((size_t)finding->nodes < finding->of_nodes)
+        fs_page_wrap(page, "  nodes", finding->hosts_brief, 1);
     for (size_t i = 0; i < finding->evidence_count && seen < SEEN_LINES; i++)
         if (finding->evidence[i].text)
             fs_page_wrap(page, seen++ ? "" : "  seen", finding->evidence[i].text, 2);

@@ -123,6 +123,8 @@ static void order_and_grouping_change_nothing(void **state) {
     }
     assert_non_null(strstr(first, "48 nodes"));
     assert_non_null(strstr(first, "error[AFF-01]"));
+    assert_non_null(strstr(first, " of 48 nodes\n"));
+    assert_non_null(strstr(first, "\n  nodes   n[0"));
     assert_non_null(strstr(first, "OVS-04"));
     assert_non_null(strstr(first, "not entered: "));
     assert_int_equal(rmdir(directory), 0);

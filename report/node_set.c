@@ -1,0 +1,54 @@
+#include "report/node_set.h"
+
+#include "report/hostlist.h"
+
+#include <string.h>
+
+enum { WORD_BITS = 64 };
+
+static bool make_room(struct fs_arena *arena, struct fs_node_set *set, size_t words) {
+    if (words <= set->room) return true;
+    size_t room = set->room ? set->room : 4;
+    while (room < words)
+        room *= 2;
+    uint64_t *grown = fs_arena_alloc(arena, room * sizeof *grown);
+    if (!grown) return false;
+    if (set->room > 0) memcpy(grown, set->words, set->room * sizeof *grown);
+    set->words = grown;
+    set->room = room;
+    return true;
+}
+
+void fs_node_set_add(struct fs_arena *arena, struct fs_node_set *set, size_t node) {
+    const uint64_t bit = UINT64_C(1) << node % WORD_BITS;
+    if (!make_room(arena, set, node / WORD_BITS + 1)) return;
+    set->count += !(set->words[node / WORD_BITS] & bit);
+    set->words[node / WORD_BITS] |= bit;
+}
+
+bool fs_node_set_has(const struct fs_node_set *set, size_t node) {
+    return node / WORD_BITS < set->room && set->words[node / WORD_BITS] >> node % WORD_BITS & 1;
+}
+
+const char *fs_node_set_hosts(struct fs_arena *arena, const struct fs_node_set *set,
+                              const char *const *hosts, size_t limit, size_t *left_out) {
+    const char **names = fs_arena_alloc(arena, (set->count + 1) * sizeof *names);
+    size_t count = 0;
+    *left_out = 0;
+    if (!names) return "";
+    for (size_t node = 0; node < set->room * WORD_BITS && count < set->count; node++)
+        if (fs_node_set_has(set, node)) names[count++] = hosts[node];
+    return fs_hostlist(arena, names, count, limit, left_out);
+}
+
+const char *fs_node_set_brief(struct fs_arena *arena, const struct fs_node_set *set,
+                              const char *const *hosts, size_t columns) {
+    static const char more[] = " and 1000000 more";
+    size_t left_out;
+    const char *list = fs_node_set_hosts(arena, set, hosts, columns, &left_out);
+    if (left_out == 0) return list;
+    list = fs_node_set_hosts(arena, set, hosts, columns > sizeof more ? columns - sizeof more : 0,
+                             &left_out);
+    if (*list) return fs_arena_printf(arena, "%s and %zu more", list, left_out);
+    return fs_arena_printf(arena, "%zu nodes", left_out);
+}
