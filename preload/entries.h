@@ -64,7 +64,12 @@ typedef void fsp_region(void *); /* the body of a parallel region */
     X(int, hipInit, (unsigned))                                                                    \
     X(int, hipSetDevice, (int))                                                                    \
     X(int, hipMalloc, (void **, size_t))                                                           \
-    X(int, hipLaunchKernel, FSP_LAUNCH)
+    X(int, hipLaunchKernel, FSP_LAUNCH)                                                            \
+    X(void *, ibv_reg_mr, (void *, void *, size_t, int))                                           \
+    X(void *, ibv_reg_mr_iova, (void *, void *, size_t, uint64_t, int))                            \
+    X(void *, ibv_reg_mr_iova2, (void *, void *, size_t, uint64_t, unsigned))                      \
+    X(int, ibv_fork_init, (void))                                                                  \
+    X(void *, XOpenDisplay, (const char *))
 /* clang-format on */
 
 /* Body, its data, threads; first, last, step of the loop; chunk; flags. */

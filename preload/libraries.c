@@ -36,6 +36,9 @@ static const struct {
     {"libpython3", FSP_LIBRARY_PYTHON},     {"libcuda.", FSP_LIBRARY_CUDA},
     {"libcudart", FSP_LIBRARY_CUDA},        {"libamdhip64", FSP_LIBRARY_ROCM},
     {"libhsa-runtime64", FSP_LIBRARY_ROCM}, {"libgoto", FSP_LIBRARY_OPENBLAS},
+    {"libugni.", FSP_LIBRARY_UGNI},         {"libcxi.", FSP_LIBRARY_CXI},
+    {"libibverbs.", FSP_LIBRARY_VERBS},     {"libefa.", FSP_LIBRARY_EFA},
+    {"libfabric.", FSP_LIBRARY_FABRIC},     {"libucp.", FSP_LIBRARY_UCX},
 };
 
 static const struct {

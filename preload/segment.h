@@ -363,6 +363,26 @@ enum fsp_library { /* bits of fsp_header.libraries: a shared object of that fami
                    FSP_LIBRARY_CUDA = 1u << 11,
                    FSP_LIBRARY_ROCM = 1u << 12,
                    FSP_LIBRARY_POLARS = 1u << 13, /* its threads are Rayon's */
+                   FSP_LIBRARY_UGNI = 1u << 14,   /* Cray Gemini and Aries */
+                   FSP_LIBRARY_CXI = 1u << 15,    /* Slingshot */
+                   FSP_LIBRARY_VERBS = 1u << 16,  /* libibverbs: InfiniBand, RoCE, EFA */
+                   FSP_LIBRARY_EFA = 1u << 17,
+                   FSP_LIBRARY_FABRIC = 1u << 18,
+                   FSP_LIBRARY_UCX = 1u << 19,
+};
+
+/* Memory that an image gave a network card to read and write. */
+struct fsp_verbs {
+    _Atomic uint64_t site;          /* of the first registration */
+    _Atomic uint32_t registrations; /* ibv_reg_mr and the like; on-demand paging left out */
+    _Atomic uint32_t fork_inits;    /* ibv_fork_init that returned 0 */
+};
+
+/* X displays ":0" to ":9", which hwloc tries in search of graphics cards. */
+enum { FSP_DISPLAYS = 10 };
+struct fsp_displays {
+    _Atomic uint32_t closed; /* bit n: hwloc could not open ":n" */
+    _Atomic uint32_t others; /* 1: somebody else asked for a display, too */
 };
 
 enum fsp_off { /* why a process stopped recording */
@@ -409,7 +429,9 @@ struct fsp_header {
     char executable[256];
     char argv[1024];
     char environment[1536]; /* only variables that rules name: NAME=VALUE */
-    uint8_t reserved[824];
+    struct fsp_verbs verbs;
+    struct fsp_displays displays;
+    uint8_t reserved[800];
     /* at index_at: _Atomic int32_t index[processes]: 0 free, -1 reserved, else the pid.
      * Base segments keep it in the last bytes of the header page, extensions
      * from `executable` on (they have no image). */

@@ -43,6 +43,7 @@
     X(mem_01) \
     X(mem_02) \
     X(pyt_03) \
+    X(env_01) \
     X(env_03) \
     X(env_04)
 /* clang-format on */

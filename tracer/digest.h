@@ -26,6 +26,7 @@
 #include <stdio.h>
 
 #include "tracer/digest_clocks.h"
+#include "tracer/digest_displays.h"
 #include "tracer/digest_forks.h"
 #include "tracer/digest_placement.h"
 #include "tracer/digest_random.h"
@@ -375,6 +376,10 @@ struct fs_digest {
     struct fs_gpu_fork *gpu_forks;
     size_t gpu_fork_count; /* at most FS_GPU_FORKS_MAX, first come */
     int runtimes_more;     /* processes with facts that are in none of the three */
+    struct fs_closed_display *closed_displays;
+    size_t closed_display_count; /* at most FS_DISPLAYS_MAX: those with a server */
+    int display_searches;        /* programs in which hwloc could not open some display */
+    bool displays_asked;         /* ... and the servers of all of these were looked for */
     struct fs_random_births random_births;
     struct fs_random_streams *random_streams; /* of states with two heirs or more */
     size_t random_stream_count; /* at most FS_RANDOM_STREAMS_MAX, most drawers first */

@@ -2,8 +2,8 @@
  * evaluation.h - from what was gathered to the digest.
  *
  * Pure arithmetic over the tables: nothing is read from the system here except
- * for leftovers in /dev/shm. Texts and masks are copied into the digest, which
- * owns them.
+ * for leftovers in /dev/shm and the answers of X servers. Texts and masks are copied into the
+ * digest, which owns them.
  */
 #ifndef FS_EVALUATION_H
 #define FS_EVALUATION_H
@@ -71,6 +71,10 @@ int fs_evaluate_watched(const struct fs_evaluation *evaluation, struct fs_digest
 
 /* runtimes.c: digest->region_uses, runtime_forks, gpu_forks. */
 int fs_evaluate_runtimes(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
+/* displays.c: digest->closed_displays. live: their servers can be asked now. */
+int fs_evaluate_displays(const struct fs_evaluation *evaluation, bool live,
+                         struct fs_digest *digest);
 
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -174,6 +175,19 @@ static void collect_events(struct fs_fold *fold, struct fs_segment_file *file) {
     }
 }
 
+static int counted(uint32_t count) {
+    return count <= INT_MAX ? (int)count : INT_MAX;
+}
+
+/* An extension has other things in their place. */
+static void fold_calls(struct fs_image *image, const struct fsp_header *header) {
+    image->registrations = counted(header->verbs.registrations);
+    image->fork_inits = counted(header->verbs.fork_inits);
+    image->registration_site = header->verbs.site;
+    image->closed_displays = header->displays.closed & ((1u << FSP_DISPLAYS) - 1);
+    image->display_client = header->displays.others != 0;
+}
+
 static void fold_header(struct fs_segment_file *file, const struct fsp_header *header) {
     file->lost_processes = header->lost_processes;
     file->lost_threads = header->lost_threads;
@@ -182,6 +196,7 @@ static void fold_header(struct fs_segment_file *file, const struct fsp_header *h
     file->lost_snapshots = header->lost_snapshots;
     file->shim_off = (int)header->off_count;
     file->image->libraries |= header->libraries;
+    if (!file->extension) fold_calls(file->image, header);
 }
 
 static int load_file(struct fs_fold *fold, struct fs_segment_file *file, int64_t now) {

@@ -35,6 +35,12 @@ static const struct {
     {"libcudart", NO_LETTER, FSP_LIBRARY_CUDA},
     {"libamdhip64", NO_LETTER, FSP_LIBRARY_ROCM},
     {"libhsa-runtime64", NO_LETTER, FSP_LIBRARY_ROCM},
+    {"libugni", NO_LETTER, FSP_LIBRARY_UGNI},
+    {"libcxi", NO_LETTER, FSP_LIBRARY_CXI},
+    {"libibverbs", NO_LETTER, FSP_LIBRARY_VERBS},
+    {"libefa", NO_LETTER, FSP_LIBRARY_EFA},
+    {"libfabric", NO_LETTER, FSP_LIBRARY_FABRIC},
+    {"libucp", NO_LETTER, FSP_LIBRARY_UCX},
 };
 
 /* Python packages: their extension modules have names of no meaning. */
@@ -85,6 +91,12 @@ static const struct family {
     {FSP_LIBRARY_PYTHON, "Python", false, FS_POOL_UNKNOWN, {NULL}},
     {FSP_LIBRARY_CUDA, "CUDA", false, FS_POOL_UNKNOWN, {NULL}},
     {FSP_LIBRARY_ROCM, "ROCm", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_UGNI, "libugni", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_CXI, "libcxi", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_VERBS, "libibverbs", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_EFA, "libefa", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_FABRIC, "libfabric", false, FS_POOL_UNKNOWN, {NULL}},
+    {FSP_LIBRARY_UCX, "UCX", false, FS_POOL_UNKNOWN, {NULL}},
 };
 
 static bool begins(const char *name, const char *prefix, enum follow follow) {

@@ -65,6 +65,10 @@ struct fs_image {
     int64_t t_libraries;                 /* when the maps were last read; 0: never */
     bool objects_read;                   /* ... with success */
     const char *profiler;                /* an object of a profiler in them; NULL: none */
+    int registrations, fork_inits;       /* see struct fsp_verbs */
+    uint64_t registration_site;          /* key */
+    uint32_t closed_displays;            /* see struct fsp_displays */
+    bool display_client;                 /* others than hwloc asked for a display */
     bool gil, free_threaded;             /* objects made for that kind of interpreter are in them */
     const struct fs_variable *variables; /* recorded ones at its start; interned texts */
     size_t variable_count;

@@ -63,6 +63,94 @@ const struct fs_rule fs_rule_env_03 = {
     .sources = (const char *const[]){"N1", "NX", NULL},
 };
 
+/* --- ENV-01 --- */
+
+/* What the main program has chosen of hwloc's components already. */
+static const char *components(const struct fs_digest *digest) {
+    for (size_t i = 0; i < digest->variable_count; i++)
+        if (strcmp(digest->variables[i].name, "HWLOC_COMPONENTS") == 0)
+            return digest->variables[i].value;
+    return "";
+}
+
+static void report_display(const struct fs_node *node, const struct fs_closed_display *display,
+                           struct fs_outcome *outcome) {
+    const char *others = components(node->digest);
+
+    fs_add_finding(outcome, FS_NOTE, node, NULL);
+    fs_set_title(outcome, "hwloc is refused by the X server on display :%d", display->number);
+    fs_set_population(outcome, display->programs, 0,
+                      display->programs == 1 ? "program" : "programs");
+    fs_add_evidence(outcome, "programs", display->programs, "count",
+                    "in %d program%s, first %s (process %d), hwloc could not open display :%d",
+                    display->programs, display->programs == 1 ? "" : "s",
+                    fs_base_name(display->executable), display->pid, display->number);
+    fs_add_evidence(outcome, "refusal", 1, "count",
+                    "asked by forksight with the same cookie, the X server says: %s",
+                    display->reason ? display->reason : "no");
+    fs_add_cause(outcome, "hwloc's GL component tries the displays :0 to :9 for graphics cards, "
+                          "whatever DISPLAY is; libX11 prints the refusal on stderr, harmless");
+    fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "no search, no message", "export HWLOC_COMPONENTS=%s",
+               fs_quote_word(outcome->arena, fs_arena_printf(outcome->arena, "-gl%s%s",
+                                                             *others ? "," : "", others)));
+}
+
+static void judge_display(const struct fs_node *node, const struct fs_closed_display *display,
+                          struct fs_outcome *outcome) {
+    if (display->answer == FS_DISPLAY_UNASKED)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the X server on display :%d did not answer",
+                display->number);
+    else if (display->answer == FS_DISPLAY_OPEN)
+        fs_vote(outcome, FS_STATUS_UNKNOWN,
+                "display :%d was closed to hwloc, but not to forksight: with which key is not "
+                "known",
+                display->number);
+    else if (display->programs == 0)
+        fs_vote(outcome, FS_PASS, "the programs that were refused are X clients themselves");
+    else
+        report_display(node, display, outcome);
+}
+
+static void check_displays(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                           struct fs_outcome *outcome) {
+    (void)thresholds;
+    for (size_t i = 0; i < job->node_count; i++) {
+        const struct fs_digest *digest = job->nodes[i].digest;
+        for (size_t j = 0; j < digest->closed_display_count; j++)
+            judge_display(&job->nodes[i], &digest->closed_displays[j], outcome);
+        if (digest->display_searches == 0)
+            fs_vote(outcome, FS_NOT_APPLICABLE, "hwloc was refused by no X display");
+        else if (digest->display_searches < 0 || !digest->displays_asked)
+            fs_vote(outcome, FS_STATUS_UNKNOWN, "no X server was asked");
+        else
+            fs_vote(outcome, FS_PASS, "no X server on the displays that hwloc tried refuses it");
+    }
+}
+
+const struct fs_rule fs_rule_env_01 = {
+    .id = "ENV-01",
+    .family = "environment",
+    .title = "hwloc is refused by an X server",
+    .severity = FS_NOTE,
+    .check = check_displays,
+    .why = "hwloc, by which MPI libraries learn the machine's shape, also looks for graphics cards "
+           "that an X server drives. Its GL component opens the displays :0 to :9 one after the "
+           "other. A server that belongs to somebody else refuses, and libX11 prints \"Invalid "
+           "MIT-MAGIC-COOKIE-1 key\" or the like, once for each rank and for the launcher. "
+           "It does no harm, but it hides other messages.",
+    .decided = "hwloc called XOpenDisplay for a display of which a server exists, and it failed. "
+               "At the end of the job forksight sent that server the first message of the X "
+               "protocol with the cookie of $XAUTHORITY or ~/.Xauthority, as libX11 does, and was "
+               "refused; the server's words are quoted. What the job printed is not read.",
+    .exceptions = "Silent in programs that opened a display themselves, for displays without a "
+                  "server, and with HWLOC_COMPONENTS=-gl. Unknown when the server did not answer, "
+                  "or when it accepts forksight's cookie.",
+    .fix = "export HWLOC_COMPONENTS=-gl",
+    .sources = (const char *const[]){"T", "OM7", NULL},
+};
+
+/* --- ENV-04 --- */
+
 static uint32_t odd_readers(const struct fs_odd_variable *odd) {
     return fs_variable_readers(odd->meant ? odd->meant : odd->name) & odd->libraries;
 }

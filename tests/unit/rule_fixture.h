@@ -111,6 +111,7 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.teams = f->teams;
     f->digest.watched = &f->watched;
     f->digest.pids.refused = 0;
+    f->digest.display_searches = 0;
     f->digest.random_births = (struct fs_random_births){0};
     f->digest.groups = f->group;
     f->digest.variables = f->variables;

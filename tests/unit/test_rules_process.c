@@ -274,6 +274,60 @@ static void lost_guards(void **state) {
     CHECK_GUARDS("ENV-03", lost_variable, guards);
 }
 
+static struct fs_closed_display display;
+
+static void refused_display(struct fixture *f) {
+    fixture_clean(f);
+    display = (struct fs_closed_display){.number = 7,
+                                         .answer = FS_DISPLAY_REFUSED,
+                                         .reason = (char *)"Invalid MIT-MAGIC-COOKIE-1 key",
+                                         .executable = (char *)"/usr/bin/mpirun",
+                                         .pid = 100,
+                                         .programs = 3};
+    f->digest.closed_displays = &display;
+    f->digest.closed_display_count = 1;
+    f->digest.display_searches = 3;
+    f->digest.displays_asked = true;
+}
+
+static void no_answer(struct fixture *f) {
+    (void)f;
+    display.answer = FS_DISPLAY_UNASKED;
+}
+static void accepted(struct fixture *f) {
+    (void)f;
+    display.answer = FS_DISPLAY_OPEN;
+}
+static void real_clients(struct fixture *f) {
+    (void)f;
+    display.programs = 0;
+    display.clients = 3;
+}
+static void no_server(struct fixture *f) {
+    f->digest.closed_display_count = 0;
+}
+static void servers_not_asked(struct fixture *f) {
+    f->digest.closed_display_count = 0;
+    f->digest.displays_asked = false;
+}
+static void no_search(struct fixture *f) {
+    f->digest.closed_display_count = 0;
+    f->digest.display_searches = 0;
+}
+
+static void display_guards(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"no answer", no_answer, FS_STATUS_UNKNOWN},
+        {"the key is accepted", accepted, FS_STATUS_UNKNOWN},
+        {"real X clients", real_clients, FS_PASS},
+        {"no X server", no_server, FS_PASS},
+        {"not asked", servers_not_asked, FS_STATUS_UNKNOWN},
+        {"hwloc opened what it tried", no_search, FS_NOT_APPLICABLE},
+    };
+    CHECK_GUARDS("ENV-01", refused_display, guards);
+}
+
 static struct fs_odd_variable odd;
 
 static void odd_variable(struct fixture *f) {
@@ -317,6 +371,7 @@ int main(void) {
         cmocka_unit_test(shm_guards),
         cmocka_unit_test(shm_other_findings),
         cmocka_unit_test(lost_guards),
+        cmocka_unit_test(display_guards),
         cmocka_unit_test(odd_guards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
