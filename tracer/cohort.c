@@ -2,6 +2,7 @@
 #include "tracer/cohort.h"
 
 #include "tracer/clock.h"
+#include "tracer/tasks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -269,9 +270,10 @@ static void keep_sums(struct fs_cohort *cohort, const struct fs_record *record, 
     sums->scheduled++;
 }
 
-static bool can_be_forgotten(const struct fs_record *record) {
+static bool can_be_forgotten(const struct fs_table *table, const struct fs_record *record) {
     return record->over && record->kept_children == 0 && record->kept_slots == 0 &&
-           record->birth != FS_BIRTH_RUN && fs_record_signal(record) == 0;
+           record->birth != FS_BIRTH_RUN && fs_record_signal(record) == 0 &&
+           !fs_record_is_task(table, record);
 }
 
 /* Peaks are taken while all who lived at one time are still here. */
@@ -297,7 +299,7 @@ void fs_cohorts_forget(struct fs_cohorts *cohorts, size_t keep, int64_t now) {
     free(members);
     for (struct fs_record *record = table->first; record && table->count > keep; record = next) {
         next = record->next;
-        if (!can_be_forgotten(record)) continue;
+        if (!can_be_forgotten(table, record)) continue;
         if (record->cohort) keep_sums(record->cohort, record, now);
         table->forgotten_whole += fs_record_is_whole(record);
         fs_table_forget(table, record);

@@ -273,6 +273,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_teams(evaluation, &collector->teams.rivals, digest) != 0 ||
         fs_evaluate_watched(evaluation, digest) != 0 ||
         fs_evaluate_launches(evaluation, digest) != 0 ||
+        fs_evaluate_tasks(evaluation, digest) != 0 ||
         fs_siblings_evaluate(&collector->siblings, &digest->siblings) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);

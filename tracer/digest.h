@@ -31,6 +31,7 @@
 #include "tracer/digest_placement.h"
 #include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
+#include "tracer/digest_tasks.h"
 #include "tracer/digest_teams.h"
 
 #define FS_DIGEST_VERSION 1
@@ -389,6 +390,9 @@ struct fs_digest {
     int launches_more;
     struct fs_siblings siblings;
     struct fs_login login;
+    struct fs_task *tasks;
+    size_t task_count; /* at most FS_TASKS_MAX, by step, launch and rank */
+    int tasks_more;
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

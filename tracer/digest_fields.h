@@ -34,6 +34,7 @@ enum fs_field_type {
     FS_FIELD_INLINE,  /* a structure within: an object; all left out: left out as well */
     FS_FIELD_OBJECT,  /* pointer to a structure; NULL is left out */
     FS_FIELD_ARRAY,   /* pointer to structures and their count; none: left out */
+    FS_FIELD_COLUMNS, /* the same, many and alike: an object of columns (digest_columns.h) */
 };
 
 struct fs_fields;
@@ -42,9 +43,9 @@ struct fs_field {
     const char *name; /* on disk */
     enum fs_field_type type;
     size_t offset;
-    size_t count_offset;            /* LIST, ARRAY: of the size_t with the count */
-    size_t length;                  /* INTS, STRINGS: elements. ARRAY, LIST: the most */
-    const struct fs_fields *fields; /* INLINE, OBJECT, ARRAY */
+    size_t count_offset;            /* LIST, ARRAY, COLUMNS: of the count */
+    size_t length;                  /* INTS, STRINGS: elements. ARRAY, LIST, COLUMNS: the most */
+    const struct fs_fields *fields; /* INLINE, OBJECT, ARRAY, COLUMNS */
     const char *const *words;       /* LITERAL: ends with NULL */
     bool required;                  /* STRING: a structure without it is no such structure */
     int max;                        /* INT, ID, BITS: the largest value; 0: INT_MAX, any bits */
@@ -71,7 +72,7 @@ enum { FS_DIGEST_VARIABLES_MAX = 256 }; /* more than there are recorded ones */
 extern const struct fs_fields fs_place_fields, fs_narrowing_fields, fs_variable_fields;
 extern const struct fs_fields fs_clocks_fields;
 extern const struct fs_fields fs_team_fields, fs_rivals_fields, fs_watched_fields;
-extern const struct fs_fields fs_fork_site_fields;
+extern const struct fs_fields fs_fork_site_fields, fs_task_fields;
 extern const struct fs_fields fs_region_use_fields, fs_runtime_fork_fields, fs_gpu_fork_fields;
 extern const struct fs_fields fs_closed_display_fields;
 extern const struct fs_fields fs_random_births_fields, fs_random_streams_fields;

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tracer/digest_columns.h"
 #include "tracer/digest_fields_read.h"
+#include "tracer/digest_json.h"
 #include "tracer/mask.h"
 #include "tracer/text_bytes.h"
 
@@ -59,7 +61,7 @@ static int read_bytes(const json_t *value, char **into) {
     return bad();
 }
 
-static int read_string(const json_t *value, char **into) {
+int fs_json_read_string(const json_t *value, char **into) {
     if (json_is_object(value)) return read_bytes(value, into);
     if (!json_is_string(value) || json_string_length(value) > TEXT_MAX) return bad();
     *into = strdup(json_string_value(value));
@@ -102,7 +104,7 @@ static int read_strings(const json_t *value, char **into, size_t room) {
     if (!json_is_array(value) || json_array_size(value) > room) return bad();
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *element = json_array_get(value, i);
-        if (!json_is_null(element) && read_string(element, &into[i])) return -1;
+        if (!json_is_null(element) && fs_json_read_string(element, &into[i])) return -1;
     }
     return 0;
 }
@@ -116,7 +118,7 @@ static int read_list(const struct fs_field *field, const json_t *value, void *da
     *MEMBER(char **, data, field) = strings; /* owned from here on, also half filled */
     *COUNT_OF(data, field) = count;
     for (size_t i = 0; i < count; i++)
-        if (read_string(json_array_get(value, i), &strings[i])) return -1;
+        if (fs_json_read_string(json_array_get(value, i), &strings[i])) return -1;
     return 0;
 }
 
@@ -171,7 +173,7 @@ static int read_field(const struct fs_field *field, const json_t *value, void *d
     case FS_FIELD_REAL:
         return read_real(value, MEMBER(double, data, field));
     case FS_FIELD_STRING:
-        return read_string(value, MEMBER(char *, data, field));
+        return fs_json_read_string(value, MEMBER(char *, data, field));
     case FS_FIELD_LITERAL:
         return read_literal(field, value, MEMBER(const char *, data, field));
     case FS_FIELD_MASK:
@@ -190,6 +192,8 @@ static int read_field(const struct fs_field *field, const json_t *value, void *d
         return read_object(field, value, data);
     case FS_FIELD_ARRAY:
         return read_array(field, value, data);
+    case FS_FIELD_COLUMNS:
+        return fs_columns_read(field, value, MEMBER(void *, data, field), COUNT_OF(data, field));
     }
     return bad();
 }

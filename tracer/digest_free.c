@@ -73,6 +73,7 @@ static void free_field(const struct fs_field *field, void *data) {
         free(*MEMBER(void *, data, field));
         break;
     case FS_FIELD_ARRAY:
+    case FS_FIELD_COLUMNS:
         free_array(field, data);
         break;
     default:

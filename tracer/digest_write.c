@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tracer/digest_columns.h"
 #include "tracer/digest_fields.h"
+#include "tracer/digest_json.h"
 #include "tracer/mask.h"
 #include "tracer/text_bytes.h"
 #include "tracer/topology.h"
@@ -41,8 +43,7 @@ static json_t *clean_string_of(const char *text, size_t length, bool *failed) {
     return made(value, failed);
 }
 
-/* Paths and arguments may hold any bytes, JSON only characters: others are {"base64": ...}. */
-static json_t *string_of(const char *text, bool *failed) {
+json_t *fs_json_string(const char *text, bool *failed) {
     const size_t length = fs_utf8_cut(text, TEXT_MAX);
     if (fs_utf8_valid(text, length)) return made(json_stringn(text, length), failed);
     char *code = fs_base64_encode(text, length);
@@ -93,7 +94,7 @@ static json_t *strings_of(char *const *strings, size_t count, bool *failed) {
     if (count == 0) return NULL;
     json_t *array = made(json_array(), failed);
     for (size_t i = 0; array && i < count; i++) {
-        json_t *value = strings[i] ? string_of(strings[i], failed) : json_null();
+        json_t *value = strings[i] ? fs_json_string(strings[i], failed) : json_null();
         if (!value || json_array_append_new(array, value)) *failed = true;
     }
     return array;
@@ -111,6 +112,13 @@ static json_t *array_of(const struct fs_field *field, const void *data, bool *fa
         if (!object || json_array_append_new(array, object)) *failed = true;
     }
     return array;
+}
+
+static json_t *columns_of(const struct fs_field *field, const void *data, bool *failed) {
+    const char *elements = *MEMBER(char *, data, field);
+    const size_t all = elements ? *COUNT_OF(data, field) : 0;
+    const size_t count = all < field->length ? all : field->length;
+    return count ? fs_columns_write(field, elements, count, failed) : NULL;
 }
 
 static json_t *list_of(const struct fs_field *field, const void *data, bool *failed) {
@@ -142,7 +150,7 @@ static json_t *value_of(const struct fs_field *field, const void *data, bool *fa
     case FS_FIELD_LITERAL: {
         const char *text = *MEMBER(char *, data, field);
         if (!text && field->required) text = "";
-        return text ? string_of(text, failed) : NULL;
+        return text ? fs_json_string(text, failed) : NULL;
     }
     case FS_FIELD_MASK:
         return mask_of(*MEMBER(hwloc_bitmap_t, data, field), failed);
@@ -164,6 +172,8 @@ static json_t *value_of(const struct fs_field *field, const void *data, bool *fa
     }
     case FS_FIELD_ARRAY:
         return array_of(field, data, failed);
+    case FS_FIELD_COLUMNS:
+        return columns_of(field, data, failed);
     }
     return NULL;
 }

@@ -75,6 +75,8 @@ int fs_evaluate_runtimes(const struct fs_evaluation *evaluation, struct fs_diges
 /* displays.c: digest->closed_displays. live: their servers can be asked now. */
 int fs_evaluate_displays(const struct fs_evaluation *evaluation, bool live,
                          struct fs_digest *digest);
+/* tasks.c: digest->tasks. */
+int fs_evaluate_tasks(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);

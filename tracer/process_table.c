@@ -126,7 +126,10 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
             newest = newest->older;
         if (newest) newest->older = record->older;
     }
-    if (record->parent) record->parent->kept_children--;
+    if (record->parent) {
+        record->parent->kept_children--;
+        record->parent->forgotten_ns += record->forgotten_ns + (cpu > 0 ? cpu : 0);
+    }
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
     fs_fork_tally_add(table, &table->forks, record);
     table->forgotten_teams += record->teams != NULL;

@@ -215,6 +215,8 @@ struct fs_record {
     struct fs_cohort *cohort;            /* the group that it counts in; NULL: none */
     const struct fs_image *cohort_image; /* for which image and parent that was decided */
     const struct fs_record *cohort_parent;
+    int64_t forgotten_ns; /* CPU time of children that were given up, and of theirs */
+    int task;             /* of a task, 1 + its number in the digest (tasks.c) */
 };
 
 /* A kill() by a recorded process. */

@@ -24,11 +24,14 @@ static int take_number(const char **at) {
     return (int)number;
 }
 
+int fs_count_of(const char *text) {
+    const int number = take_number(&text);
+    return *text == '\0' ? number : FS_UNKNOWN;
+}
+
 static int number_of(char *const *environment, const char *name) {
     const char *value = fs_environment_value(environment, name);
-    if (!value) return FS_UNKNOWN;
-    const int number = take_number(&value);
-    return *value == '\0' ? number : FS_UNKNOWN;
+    return value ? fs_count_of(value) : FS_UNKNOWN;
 }
 
 int fs_slurm_count_at(const char *list, int index) {
@@ -166,19 +169,17 @@ static int job_count_here(char *const *environment, const char *name, const char
                        fs_slurm_count_at(list, -1));
 }
 
-/* Whether an id is a step that srun made: the batch script and the like have ids from the top
- * of the 32-bit range. */
-static bool real_step(const char *id) {
+bool fs_slurm_real_step(const char *id) {
     enum { FIRST_SPECIAL = 0x7ffffff0 };
-    if (!id) return false;
-    const int number = take_number(&id);
-    return *id == '\0' && number != FS_UNKNOWN && number < FIRST_SPECIAL;
+    const int number = fs_count_of(id);
+    return number != FS_UNKNOWN && number < FIRST_SPECIAL;
 }
 
 static int read_slurm(char *const *environment, const char *host, struct fs_scheduler *facts) {
     facts->name = "slurm";
     const char *step = fs_environment_value(environment, "SLURM_STEP_ID");
-    facts->in_step = real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
+    facts->in_step =
+        step && fs_slurm_real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
     if (copy_value(&facts->job, environment, "SLURM_JOB_ID")) return -1;
     if (facts->in_step && copy_value(&facts->step, environment, "SLURM_STEP_ID")) return -1;
 

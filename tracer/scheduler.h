@@ -26,6 +26,13 @@ void fs_scheduler_free(struct fs_scheduler *facts);
  * different values. */
 int fs_slurm_count_at(const char *list, int index);
 
+/* The whole of text as a number that is not negative; FS_UNKNOWN. */
+int fs_count_of(const char *text);
+
+/* Whether an id is a step that srun made: the batch script and the like have ids from the top
+ * of the 32-bit range. */
+bool fs_slurm_real_step(const char *id);
+
 /* Position of host in a Slurm node list ("n[001-003,7],login1"); names are compared
  * up to the first dot. -1: not in it, or no such list. */
 int fs_slurm_node_index(const char *list, const char *host);

@@ -105,6 +105,7 @@ static void random_field(const struct fs_field *field, void *data) {
         random_fields(field->fields, *(void **)member);
         break;
     case FS_FIELD_ARRAY:
+    case FS_FIELD_COLUMNS:
         *count = random_below(4);
         *(char **)member = calloc(*count + 1, field->fields->size);
         for (size_t i = 0; i < *count; i++)
