@@ -31,8 +31,8 @@ typedef ElfW(Phdr) elf_segment;
 
 enum { MODULES = 64, PROVIDERS = 16, CALLS = 256, OBJECTS = 32 };
 enum {
-    LIBRARIES_WITH_ENTRIES =
-        FSP_LIBRARY_GOMP | FSP_LIBRARY_OMP | FSP_LIBRARY_IOMP | FSP_LIBRARY_CUDA | FSP_LIBRARY_ROCM,
+    LIBRARIES_WITH_ENTRIES = FSP_LIBRARY_GOMP | FSP_LIBRARY_OMP | FSP_LIBRARY_IOMP |
+                             FSP_LIBRARY_CUDA | FSP_LIBRARY_ROCM | FSP_LIBRARY_MPI,
 };
 
 struct fsp_target fsp_global_targets[FSP_ENTRY_COUNT] FSP_DATA;
@@ -287,4 +287,31 @@ const struct fsp_target *fsp_entry_find(enum fsp_entry entry, const void *return
     }
     if (target != NULL) remember(key, target);
     return target;
+}
+
+void *fsp_entry_other(const char *name, const void *return_address) {
+    const int error = errno;
+    const void *address = (const char *)return_address - 1;
+    const struct module *module;
+    void *function = NULL;
+
+    if (fsp_tls.no_loader) return NULL;
+    function = fsp_symbol_of(RTLD_NEXT, name);
+    module = function == NULL ? module_of((uintptr_t)address) : NULL;
+    if (function == NULL && module == NULL) module = add_module(address);
+    if (function == NULL && module != NULL && module->handle != NULL)
+        function = fsp_symbol_of(module->handle, name);
+    if (function != NULL && provider_of(function) == NULL) function = NULL;
+    fsp_keep_errno(error);
+    return function;
+}
+
+const char *fsp_entry_file(const void *function) {
+    Dl_info info;
+
+    return dladdr != NULL && dladdr(function, &info) != 0 ? info.dli_fname : NULL;
+}
+
+bool fsp_entries_several(void) {
+    return atomic_load_explicit(&several, memory_order_relaxed) != 0;
 }

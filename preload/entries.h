@@ -17,8 +17,8 @@
  * call. In the child of _Fork (fsp_tls.no_loader) it is not asked at all: there the answer
  * is what was known before.
  *
- * A new entry is a line here, a name in forksight.map and a function like those of gomp.c or
- * gpu.c, which does what the program asked for when there is nobody to call.
+ * A new entry is a line here, a name in forksight.map and a function like those of gomp.c,
+ * gpu.c or mpi.c, which does what the program asked for when there is nobody to call.
  */
 #ifndef FSP_ENTRIES_H
 #define FSP_ENTRIES_H
@@ -69,7 +69,23 @@ typedef void fsp_region(void *); /* the body of a parallel region */
     X(void *, ibv_reg_mr_iova, (void *, void *, size_t, uint64_t, int))                            \
     X(void *, ibv_reg_mr_iova2, (void *, void *, size_t, uint64_t, unsigned))                      \
     X(int, ibv_fork_init, (void))                                                                  \
-    X(void *, XOpenDisplay, (const char *))
+    X(void *, XOpenDisplay, (const char *))                                                        \
+    X(int, MPI_Init, (int *, char ***))                                                            \
+    X(int, PMPI_Init, (int *, char ***))                                                           \
+    X(int, MPI_Init_thread, (int *, char ***, int, int *))                                         \
+    X(int, PMPI_Init_thread, (int *, char ***, int, int *))                                        \
+    X(int, MPI_Finalize, (void))                                                                   \
+    X(int, PMPI_Finalize, (void))                                                                  \
+    X(int, MPI_Abort, (uintptr_t, int))                                                            \
+    X(int, PMPI_Abort, (uintptr_t, int))                                                           \
+    X(void, mpi_init_, (int *))                                                                    \
+    X(void, pmpi_init_, (int *))                                                                   \
+    X(void, mpi_init_thread_, (int *, int *, int *))                                               \
+    X(void, pmpi_init_thread_, (int *, int *, int *))                                              \
+    X(void, mpi_finalize_, (int *))                                                                \
+    X(void, pmpi_finalize_, (int *))                                                               \
+    X(void, mpi_abort_, (void *, int *, int *))                                                    \
+    X(void, pmpi_abort_, (void *, int *, int *))
 /* clang-format on */
 
 /* Body, its data, threads; first, last, step of the loop; chunk; flags. */
@@ -128,5 +144,15 @@ static inline const struct fsp_target *fsp_target_of(enum fsp_entry entry,
 /* Looks up the entry points of libraries (bits of enum fsp_library) that were mapped
  * since. Asks the loader: not in the child of _Fork. */
 void fsp_entries_prepare(uint32_t libraries);
+
+/* A function that is no entry, as that caller would have been bound to it, kept by nobody;
+ * NULL: not found, or the loader cannot be asked. */
+void *fsp_entry_other(const char *name, const void *return_address);
+
+/* Path of the object that holds a function; NULL: not known. */
+const char *fsp_entry_file(const void *function);
+
+/* Two libraries with functions of the same names are there. */
+bool fsp_entries_several(void);
 
 #endif

@@ -24,6 +24,7 @@ extern int PyGILState_Check(void) __attribute__((weak));
     X(object *, PyGILState_GetThisThreadState, (void))                                             \
     X(object *, _PyThreadState_UncheckedGet, (void))                                               \
     X(object *, PyThreadState_GetUnchecked, (void))                                                \
+    X(int, Py_IsInitialized, (void))                                                               \
     X(object *, PyErr_Occurred, (void))                                                            \
     X(void, PyErr_Clear, (void))                                                                   \
     X(object *, PyEval_GetFrame, (void))                                                           \
@@ -60,9 +61,10 @@ static bool find_functions(void) {
     if (python._PyThreadState_UncheckedGet == NULL)
         python._PyThreadState_UncheckedGet = python.PyThreadState_GetUnchecked;
     return python.PyGILState_GetThisThreadState && python._PyThreadState_UncheckedGet &&
-           python.PyErr_Occurred && python.PyErr_Clear && python.PyEval_GetFrame &&
-           python.PyFrame_GetLineNumber && python.PyObject_GetAttrString &&
-           python.PyUnicode_AsUTF8 && python.Py_IncRef && python.Py_DecRef;
+           python.Py_IsInitialized && python.PyErr_Occurred && python.PyErr_Clear &&
+           python.PyEval_GetFrame && python.PyFrame_GetLineNumber &&
+           python.PyObject_GetAttrString && python.PyUnicode_AsUTF8 && python.Py_IncRef &&
+           python.Py_DecRef;
 }
 
 static bool usable(void) {
@@ -78,8 +80,11 @@ static bool usable(void) {
 
 /* PyGILState_Check alone says yes to everybody once there are subinterpreters. */
 static bool holds_lock(void) {
-    const object *current = python._PyThreadState_UncheckedGet();
+    const object *current;
 
+    /* Functions of Py_AtExit are called when nothing is left that could be asked. */
+    if (!python.Py_IsInitialized()) return false;
+    current = python._PyThreadState_UncheckedGet();
     return current != NULL && current == python.PyGILState_GetThisThreadState() &&
            PyGILState_Check() && python.PyErr_Occurred() == NULL;
 }

@@ -93,6 +93,8 @@ struct fsp_recorded_variable {
     X(SLURM_LOCALID, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                          \
     X(SLURM_NTASKS, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                           \
     X(SLURM_STEP_NUM_TASKS, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                   \
+    X(SLURM_MPI_TYPE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                           \
+    X(MPI_LOCALRANKID, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                          \
     X(SLURM_CPUS_ON_NODE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                     \
     X(SLURM_CPUS_PER_TASK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                    \
     X(SRUN_CPUS_PER_TASK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                                     \

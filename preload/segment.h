@@ -33,6 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/segment_mpi.h"
+
 #define FSP_MAGIC   0x0a0d474553505346ull /* "FSPSEG\r\n", little endian */
 #define FSP_VERSION 1u
 #define FSP_ENDIAN  0x01020304u
@@ -431,7 +433,8 @@ struct fsp_header {
     char environment[1536]; /* only variables that rules name: NAME=VALUE */
     struct fsp_verbs verbs;
     struct fsp_displays displays;
-    uint8_t reserved[800];
+    struct fsp_mpi mpi; /* of the image; empty in an extension */
+    uint8_t reserved[512];
     /* at index_at: _Atomic int32_t index[processes]: 0 free, -1 reserved, else the pid.
      * Base segments keep it in the last bytes of the header page, extensions
      * from `executable` on (they have no image). */

@@ -70,6 +70,7 @@ struct fsp_tls {
     bool no_loader;              /* the loader's locks may be held for ever (child of _Fork) */
     bool no_objects;             /* ... that of dl_iterate_phdr (child of a fork with threads) */
     bool of_create;              /* pthread_create started this thread, in this process */
+    bool mpi_known;              /* its calls of MPI need not be looked at (mpi.h) */
 };
 extern __thread struct fsp_tls fsp_tls;
 _Static_assert(sizeof(struct fsp_tls) <= 64, "initial-exec TLS must stay small");

@@ -265,7 +265,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     if (fs_evaluate_groups(evaluation, digest) != 0 ||
         fs_evaluate_incidents(evaluation, digest) != 0 ||
         fs_evaluate_fork_sites(evaluation, digest) != 0 ||
-        fs_evaluate_runtimes(evaluation, digest) != 0 ||
+        fs_evaluate_runtimes(evaluation, digest) != 0 || fs_evaluate_mpi(evaluation, digest) != 0 ||
         fs_evaluate_displays(evaluation, final && !collector->recovered, digest) != 0 ||
         fs_evaluate_random(evaluation, final ? FS_RANDOM_SEARCH : 0, digest) != 0 ||
         fs_evaluate_programs(evaluation, digest) != 0 ||

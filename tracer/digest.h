@@ -28,6 +28,7 @@
 #include "tracer/digest_clocks.h"
 #include "tracer/digest_displays.h"
 #include "tracer/digest_forks.h"
+#include "tracer/digest_mpi.h"
 #include "tracer/digest_placement.h"
 #include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
@@ -381,6 +382,10 @@ struct fs_digest {
     size_t closed_display_count; /* at most FS_DISPLAYS_MAX: those with a server */
     int display_searches;        /* programs in which hwloc could not open some display */
     bool displays_asked;         /* ... and the servers of all of these were looked for */
+    struct fs_mpi_ranks *mpi;    /* processes that initialised MPI */
+    size_t mpi_count;
+    int mpi_more;   /* kinds of them beyond FS_MPI_RANKS_MAX */
+    int mpi_silent; /* processes with an MPI library in which nothing of it was seen to begin */
     struct fs_random_births random_births;
     struct fs_random_streams *random_streams; /* of states with two heirs or more */
     size_t random_stream_count; /* at most FS_RANDOM_STREAMS_MAX, most drawers first */

@@ -78,6 +78,9 @@ int fs_evaluate_displays(const struct fs_evaluation *evaluation, bool live,
 /* tasks.c: digest->tasks. */
 int fs_evaluate_tasks(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* mpi_facts.c: digest->mpi, mpi_silent. */
+int fs_evaluate_mpi(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+
 /* completeness.c */
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 /* Why the last program of a record was not recorded from within (enum fs_unseen); -1: it was. */

@@ -5,6 +5,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/fork_stacks.h"
+#include "tracer/mpi.h"
 #include "tracer/random_streams.h"
 
 #include <dirent.h>
@@ -188,7 +189,8 @@ static void fold_calls(struct fs_image *image, const struct fsp_header *header) 
     image->display_client = header->displays.others != 0;
 }
 
-static void fold_header(struct fs_segment_file *file, const struct fsp_header *header) {
+static void fold_header(struct fs_table *table, struct fs_segment_file *file,
+                        const struct fsp_header *header) {
     file->lost_processes = header->lost_processes;
     file->lost_threads = header->lost_threads;
     file->lost_events = header->lost_events;
@@ -197,6 +199,7 @@ static void fold_header(struct fs_segment_file *file, const struct fsp_header *h
     file->shim_off = (int)header->off_count;
     file->image->libraries |= header->libraries;
     if (!file->extension) fold_calls(file->image, header);
+    if (!file->extension) fs_mpi_fold(table, file->image, header);
 }
 
 static int load_file(struct fs_fold *fold, struct fs_segment_file *file, int64_t now) {
@@ -213,7 +216,7 @@ static int load_file(struct fs_fold *fold, struct fs_segment_file *file, int64_t
         file->bad = true;
         return -1;
     }
-    fold_header(file, header);
+    fold_header(fold->table, file, header);
     file->bad_slots = (int)fs_segment_bad_slots(fold->reader);
     fold_sites(fold, file);
     fs_fold_processes(fold, file, now);

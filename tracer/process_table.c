@@ -264,6 +264,7 @@ void fs_table_free(struct fs_table *table) {
         next = image->next;
         free((void *)image->variables);
         free(image->misspelt);
+        free(image->mpi);
         free(image);
     }
     free(table->kills);

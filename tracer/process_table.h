@@ -72,6 +72,7 @@ struct fs_image {
     bool gil, free_threaded;             /* objects made for that kind of interpreter are in them */
     const struct fs_variable *variables; /* recorded ones at its start; interned texts */
     size_t variable_count;
+    struct fs_mpi_use *mpi; /* mpi.h; NULL: nobody initialised it */
     struct fs_misspelt {
         const char *name, *meant;
     } * misspelt;
