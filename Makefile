@@ -2,6 +2,7 @@
 #   all        the command, the preload object and the C kernels
 #   demo       set up, build, record a multiprocessing.Pool job and print its report
 #   check      set up, build, run every test        check-asan  units and end-to-end, sanitized
+#   check-topology  what needs many CPUs, SMT or NUMA: on an emulated machine
 #   check-kernels   record every reference kernel and put it through `forksight check`
 #   soak       repeat the nobody-is-lost matrix     fuzz        hostile input for FUZZ_SECONDS each
 #   lint       compilers, formatters, analyzers     bench       measure the overhead budget
@@ -71,7 +72,7 @@ FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
 MAN_PAGES := $(wildcard tracer/man/*.1)
 
-.PHONY: all tools shim units programs mutators kernels demo check check-asan check-kernels soak fuzz lint bench \
+.PHONY: all tools shim units programs mutators kernels demo check check-asan check-kernels check-topology soak fuzz lint bench \
         install uninstall clean
 .DELETE_ON_ERROR:
 all: tools shim kernels
@@ -161,6 +162,11 @@ check-kernels:
 	@tests/setup check
 	+@$(BUILD_QUIETLY) all programs
 	@BUILD=$(abspath $(O)) tests/run --only e2e/kernels/
+
+check-topology:
+	@tests/setup check
+	+@$(BUILD_QUIETLY) all programs
+	@BUILD=$(abspath $(O)) tests/run --only e2e/bignode/ --only e2e/topology/
 
 soak:
 	@tests/setup check
