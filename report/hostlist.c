@@ -78,9 +78,11 @@ static size_t leading_zeros(const struct name *name) {
 
 /* Zeros that all names of a family begin their numbers with become part of the prefix. */
 static void move_zeros(struct name *names, size_t count) {
-    const size_t zeros = leading_zeros(&names[0]);
-    for (size_t i = 1; i < count; i++)
-        if (leading_zeros(&names[i]) != zeros) return;
+    size_t zeros = leading_zeros(&names[0]);
+    for (size_t i = 1; i < count; i++) {
+        const size_t own = leading_zeros(&names[i]);
+        zeros = own < zeros ? own : zeros;
+    }
     for (size_t i = 0; i < count; i++) {
         names[i].prefix += zeros;
         names[i].digits -= zeros;

@@ -2,8 +2,8 @@
  * hostlist.h - names of hosts in the short form of Slurm: nid0[4411-4412,4420],login1.
  *
  * Only the last number of a name's first label is counted up, and only names that are alike
- * but for it share brackets. Zeros in front are part of a name: n[08-11] are n08 to n11. Where
- * all names of one pair of brackets have as many, they stand before it.
+ * but for it share brackets. Zeros in front are part of a name: n[08-11] are n08 to n11. Those
+ * that all names of one pair of brackets have stand before it.
  */
 #ifndef FS_REPORT_HOSTLIST_H
 #define FS_REPORT_HOSTLIST_H

@@ -5,6 +5,7 @@
  * the order of the nodes' names.
  */
 #include "report/model.h"
+#include "report/overview.h"
 #include "report/totals.h"
 #include "tracer/digest_reader.h"
 #include "tracer/recover.h"
@@ -199,7 +200,7 @@ static int visit_entry(struct loader *loader, const struct entry *entry) {
     struct fs_digest *digest = &job->owned[job->node_count];
     if (read_entry(loader, entry, digest) < 0) return -1;
     int wanted = fs_node_build(node, digest);
-    if (wanted == 0) wanted = fs_totals_add(&job->totals, node);
+    if (wanted == 0) wanted = fs_job_add(job, node);
     if (wanted == 0) wanted = loader->visit(node, loader->context);
     if (wanted > 0 ||
         (wanted == 0 && (job->node_count < FS_NODES_KEPT || is_first_with_load(job, node)))) {
@@ -222,6 +223,7 @@ static int load(struct loader *loader, const char *const *directories, size_t co
     qsort(loader->entries, loader->entry_count, sizeof *loader->entries, by_node);
     for (size_t i = 0; i < loader->entry_count; i++)
         if (visit_entry(loader, &loader->entries[i]) < 0) return -1;
+    fs_job_end(&loader->job);
     return 0;
 }
 
@@ -229,8 +231,8 @@ int fs_job_load(struct fs_job *job, const char *const *directories, size_t count
                 fs_node_visitor *visit, void *context, char *error, size_t error_size) {
     struct loader loader = {
         .visit = visit, .context = context, .error = error, .error_size = error_size};
-    fs_totals_init(&loader.job.totals);
-    const int result = load(&loader, directories, count);
+    const int result =
+        fs_job_begin(&loader.job) < 0 ? fail_here(&loader) : load(&loader, directories, count);
     if (loader.open) fclose(loader.open);
     for (size_t i = 0; i < loader.file_count; i++)
         free(loader.files[i]);
@@ -251,6 +253,8 @@ void fs_job_free(struct fs_job *job) {
     free(job->nodes);
     free(job->owned);
     fs_totals_free(&job->totals);
+    if (job->overview) fs_overview_free(job->overview);
+    free(job->overview);
     fs_digest_reader_free(job->reader);
     *job = (struct fs_job){0};
 }

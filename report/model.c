@@ -1,7 +1,8 @@
 #include "report/model.h"
-#include "report/totals.h"
 
+#include "report/overview.h"
 #include "report/thread_libraries.h"
+#include "report/totals.h"
 
 #include <errno.h>
 #include <math.h>
@@ -102,21 +103,34 @@ void fs_node_free(struct fs_node *node) {
     *node = (struct fs_node){0};
 }
 
+int fs_job_begin(struct fs_job *job) {
+    *job = (struct fs_job){.overview = calloc(1, sizeof *job->overview)};
+    fs_totals_init(&job->totals);
+    return job->overview ? 0 : -1;
+}
+
+int fs_job_add(struct fs_job *job, const struct fs_node *node) {
+    return fs_totals_add(&job->totals, node) == 0 ? fs_overview_add(job->overview, node) : -1;
+}
+
+void fs_job_end(struct fs_job *job) {
+    fs_overview_end(job->overview);
+}
+
 static int build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
     job->nodes = calloc(count ? count : 1, sizeof *job->nodes);
     if (!job->nodes) return -1;
     for (; job->node_count < count; job->node_count++) {
         struct fs_node *node = &job->nodes[job->node_count];
         if (fs_node_build(node, &digests[job->node_count]) < 0) return -1;
-        if (fs_totals_add(&job->totals, node) < 0) return -1;
+        if (fs_job_add(job, node) < 0) return -1;
     }
+    fs_job_end(job);
     return 0;
 }
 
 int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
-    *job = (struct fs_job){0};
-    fs_totals_init(&job->totals);
-    if (build(job, digests, count) == 0) return 0;
+    if (fs_job_begin(job) == 0 && build(job, digests, count) == 0) return 0;
     fs_job_free(job);
     errno = ENOMEM;
     return -1;

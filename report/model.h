@@ -23,6 +23,7 @@ enum fs_ignored { /* why the load rules leave a group out */
 };
 
 struct fs_node;
+struct fs_overview;
 
 struct fs_load {
     const struct fs_node *node;
@@ -79,7 +80,8 @@ struct fs_job {
     struct fs_node *nodes; /* those at hand */
     size_t node_count;
     struct fs_totals totals;
-    struct fs_digest *owned; /* of the nodes of fs_job_load, else NULL */
+    struct fs_overview *overview; /* what stays of every node */
+    struct fs_digest *owned;      /* of the nodes of fs_job_load, else NULL */
     struct fs_digest_reader *reader;
 };
 
@@ -95,10 +97,6 @@ int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t cou
  * is not needed any more; -1 with errno. */
 typedef int fs_node_visitor(const struct fs_node *node, void *context);
 
-/* What comes with each node. Returns 1: the node is to stay as long as the job does; 0: it
- * is not needed any more; -1 with errno. */
-typedef int fs_node_visitor(const struct fs_node *node, void *context);
-
 /*
  * Reads the digests of all directories: their *.digest files, or, when a directory has
  * none, what can be recovered from it. Visits each node, in an order that depends on the
@@ -109,6 +107,11 @@ int fs_job_load(struct fs_job *job, const char *const *directories, size_t count
                 fs_node_visitor *visit, void *context, char *error, size_t error_size);
 
 void fs_job_free(struct fs_job *job);
+
+/* For fs_job_load: an empty job to which nodes are added. Return 0, or -1 with errno ENOMEM. */
+int fs_job_begin(struct fs_job *job);
+int fs_job_add(struct fs_job *job, const struct fs_node *node); /* to what is kept of every node */
+void fs_job_end(struct fs_job *job);
 
 /* For fs_job_load: what follows from one digest, which must outlive the node. */
 int fs_node_build(struct fs_node *node, const struct fs_digest *digest);

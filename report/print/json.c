@@ -150,6 +150,8 @@ int fs_json_print(const struct fs_job *job, const struct fs_verdict *verdict, FI
     fs_json_set(&json, report, "rules", rules_of(&json, verdict));
     fs_json_set(&json, report, "classes", fs_json_classes(&json, job));
     fs_json_set(&json, report, "metrics", fs_json_metrics(&json, job));
+    fs_json_set(&json, report, "outliers", fs_json_outliers(&json, job));
+    fs_json_set(&json, report, "clocks", fs_json_clocks(&json, job));
     fs_json_set(&json, report, "nodes", fs_json_nodes(&json, job));
     json.failed = json.failed || arena.failed;
     fs_arena_free(&arena);

@@ -20,6 +20,8 @@ int fs_json_print(const struct fs_job *job, const struct fs_verdict *verdict, FI
 json_t *fs_json_findings(struct fs_json *json, const struct fs_verdict *verdict);
 json_t *fs_json_classes(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_metrics(struct fs_json *json, const struct fs_job *job);
+json_t *fs_json_outliers(struct fs_json *json, const struct fs_job *job);
+json_t *fs_json_clocks(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job);
 
 /* Place in the code; null if nothing is known of it. */

@@ -1,54 +1,13 @@
-/* json_measures.c - what was measured on the nodes at hand, for machines: classes of workers,
- * numbers over the nodes, and each node. */
+/* json_measures.c - what was measured, for machines: classes of workers, numbers over the nodes,
+ * what lies far off, the nodes at hand, and how well clocks agree. */
+#include "report/overview.h"
 #include "report/print/json.h"
 #include "report/totals.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { CLASSES_MAX = 64, NODES_MAX = 1000 };
-
-/* Groups of one line of the program over the nodes. */
-struct class {
-    const struct fs_load *first;
-    long workers;
-    int nodes, groups;
-    const struct fs_node *last;
-    struct fs_spread cpu;
-};
-
-static void add_to_class(struct class *class, const struct fs_load *load) {
-    const struct fs_spread *cpu = &load->group->worker_cpu_ns;
-    class->workers += load->group->workers > 0 ? load->group->workers : 0;
-    class->nodes += class->last != load->node;
-    class->last = load->node;
-    class->groups++;
-    if (cpu->n <= 0) return;
-    if (class->cpu.n <= 0) {
-        class->cpu = *cpu;
-        return;
-    }
-    class->cpu.n += cpu->n;
-    class->cpu.min = cpu->min < class->cpu.min ? cpu->min : class->cpu.min;
-    class->cpu.max = cpu->max > class->cpu.max ? cpu->max : class->cpu.max;
-    class->cpu.p50 = class->cpu.p90 = FS_UNKNOWN; /* cannot be told of two from each one's */
-}
-
-static size_t make_classes(const struct fs_job *job, struct class *classes) {
-    size_t count = 0;
-    for (size_t i = 0; i < job->node_count; i++) {
-        for (size_t j = 0; j < job->nodes[i].load_count; j++) {
-            const struct fs_load *load = &job->nodes[i].loads[j];
-            size_t at = 0;
-            while (at < count && !fs_like_loads(classes[at].first, load))
-                at++;
-            if (at == CLASSES_MAX) continue;
-            if (at == count) classes[count++] = (struct class){.first = load, .cpu = {.n = -1}};
-            add_to_class(&classes[at], load);
-        }
-    }
-    return count;
-}
+enum { CLASSES_MAX = 64, NODES_MAX = 1000, OUTLIERS_MAX = 5 };
 
 static json_t *spread_of(struct fs_json *json, const struct fs_spread *cpu) {
     if (cpu->n <= 0) return json_null();
@@ -61,7 +20,20 @@ static json_t *spread_of(struct fs_json *json, const struct fs_spread *cpu) {
     return object;
 }
 
-static json_t *class_of(struct fs_json *json, const struct class *class) {
+/* A set of nodes by name. */
+static void set_hosts(struct fs_json *json, json_t *object, const struct fs_overview *overview,
+                      const struct fs_node_set *nodes) {
+    struct fs_arena arena = {0};
+    size_t left_out;
+    fs_json_text(json, object, "hostlist",
+                 fs_node_set_hosts(&arena, nodes, overview->hosts, FS_HOSTS_MAX, &left_out));
+    fs_json_count(json, object, "hosts_left_out", (int64_t)left_out);
+    json->failed = json->failed || arena.failed;
+    fs_arena_free(&arena);
+}
+
+static json_t *class_of(struct fs_json *json, const struct fs_overview *overview,
+                        const struct fs_class *class) {
     static const char *const kinds[FS_GROUP_KIND_COUNT] = {
         [FS_GROUP_FORK] = "fork",
         [FS_GROUP_SPAWN] = "spawn",
@@ -72,112 +44,111 @@ static json_t *class_of(struct fs_json *json, const struct class *class) {
         [FS_IGNORED_NO] = NULL,     [FS_IGNORED_HELPER] = "helper", [FS_IGNORED_SHELL] = "shell",
         [FS_IGNORED_IDLE] = "idle", [FS_IGNORED_SINGLE] = "single",
     };
-    const struct fs_load *load = class->first;
     json_t *object = fs_json_object(json);
-    fs_json_text(json, object, "made_by", kinds[load->group->kind]);
-    fs_json_text(json, object, "executable", load->group->executable);
-    fs_json_text(json, object, "parent_executable", load->group->parent_executable);
-    fs_json_set(json, object, "place", fs_json_place(json, &load->group->site));
-    fs_json_text(json, object, "no_load_because", ignored[load->ignored]);
+    fs_json_text(json, object, "made_by", kinds[class->kind]);
+    fs_json_text(json, object, "executable", class->executable);
+    fs_json_text(json, object, "parent_executable", class->parent_executable);
+    fs_json_set(json, object, "place", fs_json_place(json, &class->site));
+    fs_json_text(json, object, "no_load_because", ignored[class->ignored]);
+    fs_json_count(json, object, "masks", class->masks);
+    fs_json_count(json, object, "mask_cores", class->cores);
+    fs_json_count(json, object, "mask_cpus", class->cpus);
     fs_json_count(json, object, "workers", class->workers);
-    fs_json_count(json, object, "nodes", class->nodes);
+    fs_json_count(json, object, "nodes", (int64_t) class->nodes.count);
+    set_hosts(json, object, overview, &class->nodes);
     fs_json_count(json, object, "groups", class->groups);
-    fs_json_text(json, object, "example_host", load->node->digest->host);
-    fs_json_count(json, object, "example_workers_at_once", load->workers);
-    fs_json_count(json, object, "example_cpus", load->cpus);
-    fs_json_count(json, object, "example_cores", load->cores);
-    fs_json_count(json, object, "example_threads", load->threads);
-    fs_json_real(json, object, "example_run_queue_wait", load->wait);
-    fs_json_real(json, object, "example_cpu_used", load->use);
-    fs_json_set(json, object, "worker_cpu_s", spread_of(json, &class->cpu));
+    fs_json_text(json, object, "example_host", class->example_host);
+    fs_json_count(json, object, "example_workers_at_once", class->example_workers);
+    fs_json_count(json, object, "example_cpus", class->example_cpus);
+    fs_json_count(json, object, "example_cores", class->example_cores);
+    fs_json_count(json, object, "example_threads", class->example_threads);
+    fs_json_real(json, object, "example_run_queue_wait", class->example_wait);
+    fs_json_real(json, object, "example_cpu_used", class->example_use);
+    fs_json_set(json, object, "worker_cpu_s", spread_of(json, &class->worker_cpu_ns));
     return object;
 }
 
 json_t *fs_json_classes(struct fs_json *json, const struct fs_job *job) {
-    struct class classes[CLASSES_MAX];
-    const size_t count = make_classes(job, classes);
+    const struct fs_classes *classes = &job->overview->classes;
     json_t *array = fs_json_array(json);
-    for (size_t i = 0; i < count; i++)
-        fs_json_append(json, array, class_of(json, &classes[i]));
+    for (size_t i = 0; i < classes->count && i < CLASSES_MAX; i++)
+        fs_json_append(json, array, class_of(json, job->overview, classes->list[i]));
     return array;
 }
 
-static double node_wall(const struct fs_node *node) {
-    return node->digest->wall_ns < 0 ? NAN : (double)node->digest->wall_ns / 1e9;
-}
-
-static double node_busy(const struct fs_node *node) {
-    return node->digest->busy_mean;
-}
-
-static double node_processes(const struct fs_node *node) {
-    return node->digest->complete.processes < 0 ? NAN : node->digest->complete.processes;
-}
-
-static const struct {
-    const char *name;
-    double (*of)(const struct fs_node *node);
-} measures[] = {
-    {"node_wall_s", node_wall},
-    {"node_cpu_used", fs_node_cpu_used},
-    {"node_busy_cpus", node_busy},
-    {"node_processes", node_processes},
-};
-
-static int by_value(const void *left, const void *right) {
-    const double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-/* Nearest rank over sorted values. */
-static double quantile(const double *values, size_t count, double share) {
-    const size_t rank = (size_t)ceil(share * (double)count);
-    return values[rank > 0 ? rank - 1 : 0];
-}
-
-static json_t *metric_of(struct fs_json *json, double *values, size_t count) {
+static json_t *metric_of(struct fs_json *json, const struct fs_quantiles *quantiles) {
     json_t *metric = fs_json_object(json);
-    qsort(values, count, sizeof *values, by_value);
-    fs_json_count(json, metric, "n", (int64_t)count);
-    fs_json_real(json, metric, "min", values[0]);
-    fs_json_real(json, metric, "p50", quantile(values, count, 0.5));
-    fs_json_real(json, metric, "p90", quantile(values, count, 0.9));
-    fs_json_real(json, metric, "p99", quantile(values, count, 0.99));
-    fs_json_real(json, metric, "max", values[count - 1]);
+    fs_json_count(json, metric, "n", (int64_t)quantiles->count);
+    fs_json_real(json, metric, "min", quantiles->min);
+    fs_json_real(json, metric, "p50", quantiles->p50);
+    fs_json_real(json, metric, "p90", quantiles->p90);
+    fs_json_real(json, metric, "p99", quantiles->p99);
+    fs_json_real(json, metric, "max", quantiles->max);
     return metric;
 }
 
 json_t *fs_json_metrics(struct fs_json *json, const struct fs_job *job) {
     json_t *metrics = fs_json_object(json);
-    const bool all = job->node_count == job->totals.nodes;
-    double *values = calloc(job->node_count + 1, sizeof *values);
-    if (!values) json->failed = true;
-    for (size_t i = 0; all && values && i < sizeof measures / sizeof *measures; i++) {
-        size_t count = 0;
-        for (size_t j = 0; j < job->node_count; j++) {
-            const double value = measures[i].of(&job->nodes[j]);
-            if (isfinite(value)) values[count++] = value;
-        }
-        if (count > 0) fs_json_set(json, metrics, measures[i].name, metric_of(json, values, count));
+    for (const struct fs_measure *measure = fs_measures; measure->name; measure++) {
+        struct fs_quantiles quantiles;
+        if (fs_measure_all(job->overview, measure, &quantiles) < 0) json->failed = true;
+        if (quantiles.count > 0)
+            fs_json_set(json, metrics, measure->name, metric_of(json, &quantiles));
     }
-    free(values);
     return metrics;
 }
 
+json_t *fs_json_outliers(struct fs_json *json, const struct fs_job *job) {
+    const struct fs_overview *overview = job->overview;
+    json_t *outliers = fs_json_array(json);
+    for (const struct fs_measure *measure = fs_measures; measure->name; measure++) {
+        struct fs_quantiles quantiles;
+        size_t nodes[OUTLIERS_MAX];
+        if (fs_measure_all(overview, measure, &quantiles) < 0) json->failed = true;
+        const size_t count =
+            fs_measure_outliers(overview, measure, &quantiles, nodes, OUTLIERS_MAX);
+        for (size_t i = 0; i < count; i++) {
+            json_t *outlier = fs_json_object(json);
+            fs_json_text(json, outlier, "metric", measure->name);
+            fs_json_text(json, outlier, "host", overview->hosts[nodes[i]]);
+            fs_json_real(json, outlier, "value", measure->of(&overview->rows[nodes[i]]));
+            fs_json_real(json, outlier, "p50", quantiles.p50);
+            fs_json_append(json, outliers, outlier);
+        }
+    }
+    return outliers;
+}
+
+json_t *fs_json_clocks(struct fs_json *json, const struct fs_job *job) {
+    const struct fs_clock_bounds *bounds = &job->overview->clocks;
+    json_t *clocks = fs_json_object(json), *loose = fs_json_object(json);
+    fs_json_real(json, clocks, "error_s", fs_clock_error(job->overview));
+    fs_json_bool(json, clocks, "one_kernel", bounds->one_kernel);
+    fs_json_count(json, clocks, "nodes_synchronised", (int64_t)bounds->bounded);
+    fs_json_count(json, loose, "nodes", (int64_t)bounds->loose.count);
+    set_hosts(json, loose, job->overview, &bounds->loose);
+    fs_json_set(json, clocks, "not_synchronised", loose);
+    return clocks;
+}
+
 json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job) {
+    const struct fs_overview *overview = job->overview;
     json_t *nodes = fs_json_array(json);
-    for (size_t i = 0; i < job->node_count && i < NODES_MAX; i++) {
-        const struct fs_node *node = &job->nodes[i];
+    for (size_t i = 0; i < overview->count && i < NODES_MAX; i++) {
+        const struct fs_node_row *row = &overview->rows[i];
         json_t *object = fs_json_object(json);
-        fs_json_text(json, object, "host", node->digest->host);
-        fs_json_count(json, object, "cpus", node->cpus);
-        fs_json_count(json, object, "job_cpus", node->job_cpus);
-        fs_json_count(json, object, "job_cores", node->job_cores);
-        fs_json_count(json, object, "processes_seen", node->digest->complete.processes);
-        fs_json_count(json, object, "processes_recorded", node->digest->complete.recorded);
-        fs_json_real(json, object, "wall_s", node_wall(node));
-        fs_json_real(json, object, "cpu_used", fs_node_cpu_used(node));
-        fs_json_real(json, object, "busy_cpus", node->digest->busy_mean);
+        fs_json_text(json, object, "host", *overview->hosts[i] ? overview->hosts[i] : NULL);
+        fs_json_count(json, object, "cpus", row->cpus);
+        fs_json_count(json, object, "job_cpus", row->job_cpus);
+        fs_json_count(json, object, "job_cores", row->job_cores);
+        fs_json_count(json, object, "processes_seen", row->processes);
+        fs_json_count(json, object, "processes_recorded", row->recorded);
+        fs_json_count(json, object, "workers", row->workers);
+        fs_json_count(json, object, "masks", row->masks);
+        fs_json_text(json, object, "mask", row->mask);
+        fs_json_real(json, object, "wall_s", row->wall_s);
+        fs_json_real(json, object, "cpu_used", row->cpu_used);
+        fs_json_real(json, object, "busy_cpus", row->busy_cpus);
         fs_json_append(json, nodes, object);
     }
     return nodes;

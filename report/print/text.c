@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { PAGE_LINES = 40, FULL_FINDINGS = 3, SHORT_FINDINGS = 6, REASON_LINES = 8 };
+enum { ROWS_BESIDE_FINDINGS = 6 }; /* of nodes */
 
 static const char *plural(int count) {
     return count == 1 ? "" : "s";
@@ -124,6 +125,7 @@ static void print_cpus(struct fs_page *page, const struct fs_verdict *verdict) {
 /* What stands below the findings; made first, for the findings get the rest. */
 static void print_foot(struct fs_page *page, const struct fs_job *job,
                        const struct fs_verdict *verdict, const struct fs_text_options *options) {
+    fs_text_nodes(page, job, verdict->count > 0 ? ROWS_BESIDE_FINDINGS : job->totals.nodes);
     if (verdict->count > 0) {
         fs_page_line(page, "Rules     %d %s", verdict->passed, rules_text(page->arena, verdict));
         print_reasons(page, verdict, FS_STATUS_UNKNOWN, "  unknown", 2);

@@ -27,6 +27,12 @@ void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding);      
 void fs_text_tree(struct fs_page *page, const struct fs_job *job);                  /* 2 */
 void fs_text_data(struct fs_page *page, const struct fs_job *job);                  /* 4 */
 
+/* The table of a job of several nodes (text_nodes.c): rows + 2 lines, or 9. */
+void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows);
+
+/* With commas between thousands, from 10,000 on. */
+const char *fs_text_count(struct fs_arena *arena, long count);
+
 /* Every rule with its status and the reason: a table without a limit (text_rules.c). */
 void fs_text_rules(struct fs_page *page, const struct fs_verdict *verdict);
 

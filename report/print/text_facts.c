@@ -39,9 +39,10 @@ void fs_text_header(struct fs_page *page, const struct fs_job *job) {
                              scheduler->step ? scheduler->step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
     const char *tail =
-        fs_arena_printf(arena, "  %zu node%s  %ld process%s  %ld:%02ld:%02ld", job->totals.nodes,
-                        plural((long)job->totals.nodes), processes, processes == 1 ? "" : "es",
-                        wall / 3600, wall / 60 % 60, wall % 60);
+        fs_arena_printf(arena, "  %s node%s  %s process%s  %ld:%02ld:%02ld",
+                        fs_text_count(arena, (long)job->totals.nodes),
+                        plural((long)job->totals.nodes), fs_text_count(arena, processes),
+                        processes == 1 ? "" : "es", wall / 3600, wall / 60 % 60, wall % 60);
     head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
     const size_t taken = fs_text_width(head, page->utf8) + strlen(tail);
     const char *command = fs_harmless(arena, command_text(arena, digest), page->utf8);
@@ -191,9 +192,13 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
             : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * totals->collector_share);
     const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
 
-    fs_page_line(page, "Data      %s: %ld/%ld processes, %lld event%s lost%s",
-                 totals->complete ? "complete" : "incomplete", totals->recorded, totals->processes,
-                 totals->lost_events, plural((long)totals->lost_events), share);
+    fs_page_wrap(page, "Data",
+                 fs_arena_printf(arena, "%s: %s/%s processes, %lld event%s lost%s",
+                                 totals->complete ? "complete" : "incomplete",
+                                 fs_text_count(arena, totals->recorded),
+                                 fs_text_count(arena, totals->processes), totals->lost_events,
+                                 plural((long)totals->lost_events), share),
+                 2);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (*losses) fs_page_wrap(page, "", losses, 2);
     if (totals->told)

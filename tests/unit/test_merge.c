@@ -1,19 +1,33 @@
-/* Records of many nodes: whatever files their digests lie in and in whatever order, the
- * report is the same to the byte, and few of the nodes are in memory at once. */
+/* Records of many nodes: whatever files and directories their digests lie in and in whatever
+ * order, the reports are the same to the byte, and few of the nodes are in memory at once. */
 #include "tests/unit/rule_fixture.h"
 
 #include "report/commands.h"
+#include "report/inputs.h"
+#include "report/print/json.h"
+#include "report/print/text.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { NODES = 48, ROUNDS = 40 };
+enum { NODES = 200, DIRECTORIES = 3, ROUNDS = 12 };
 
 static unsigned long long state_of_chance = 1;
 
 static unsigned below(unsigned limit) {
     state_of_chance = state_of_chance * 6364136223846793005ull + 1442695040888963407ull;
     return (unsigned)(state_of_chance >> 33) % limit;
+}
+
+/* Most clocks are disciplined, each to an error of its own. */
+static struct fs_clock_mark mark_at(int64_t t) {
+    const bool synchronised = below(20) > 0;
+    return (struct fs_clock_mark){.t = t,
+                                  .realtime = 1000 * SECOND + t + below(5),
+                                  .read_ns = below(100),
+                                  .error_ns = synchronised ? (int)below(1000000) : FS_UNKNOWN,
+                                  .synchronised = synchronised};
 }
 
 /* One of a few kinds of node, with numbers of its own. */
@@ -31,7 +45,9 @@ static char *text_of_node(unsigned number) {
     f.digest.group_count = 1 + below(2);
     f.digest.wall_ns += below(1000000);
     f.digest.start_realtime = number % 4 < 2 ? 0 : below(3);
-    f.digest.cpu_ns = f.group[0].cpu_ns;
+    f.digest.cpu_ns = f.group[0].cpu_ns / (1 + below(3));
+    f.digest.clocks.begin = mark_at(0);
+    f.digest.clocks.end = mark_at(f.digest.wall_ns);
     f.digest.complete.processes = 5 + (int)below(3);
     f.digest.complete.recorded = 5;
     f.digest.complete.collector_cpu_ns = below(1000000);
@@ -45,7 +61,7 @@ static char *text_of_node(unsigned number) {
                                            .runnable_peak = 2};
     if (below(3) == 0) f.digest.complete.unseen[FS_UNSEEN_STATIC] = 1 + (int)below(3);
     f.digest.complete.unseen_example[FS_UNSEEN_STATIC] = (char *)(below(2) ? "/bin/a" : "/bin/b");
-    snprintf(host, sizeof host, "n%02u", number / 2); /* two jobs ran on each host */
+    snprintf(host, sizeof host, "n%03u", number / 2); /* two jobs ran on each host */
     f.digest.host = host;
     FILE *out = open_memstream(&text, &size);
     assert_int_equal(fs_digest_write(&f.digest, out), 0);
@@ -64,8 +80,32 @@ static void cut_topology(char *text) {
 
 static char directory[] = "/tmp/forksight-merge-XXXXXX";
 
+static void folder_of(char path[64], unsigned number) {
+    snprintf(path, 64, "%s/%u", directory, number);
+}
+
+/* File number `file` lies in one of the directories. */
 static void path_of(char path[64], unsigned file) {
-    snprintf(path, 64, "%s/%u.digest", directory, file);
+    snprintf(path, 64, "%s/%u/%u.digest", directory, file % DIRECTORIES, file);
+}
+
+static void make_folders(void) {
+    char path[64];
+    strcpy(directory + sizeof directory - 7, "XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        folder_of(path, i);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+}
+
+static void remove_folders(void) {
+    char path[64];
+    for (unsigned i = 0; i < DIRECTORIES; i++) {
+        folder_of(path, i);
+        assert_int_equal(rmdir(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
 }
 
 /* Deals the texts in an order of its own to so many files. */
@@ -87,14 +127,31 @@ static void deal(char *const *texts, unsigned files) {
     }
 }
 
-static char *report_of(unsigned files) {
-    const char *const directories[] = {directory};
-    const struct fs_report_options options = {.top = 1000, .rules = true};
-    char *text, path[64];
-    size_t size;
+static void print_both(const struct fs_job *job, const struct fs_verdict *verdict, FILE *out) {
+    const struct fs_text_options pages[] = {{0}, {.top = 1000, .rules = true, .verbose = true}};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+        assert_int_equal(fs_text_print(job, verdict, out, &pages[i]), 0);
+    assert_int_equal(fs_json_print(job, verdict, out), 0);
+}
+
+/* The text reports and the one for machines, one after the other. */
+static char *reports_of(unsigned files) {
+    char folders[DIRECTORIES][64], path[64], *text, error[512] = "";
+    const char *directories[DIRECTORIES];
+    struct fs_verdict verdict;
+    struct fs_job job;
+    size_t size, count = files < DIRECTORIES ? files : DIRECTORIES;
+    for (unsigned i = 0; i < count; i++) {
+        folder_of(folders[i], i);
+        directories[i] = folders[i];
+    }
+    if (fs_load_and_judge(&job, &verdict, directories, count, NULL, error, sizeof error) < 0)
+        fail_msg("%s", error);
     FILE *out = open_memstream(&text, &size);
-    assert_int_equal(fs_report_print(directories, 1, out, &options), FS_REPORT_OK);
+    print_both(&job, &verdict, out);
     fclose(out);
+    fs_verdict_free(&verdict);
+    fs_job_free(&job);
     for (unsigned i = 0; i < files; i++) {
         path_of(path, i);
         assert_int_equal(unlink(path), 0);
@@ -109,11 +166,11 @@ static void order_and_grouping_change_nothing(void **state) {
         texts[i] = text_of_node(i);
     for (unsigned i = 6; i < NODES; i += 3)
         cut_topology(texts[i]);
-    assert_non_null(mkdtemp(directory));
+    make_folders();
     for (unsigned round = 0; round < ROUNDS; round++) {
         const unsigned files = round ? 1 + below(NODES) : NODES;
         deal(texts, files);
-        char *report = report_of(files);
+        char *report = reports_of(files);
         if (!first) {
             first = report;
             continue;
@@ -121,13 +178,16 @@ static void order_and_grouping_change_nothing(void **state) {
         assert_string_equal(first, report);
         free(report);
     }
-    assert_non_null(strstr(first, "48 nodes"));
+    assert_non_null(strstr(first, "200 nodes"));
     assert_non_null(strstr(first, "error[AFF-01]"));
-    assert_non_null(strstr(first, " of 48 nodes\n"));
-    assert_non_null(strstr(first, "\n  nodes   n[0"));
+    assert_non_null(strstr(first, " of 200 nodes\n"));
+    assert_non_null(strstr(first, "\n  nodes   n"));
     assert_non_null(strstr(first, "OVS-04"));
     assert_non_null(strstr(first, "not entered: "));
-    assert_int_equal(rmdir(directory), 0);
+    assert_non_null(strstr(first, "\"hostlist\": \"n"));
+    assert_non_null(strstr(first, "\nClocks    not aligned: unknown on n"));
+    assert_non_null(strstr(first, "\n200 nodes "));
+    remove_folders();
     for (unsigned i = 0; i < NODES; i++)
         free(texts[i]);
     free(first);
@@ -148,12 +208,12 @@ static int count_nodes(const struct fs_node *node, void *context) {
 
 static void few_nodes_stay(void **state) {
     (void)state;
-    const char *const directories[] = {directory};
-    char path[64], error[256] = "";
+    char path[64], folder[64], error[256] = "";
+    const char *const directories[] = {folder};
     struct fs_job job;
     struct count count = {0};
-    strcpy(directory + sizeof directory - 7, "XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    make_folders();
+    folder_of(folder, 0);
     path_of(path, 0);
     FILE *out = fopen(path, "w");
     assert_non_null(out);
@@ -173,7 +233,7 @@ static void few_nodes_stay(void **state) {
         assert_true(strcmp(job.nodes[i - 1].digest->host, job.nodes[i].digest->host) <= 0);
     fs_job_free(&job);
     unlink(path);
-    rmdir(directory);
+    remove_folders();
 }
 
 int main(void) {
