@@ -310,6 +310,12 @@ struct fs_scheduler { /* facts of Slurm or PBS as the environment gives them; FS
     char *job, *step;
     int cpus_on_node, cpus_per_task, tasks, step_tasks, nodes, threads_per_core;
     int step_tasks_on_node; /* tasks of this step on this node */
+    char *node_name;        /* of this node in the lists below; NULL: its host name */
+    char *node_list;        /* of the job, as Slurm writes it: "n[001-003,7]" */
+    char *step_node_list;   /* of the step */
+    char *cpus_per_node;    /* that the job was given, in the order of node_list: "16(x2),8" */
+    char *tasks_per_node;   /* of the step, in the order of step_node_list; not in a step: of the
+                               job */
     bool in_step;           /* inside srun (SLURM_STEP_ID set to a real step, SLURM_PROCID) */
 };
 

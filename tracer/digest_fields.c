@@ -319,6 +319,11 @@ static const struct fs_field scheduler_field[] = {
     FIELD(fs_scheduler, INT, "nodes", nodes),
     FIELD(fs_scheduler, INT, "threads_per_core", threads_per_core),
     FIELD(fs_scheduler, INT, "step_tasks_on_node", step_tasks_on_node),
+    FIELD(fs_scheduler, STRING, "node_name", node_name),
+    FIELD(fs_scheduler, STRING, "node_list", node_list),
+    FIELD(fs_scheduler, STRING, "step_node_list", step_node_list),
+    FIELD(fs_scheduler, STRING, "cpus_per_node", cpus_per_node),
+    FIELD(fs_scheduler, STRING, "tasks_per_node", tasks_per_node),
     FIELD(fs_scheduler, BOOL, "in_step", in_step),
 };
 static const struct fs_fields scheduler_fields = TABLE(scheduler_field, fs_scheduler);

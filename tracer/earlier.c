@@ -112,9 +112,19 @@ static void take_clocks(struct fs_digest *digest, struct fs_digest *earlier) {
     earlier->clocks = own;
 }
 
+/* The environment of the collector told more than that of the job's main program, of which only
+ * what rules name was recorded. */
+static void take_scheduler(struct fs_digest *digest, struct fs_digest *earlier) {
+    const struct fs_scheduler own = digest->scheduler;
+    if (own.node_list || !earlier->scheduler.name) return;
+    digest->scheduler = earlier->scheduler;
+    earlier->scheduler = own;
+}
+
 void fs_digest_take_samples(struct fs_digest *digest, struct fs_digest *earlier) {
     take_limits(digest, earlier);
     take_clocks(digest, earlier);
+    take_scheduler(digest, earlier);
     take_groups(digest, earlier);
     take_number(&digest->busy_cpus_peak, earlier->busy_cpus_peak);
     take_number(&digest->workers_busy_peak, earlier->workers_busy_peak);

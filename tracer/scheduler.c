@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,50 @@ int fs_slurm_node_index(const char *list, const char *host) {
     return -1;
 }
 
+/* The names of an item, one after the other. */
+static int visit_item(const struct node_item *item, fs_node_name_visitor *visit, void *context) {
+    const char *at = item->ranges, *end = at ? at + item->ranges_length : NULL;
+    char name[FS_NODE_NAME_MAX];
+    const int prefix = (int)item->prefix_length, suffix = (int)item->suffix_length;
+
+    if (!at) {
+        if (snprintf(name, sizeof name, "%.*s", prefix, item->prefix) >= (int)sizeof name)
+            return -1;
+        return visit(context, name);
+    }
+    while (at < end) {
+        const char *start = at;
+        const int first = take_number(&at);
+        const int width = (int)(at - start);
+        int last = first;
+        if (*at == '-') {
+            at++;
+            last = take_number(&at);
+        }
+        if (first < 0 || last < first || (at < end && *at != ',')) return -1;
+        for (long number = first; number <= last; number++) {
+            if (snprintf(name, sizeof name, "%.*s%0*ld%.*s", prefix, item->prefix,
+                         *start == '0' ? width : 1, number, suffix,
+                         suffix ? item->suffix : "") >= (int)sizeof name)
+                return -1;
+            const int result = visit(context, name);
+            if (result) return result;
+        }
+        if (at < end) at++;
+    }
+    return 0;
+}
+
+int fs_slurm_nodes(const char *list, fs_node_name_visitor *visit, void *context) {
+    while (*list) {
+        struct node_item item;
+        list = take_item(list, &item);
+        const int result = list ? visit_item(&item, visit, context) : -1;
+        if (result) return result;
+    }
+    return 0;
+}
+
 static int copy_value(char **member, char *const *environment, const char *name) {
     const char *value = fs_environment_value(environment, name);
     if (!value) return 0;
@@ -175,6 +220,18 @@ bool fs_slurm_real_step(const char *id) {
     return number != FS_UNKNOWN && number < FIRST_SPECIAL;
 }
 
+static int read_lists(char *const *environment, struct fs_scheduler *facts) {
+    const bool in_step = facts->in_step;
+    const char *tasks = in_step ? "SLURM_STEP_TASKS_PER_NODE" : "SLURM_TASKS_PER_NODE";
+
+    if (copy_value(&facts->node_list, environment, "SLURM_JOB_NODELIST")) return -1;
+    if (copy_value(&facts->node_name, environment, "SLURMD_NODENAME")) return -1;
+    if (copy_value(&facts->cpus_per_node, environment, "SLURM_JOB_CPUS_PER_NODE")) return -1;
+    if (in_step && copy_value(&facts->step_node_list, environment, "SLURM_STEP_NODELIST"))
+        return -1;
+    return copy_value(&facts->tasks_per_node, environment, tasks);
+}
+
 static int read_slurm(char *const *environment, const char *host, struct fs_scheduler *facts) {
     facts->name = "slurm";
     const char *step = fs_environment_value(environment, "SLURM_STEP_ID");
@@ -182,6 +239,7 @@ static int read_slurm(char *const *environment, const char *host, struct fs_sche
         step && fs_slurm_real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
     if (copy_value(&facts->job, environment, "SLURM_JOB_ID")) return -1;
     if (facts->in_step && copy_value(&facts->step, environment, "SLURM_STEP_ID")) return -1;
+    if (read_lists(environment, facts)) return -1;
 
     /* Inside a step SLURM_CPUS_ON_NODE is the step's share: the job's list comes first. */
     facts->cpus_on_node = first_known(job_count_here(environment, "SLURM_JOB_CPUS_PER_NODE", host),
@@ -231,9 +289,14 @@ int fs_scheduler_read(char *const *environment, const char *host, struct fs_sche
 }
 
 void fs_scheduler_free(struct fs_scheduler *facts) {
-    free(facts->job);
-    free(facts->step);
-    facts->job = facts->step = NULL;
+    char **const texts[] = {
+        &facts->job,           &facts->step,           &facts->node_list, &facts->step_node_list,
+        &facts->cpus_per_node, &facts->tasks_per_node, &facts->node_name};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        free(*texts[i]);
+        *texts[i] = NULL;
+    }
 }
 
 bool fs_is_launcher(const char *executable) {

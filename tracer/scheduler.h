@@ -37,6 +37,15 @@ bool fs_slurm_real_step(const char *id);
  * up to the first dot. -1: not in it, or no such list. */
 int fs_slurm_node_index(const char *list, const char *host);
 
+/*
+ * Visits the names of a Slurm node list in its order, until a visit returns something else
+ * than 0, which is then the result. -1: the list is none (names before that were visited),
+ * or a name is too long.
+ */
+enum { FS_NODE_NAME_MAX = 256 };
+typedef int fs_node_name_visitor(void *context, const char *name);
+int fs_slurm_nodes(const char *list, fs_node_name_visitor *visit, void *context);
+
 /* Whether an executable (path or name) starts ranks: srun, mpirun, mpiexec, ... */
 bool fs_is_launcher(const char *executable);
 

@@ -72,6 +72,80 @@ static void nodes_of_lists(void **state) {
     assert_int_equal(fs_slurm_node_index(NULL, "n1"), -1);
 }
 
+struct visited {
+    char names[256];
+    int count, most;
+};
+
+static int visit(void *context, const char *name) {
+    struct visited *visited = context;
+    if (visited->count == visited->most) return 1;
+    if (visited->count++) strcat(visited->names, " ");
+    strcat(visited->names, name);
+    return 0;
+}
+
+static void names_of_lists(void **state) {
+    (void)state;
+    static const struct {
+        const char *list, *names;
+        int result;
+    } cases[] = {
+        {"n1", "n1", 0},
+        {"n[1-3]", "n1 n2 n3", 0},
+        {"n[001-003,7],login1", "n001 n002 n003 n7 login1", 0},
+        {"n[08-11]", "n08 n09 n10 n11", 0},
+        {"rack[1-2]node,n0", "rack1node rack2node n0", 0},
+        {"", "", 0},
+        {"n[1-3", "", -1},
+        {"n[3-1]", "", -1},
+        {"n[1-2,x]", "n1 n2", -1},
+        {"r[1-2]n[1-2]", "", -1},
+        {"n[0-2147483647]", "n0 n1 n2 n3 n4 n5 n6 n7", 1},
+        {"n[2147483646-2147483647]", "n2147483646 n2147483647", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct visited visited = {.most = 8};
+        assert_int_equal(fs_slurm_nodes(cases[i].list, visit, &visited), cases[i].result);
+        assert_string_equal(visited.names, cases[i].names);
+    }
+    char name[FS_NODE_NAME_MAX + 8];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(fs_slurm_nodes(name, visit, &(struct visited){.most = 1}), -1);
+}
+
+/* As srun -n 5 of Slurm 22.05 sets it on the last of three nodes. */
+static void lists_of_a_step(void **state) {
+    (void)state;
+    char *environment[] = {"SLURM_JOB_ID=42",
+                           "SLURM_STEP_ID=1",
+                           "SLURM_PROCID=4",
+                           "SLURM_NODEID=2",
+                           "SLURMD_NODENAME=n3",
+                           "SLURM_JOB_NODELIST=n[1-4]",
+                           "SLURM_JOB_CPUS_PER_NODE=8(x4)",
+                           "SLURM_STEP_NODELIST=n[1-3]",
+                           "SLURM_STEP_TASKS_PER_NODE=2(x2),1",
+                           "SLURM_TASKS_PER_NODE=4(x4)",
+                           NULL};
+    struct fs_scheduler facts;
+    assert_int_equal(fs_scheduler_read(environment, "host3", &facts), 0);
+    assert_string_equal(facts.node_name, "n3");
+    assert_string_equal(facts.node_list, "n[1-4]");
+    assert_string_equal(facts.step_node_list, "n[1-3]");
+    assert_string_equal(facts.cpus_per_node, "8(x4)");
+    assert_string_equal(facts.tasks_per_node, "2(x2),1");
+    assert_int_equal(facts.step_tasks_on_node, 1);
+    fs_scheduler_free(&facts);
+    environment[1] = "SLURM_STEP_ID=4294967291";
+    assert_int_equal(fs_scheduler_read(environment, "host3", &facts), 0);
+    assert_null(facts.step_node_list);
+    assert_string_equal(facts.tasks_per_node, "4(x4)");
+    fs_scheduler_free(&facts);
+    assert_null(facts.node_list);
+}
+
 static void slurm_batch_script(void **state) {
     (void)state;
     char *environment[] = {"PATH=/bin",
@@ -162,6 +236,7 @@ static void launchers_are_known(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_of_lists),    cmocka_unit_test(nodes_of_lists),
+        cmocka_unit_test(names_of_lists),     cmocka_unit_test(lists_of_a_step),
         cmocka_unit_test(slurm_batch_script), cmocka_unit_test(slurm_step),
         cmocka_unit_test(pbs_and_none),       cmocka_unit_test(launchers_are_known),
     };
