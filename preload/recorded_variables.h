@@ -103,6 +103,8 @@ struct fsp_recorded_variable {
     X(OMPI_MCA_rmaps_base_mapping_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                     \
     X(OMPI_MCA_hwloc_base_binding_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                     \
     X(PRTE_MCA_rmaps_default_mapping_policy, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                  \
+    X(OMPI_ALLOW_RUN_AS_ROOT_CONFIRM, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                         \
+    X(PRTE_ALLOW_RUN_AS_ROOT_CONFIRM, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, 0)                         \
     X(PMI_RANK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                 \
     X(PMI_SIZE, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                 \
     X(PMIX_RANK, FSP_VARIABLE_JOB, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                                \

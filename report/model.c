@@ -3,6 +3,7 @@
 #include "report/overview.h"
 #include "report/thread_libraries.h"
 #include "report/totals.h"
+#include "tracer/launch_options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -136,16 +137,41 @@ int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t cou
     return -1;
 }
 
+/* Of the launcher that started most programs here, whatever it was called; PLAIN: none did. */
+static enum fs_language language_of_launches(const struct fs_digest *digest) {
+    static const enum fs_language languages[] = {
+        [FS_LAUNCHER_NONE] = FS_LANGUAGE_PLAIN,
+        [FS_LAUNCHER_OPENMPI] = FS_LANGUAGE_MPIRUN,
+        [FS_LAUNCHER_HYDRA] = FS_LANGUAGE_HYDRA,
+        [FS_LAUNCHER_SRUN] = FS_LANGUAGE_SRUN,
+    };
+    const struct fs_launch *found = NULL;
+
+    for (size_t i = 0; i < digest->launch_count; i++)
+        if (digest->launches[i].started > (found ? found->started : 0))
+            found = &digest->launches[i];
+    return found ? languages[fs_launcher_of(found->executable)] : FS_LANGUAGE_PLAIN;
+}
+
 enum fs_language fs_node_language(const struct fs_node *node) {
     static const struct {
         const char *launcher;
         enum fs_language language;
     } table[] = {
-        {"srun", FS_LANGUAGE_SRUN},      {"mpirun", FS_LANGUAGE_MPIRUN},
-        {"mpiexec", FS_LANGUAGE_MPIRUN}, {"orterun", FS_LANGUAGE_MPIRUN},
-        {"prterun", FS_LANGUAGE_MPIRUN}, {"mpiexec.hydra", FS_LANGUAGE_HYDRA},
+        {"srun", FS_LANGUAGE_SRUN},
+        {"mpirun", FS_LANGUAGE_MPIRUN},
+        {"mpiexec", FS_LANGUAGE_MPIRUN},
+        {"orterun", FS_LANGUAGE_MPIRUN},
+        {"prterun", FS_LANGUAGE_MPIRUN},
+        {"mpiexec.hydra", FS_LANGUAGE_HYDRA},
+        {"mpirun.openmpi", FS_LANGUAGE_MPIRUN},
+        {"mpiexec.openmpi", FS_LANGUAGE_MPIRUN},
+        {"mpirun.mpich", FS_LANGUAGE_HYDRA},
+        {"mpiexec.mpich", FS_LANGUAGE_HYDRA},
     };
     const char *launcher = node->digest->launcher;
+    const enum fs_language seen = language_of_launches(node->digest);
+    if (seen != FS_LANGUAGE_PLAIN) return seen;
     for (size_t i = 0; launcher && i < sizeof table / sizeof *table; i++)
         if (strcmp(launcher, table[i].launcher) == 0) return table[i].language;
     return node->digest->scheduler.in_step ? FS_LANGUAGE_SRUN : FS_LANGUAGE_PLAIN;

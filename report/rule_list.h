@@ -12,6 +12,7 @@
     X(aff_02) \
     X(aff_03) \
     X(aff_04) \
+    X(aff_08) \
     X(aff_09) \
     X(ovs_01) \
     X(ovs_02) \
@@ -25,7 +26,9 @@
     X(frk_08) \
     X(frk_09) \
     X(frk_10) \
+    X(mpi_05) \
     X(slm_02) \
+    X(slm_05) \
     X(thr_01) \
     X(thr_02) \
     X(thr_03) \

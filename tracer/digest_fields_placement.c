@@ -7,6 +7,7 @@ static const struct fs_field launch_field[] = {
     FIELD(fs_launch, LIST, "words", words, .count_offset = offsetof(struct fs_launch, word_count),
           .length = FS_LAUNCH_WORDS_MAX),
     FIELD(fs_launch, BOOL, "cut", cut),
+    FIELD(fs_launch, BOOL, "root", root),
     FIELD(fs_launch, INT, "status", status),
     FIELD(fs_launch, INT, "started", started),
     FIELD(fs_launch, TIME, "begin", begin),

@@ -20,6 +20,7 @@ struct fs_launch {
     char **words;     /* its command line */
     size_t word_count;
     bool cut;           /* words are not all */
+    bool root;          /* the user is root, whom Open MPI refuses unless told otherwise */
     int status;         /* wait status; FS_UNKNOWN: not known, or it still runs */
     int started;        /* children that went on to run a program of the user's, on this node */
     int64_t begin, end; /* FS_UNKNOWN: it still runs */

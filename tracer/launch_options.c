@@ -27,6 +27,7 @@ enum what {
     THREADS_PER_CORE,
     PARAMETER, /* Open MPI's name and value, two words */
     ELSEWHERE,
+    AS_ROOT,
 };
 
 /*
@@ -87,7 +88,7 @@ static const struct option {
     {"pernode", O, 0, ELSEWHERE},
     {"configfile", H, 1, ELSEWHERE},
     {"multi-prog", S, 0, ELSEWHERE},
-    {"allow-run-as-root", O, 0, SKIP},
+    {"allow-run-as-root", O, 0, AS_ROOT},
     {"bycore", O, 0, SKIP},
     {"bynode", O, 0, SKIP},
     {"byslot", O, 0, SKIP},
@@ -363,6 +364,9 @@ static void apply(struct fs_launch_options *options, const struct found *found, 
     case ELSEWHERE:
         options->elsewhere = true;
         break;
+    case AS_ROOT:
+        options->as_root = true;
+        break;
     case DISTRIBUTION:
     case SKIP:
         break;
@@ -416,12 +420,15 @@ void fs_launch_options_environment(struct fs_launch_options *options,
     static const char *const prefixes[] = {"OMPI_MCA_", "PRTE_MCA_"};
 
     if (options->launcher != FS_LAUNCHER_OPENMPI) return;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        options->as_root |= strcmp(variables[i].name, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM") == 0 ||
+                            strcmp(variables[i].name, "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM") == 0;
         for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
             const size_t length = strlen(prefixes[p]);
-            if (variables[i].name && strncmp(variables[i].name, prefixes[p], length) == 0)
+            if (strncmp(variables[i].name, prefixes[p], length) == 0)
                 read_parameter(options, variables[i].name + length, variables[i].value);
         }
+    }
 }
 
 int fs_host_list_slots(const char *hosts) {

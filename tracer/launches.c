@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { HOSTFILE_MAX = 1 << 20 };
 
@@ -149,6 +150,7 @@ static int fill(const struct fs_evaluation *evaluation, const struct fs_record *
     *launch =
         (struct fs_launch){.pid = record->pid,
                            .executable = copy(image->executable),
+                           .root = geteuid() == 0,
                            .status = status_of(digest, record),
                            .begin = fs_job_time(evaluation, fs_record_begin(record)),
                            .end = fs_job_time(evaluation, fs_record_end(record)),

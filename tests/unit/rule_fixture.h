@@ -29,9 +29,11 @@ struct fixture {
     struct fs_death deaths[4];
     struct fs_team teams[2];
     struct fs_watched watched;
+    struct fs_launch launches[2];
+    char *words[2][16];
     char *command[4];
     hwloc_topology_t topology;
-    hwloc_bitmap_t masks[8];
+    hwloc_bitmap_t masks[24];
     size_t mask_count;
 
     struct fs_job job;
@@ -110,11 +112,36 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.teams_sampled = true;
     f->digest.teams = f->teams;
     f->digest.watched = &f->watched;
+    f->digest.launches = f->launches;
+    f->digest.siblings = (struct fs_siblings){
+        .looks = 100, .busy = fixture_mask(f, ""), .idle = fixture_mask(f, "")};
+    f->digest.login = (struct fs_login){.users = 1};
     f->digest.pids.refused = 0;
     f->digest.display_searches = 0;
     f->digest.random_births = (struct fs_random_births){0};
     f->digest.groups = f->group;
     f->digest.variables = f->variables;
+}
+
+/* A launcher that ran for a second and started `started` programs: "mpirun -n 2 app". */
+static inline struct fs_launch *fixture_launch(struct fixture *f, const char *executable,
+                                               const char *line, int started) {
+    static char text[2][256];
+    const size_t number = f->digest.launch_count++;
+    struct fs_launch *launch = &f->launches[number];
+
+    *launch = (struct fs_launch){.pid = 90,
+                                 .executable = (char *)(uintptr_t)executable,
+                                 .words = f->words[number],
+                                 .started = started,
+                                 .end = SECOND,
+                                 .hostfile_slots = FS_UNKNOWN,
+                                 .variables = f->variables};
+    strncpy(text[number], line, sizeof text[number] - 1);
+    for (char *word = strtok(text[number], " "); word && launch->word_count < 15;
+         word = strtok(NULL, " "))
+        launch->words[launch->word_count++] = word;
+    return launch;
 }
 
 /* A correct job: a pool of two workers on two cores. */

@@ -1,0 +1,166 @@
+"""Where ranks and workers run: slots of mpirun, login nodes."""
+import os
+import re
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import harness as h
+
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": 1, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": 1}
+SPIN = """import time
+end = time.monotonic() + {seconds}
+while time.monotonic() < end:
+    sum(range(1000))
+"""
+
+
+def cores():
+    """Cores of this machine, by what the kernel says."""
+    found = set()
+    for cpu in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
+        found.add(((cpu / "physical_package_id").read_text(), (cpu / "core_id").read_text()))
+    return len(found)
+
+
+def mpi(folder, line, seconds=2, **variables):
+    """forksight run -- line, of which SPIN is a program that computes for a while."""
+    (folder / "spin.py").write_text(SPIN.format(seconds=seconds))
+    words = line.replace("SPIN", f"{h.PYTHON} spin.py").split()
+    h.need_tool(words[0])
+    return h.under_forksight(words, cwd=folder, env=h.environment(**AS_ROOT, **variables))
+
+
+def report_of_rule(result, rule):
+    text = h.execute([h.FORKSIGHT, "report", "--rules", result.directory])
+    found = re.search(rf"^(\S+)\s+{rule}: (.*)$", text.stdout + text.stderr, re.M)
+    h.check(found, f"{rule} is not in the list of rules\n{text}")
+    return found[1], found[2]
+
+
+@h.test
+def mpi_05_fires_more_ranks_than_cores_and_its_fix(folder):
+    slots = cores()
+    result = mpi(folder, f"mpirun.openmpi --bind-to none -n {slots + 1} SPIN", seconds=1)
+    h.check(result.status != 0, f"mpirun started them\n{result}")
+    h.expect_rules(result, ["MPI-05"])
+    text = h.section(result.report, "MPI-05")
+    h.check(f"{slots + 1} ranks for {slots} slot" in text, f"numbers\n{text}")
+    h.check("no rank came up" in " ".join(text.split()) and f"status {result.status}" in text,
+            f"evidence\n{text}")
+    h.check_screen(result.report)
+    fix = h.fixes(result.report, "MPI-05")[0].split("#")[0].strip()
+    h.equal(fix, f"mpirun.openmpi --bind-to none -n {slots} {h.PYTHON} spin.py", "fix")
+    again = h.under_forksight(fix.split(), cwd=folder, directory=folder / "again",
+                              env=h.environment(**AS_ROOT))
+    h.equal(again.status, 0, f"the pasted fix\n{again}")
+    h.expect_clean(again)
+    h.equal(report_of_rule(again, "MPI-05"), ("pass", "mpirun started its ranks"), "MPI-05")
+
+
+@h.test
+def mpi_05_fires_for_an_mpirun_in_a_script_with_a_hostfile(folder):
+    (folder / "hosts").write_text("# one node\nlocalhost slots=2 max_slots=2\n")
+    (folder / "job.sh").write_text("mpirun.openmpi --hostfile hosts -np 3 true || exit 7\n")
+    result = mpi(folder, "sh job.sh")
+    h.equal(result.status, 7, f"status\n{result}")
+    h.expect_rules(result, ["MPI-05"])
+    text = h.section(result.report, "MPI-05")
+    h.check("3 ranks for 2 slots" in text and "the hostfile hosts" in text, f"numbers\n{text}")
+    h.check("mpirun.openmpi --hostfile hosts -np 2 true" in text, f"fix\n{text}")
+
+
+@h.test
+def mpi_05_guard_other_failures_of_mpirun(folder):
+    result = mpi(folder, "mpirun.openmpi --oversubscribe -n 2 ./missing")
+    h.check(result.status != 0, f"it succeeded\n{result}")
+    h.equal(report_of_rule(result, "MPI-05")[0], "pass", "a missing program")
+    h.expect_rules(result, must_not=["MPI-05"])
+    (folder / "fails.py").write_text("raise SystemExit(3)\n")
+    words = ["mpirun.openmpi", "--host", "localhost:9", "-n", "3", h.PYTHON, "fails.py"]
+    failing = h.under_forksight(words, cwd=folder, directory=folder / "fails",
+                                env=h.environment(**AS_ROOT))
+    h.equal(failing.status, 3, f"status of a rank\n{failing}")
+    h.equal(report_of_rule(failing, "MPI-05"), ("pass", "mpirun started its ranks"), "ranks failed")
+
+
+@h.test
+def mpi_05_guard_mpich_starts_what_it_is_told(folder):
+    result = mpi(folder, f"mpirun.mpich -n {cores() + 1} true")
+    h.equal(result.status, 0, f"status\n{result}")
+    h.expect_clean(result)
+
+
+# --- a login node, made of this machine by a mount namespace ----------------------------
+
+UTMP = struct.Struct("<hxxi32s4s32s256shhiii4i20s")
+LOGIN = """mount --bind '{folder}/utmp' "$(readlink -f /run/utmp)" &&
+mount --bind '{folder}/etc' /etc && exec "$@"
+"""
+
+
+def session(user):
+    return UTMP.pack(7, os.getpid(), b"pts/0", b"0", user.encode(), b"", 0, 0, 0, 0, 0,
+                     0, 0, 0, 0, b"")
+
+
+def on_login_node(folder, users, command, slurm=True, **keywords):
+    """Runs a job where users are logged in and slurm.conf says that there is a Slurm."""
+    h.need_root()
+    h.need_tool("unshare", "mount")
+    created = not Path("/run/utmp").exists()
+    if created:
+        Path("/run/utmp").touch()
+    try:
+        (folder / "utmp").write_bytes(b"".join(map(session, users)))
+        copy = h.execute(["cp", "-a", "/etc", folder / "etc"])
+        h.equal(copy.status, 0, f"a copy of /etc\n{copy}")
+        for name in ("slurm", "slurm-llnl"):
+            h.execute(["rm", "-rf", folder / "etc" / name])
+        if slurm:
+            (folder / "etc" / "slurm").mkdir()
+            (folder / "etc" / "slurm" / "slurm.conf").write_text("ClusterName=test\n")
+        probe = h.execute(["unshare", "-m", "true"])
+        if probe.status != 0:
+            raise h.Skip("no mount namespaces here")
+        outer = ["unshare", "-m", "sh", "-c", LOGIN.format(folder=folder), "sh"]
+        return h.under_forksight(command, outer=outer, cwd=folder, **keywords)
+    finally:
+        if created:
+            Path("/run/utmp").unlink()
+
+
+def pool(folder):
+    h.need_cpus(2)
+    return [h.PYTHON, h.KERNELS / "k3_darts_pi.py", "8000000"]
+
+
+@h.test
+def slm_05_fires_a_pool_on_a_login_node(folder):
+    result = on_login_node(folder, ["ann", "bob", "ann"], pool(folder),
+                           options=["--threshold", "SLM-05.pool=0.5"],
+                           env=h.environment(NUM_PROCS=2))
+    h.expect_rules(result, ["SLM-05"])
+    text = h.section(result.report, "SLM-05")
+    h.check("2 users are logged in" in text and "Slurm is set up here" in text, f"users\n{text}")
+    h.check(f"srun -n 1 -c 2 {h.PYTHON}" in text, f"fix\n{text}")
+    h.check("sbatch" in text, f"no batch script\n{text}")
+
+
+@h.test
+def slm_05_guard_alone_in_a_job_or_without_a_batch_system(folder):
+    parts = {"alone": (["ann"], True, {}), "laptop": (["ann", "bob"], False, {}),
+             "job": (["ann", "bob"], True, {"SLURM_JOB_ID": 7, "SLURM_CPUS_ON_NODE": 2})}
+    for name, (users, slurm, variables) in parts.items():
+        here = folder / name
+        here.mkdir()
+        result = on_login_node(here, users, pool(here), slurm=slurm,
+                               options=["--threshold", "SLM-05.pool=0.5"],
+                               env=h.environment(NUM_PROCS=2, **variables))
+        h.expect_rules(result, must_not=["SLM-05"])
+        h.equal(report_of_rule(result, "SLM-05")[0], "pass" if name == "alone" else "n/a", name)
+
+
+if __name__ == "__main__":
+    h.main()
