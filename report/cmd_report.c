@@ -56,7 +56,7 @@ static int write_text(FILE *out, void *data) {
     const struct report *report = data;
     setlocale(LC_CTYPE, "");
     const struct fs_text_options text = {
-        .directory = report->directory,
+        .directory = report->options->unnamed ? NULL : report->directory,
         .top = report->options->top,
         .rules = report->options->rules,
         .verbose = report->options->verbose,
@@ -287,11 +287,20 @@ static int run_report(int argc, char **argv, struct arguments *arguments) {
     return status;
 }
 
-int fs_cmd_report(int argc, char **argv) {
+static int report_as(int argc, char **argv, bool unnamed) {
     struct arguments arguments = {.overrides = calloc((size_t)argc + 1, sizeof(char *)),
-                                  .formats = FORMAT_TEXT};
+                                  .formats = FORMAT_TEXT,
+                                  .options.unnamed = unnamed};
     if (!arguments.overrides) return fs_complain(command_name, FS_REPORT_NO_DATA, strerror(errno));
     const int status = run_report(argc, argv, &arguments);
     free(arguments.overrides);
     return status;
+}
+
+int fs_cmd_report(int argc, char **argv) {
+    return report_as(argc, argv, false);
+}
+
+int fs_cmd_report_unnamed(int argc, char **argv) {
+    return report_as(argc, argv, true);
 }

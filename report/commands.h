@@ -24,6 +24,7 @@ struct fs_report_options {
     enum fs_color color;
     bool rules;                             /* also what every rule came to */
     bool verbose;                           /* whole stacks; lifts the limit of 40 lines */
+    bool unnamed;                           /* the directory is about to go: it is not named */
     int top;                                /* findings printed in full; 0: three, and at most 40
                                                lines in all; a number given lifts that limit */
     const struct fs_thresholds *thresholds; /* NULL: the defaults, or what FORKSIGHT_CONFIG names */
@@ -44,6 +45,7 @@ int fs_report_print(const char *const *directories, size_t count, FILE *out,
  * explain [RULE]`: argv[0] is the command's name. They return the exit code of the process.
  */
 int fs_cmd_report(int argc, char **argv);
+int fs_cmd_report_unnamed(int argc, char **argv); /* of a directory that goes away */
 int fs_cmd_check(int argc, char **argv);
 int fs_cmd_explain(int argc, char **argv);
 

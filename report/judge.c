@@ -218,6 +218,31 @@ static void count_node(struct fs_verdict *verdict, const struct fs_node *node) {
     verdict->hosts[verdict->nodes++] = fs_arena_copy(&verdict->arena, host, strlen(host));
 }
 
+/* Rules ask for a second of load, and samples are up to a second apart. */
+static const int64_t least_window = 2000000000;
+
+/* An audit has not all facts: what it cannot know is neither well nor ill. */
+static void limit_outside(const struct fs_digest *digest, struct fs_outcome *outcome) {
+    const struct fs_rule *rule = outcome->rule;
+    const struct fs_audited *audited = digest->audited;
+
+    if (!audited || audited->whole) return;
+    if (rule->outside != FS_OUTSIDE_NOTHING && outcome->status >= FS_STATUS_UNKNOWN) return;
+    const bool all = rule->outside == FS_OUTSIDE_ALL;
+    const bool holds = rule->outside == FS_OUTSIDE_FINDINGS ? outcome->status != FS_PASS : all;
+    const bool brief = audited->window_ns < least_window;
+    if (holds && audited->denied <= 0 && !brief) return;
+    outcome->count = 0;
+    outcome->findings = NULL;
+    outcome->status = FS_STATUS_UNKNOWN;
+    if (!holds)
+        outcome->why =
+            rule->unseen ? fs_arena_printf(outcome->arena, "%s not seen from outside", rule->unseen)
+                         : "only a recorded run tells";
+    else
+        outcome->why = brief ? "the look was too short" : "not every process may be read";
+}
+
 int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
                   const struct fs_thresholds *thresholds) {
     const struct fs_job job = {.nodes = (struct fs_node *)(uintptr_t)node, .node_count = 1};
@@ -230,8 +255,10 @@ int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
         const char *disabled = fs_disabled(thresholds, fs_rules[i]);
         if (disabled)
             fs_vote(&outcome, FS_NOT_APPLICABLE, "disabled: %s", disabled);
-        else
+        else {
             fs_rules[i]->check(&job, thresholds, &outcome);
+            limit_outside(node->digest, &outcome);
+        }
         for (size_t j = 0; j < outcome.count; j++)
             refers = add_merged(verdict, &outcome.findings[j]) > 0 || refers;
         verdict->outcomes[i].rule = fs_rules[i];

@@ -67,7 +67,11 @@ struct fs_totals {
     double cpu_ns, allowed_ns; /* CPU time; wall time x the job's CPUs; NAN */
     double cpu_used;           /* the one by the other, 0 to 1; NAN */
     bool recovered, interim;
-    bool complete; /* of every process all that is recorded of one; nothing was lost */
+    size_t audited;      /* nodes that were looked at from outside */
+    double window, scan; /* of these the longest look, and first look, in seconds; NAN */
+    long threads, denied, deleted;
+    char *deleted_example; /* an executable that is gone; NULL */
+    bool complete;         /* of every process all that is recorded of one; nothing was lost */
 };
 
 /*

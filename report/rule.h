@@ -28,6 +28,17 @@ enum fs_status { FS_NOT_APPLICABLE, FS_PASS, FS_STATUS_UNKNOWN, FS_FINDING };
 /* FS_INFERRED: one of the facts is an upper bound or comes from the environment alone. */
 enum fs_confidence { FS_MEASURED, FS_INFERRED };
 
+/*
+ * What a rule may conclude of a job that was only looked at from outside while it ran
+ * (digest_audit.h). There the past and the calls of processes are missing, and the absence
+ * of an event proves nothing.
+ */
+enum fs_outside {
+    FS_OUTSIDE_NOTHING = 0, /* all that it says becomes unknown */
+    FS_OUTSIDE_FINDINGS,    /* findings hold, and that it does not apply; a pass is unknown */
+    FS_OUTSIDE_ALL,
+};
+
 enum fs_fix_kind { FS_FIX_COMMAND, FS_FIX_ENVIRONMENT, FS_FIX_CODE };
 
 struct fs_evidence {
@@ -95,6 +106,8 @@ struct fs_rule {
     const char *id, *family, *title;
     enum fs_severity severity; /* unless the rule's text says when it differs */
     bool every_process; /* speaks of every process: with some unrecorded, a pass is unknown */
+    enum fs_outside outside;
+    const char *unseen; /* what is missing from outside, and "is" or "are": before "not seen from outside" */
     /* Called for each node of a job by itself: `job` has one. */
     void (*check)(const struct fs_job *job, const struct fs_thresholds *thresholds,
                   struct fs_outcome *outcome);

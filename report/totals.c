@@ -11,13 +11,15 @@ static long known(int64_t count) {
 }
 
 void fs_totals_init(struct fs_totals *totals) {
-    *totals = (struct fs_totals){.collector_share = NAN, .cpu_used = NAN};
+    *totals =
+        (struct fs_totals){.collector_share = NAN, .cpu_used = NAN, .window = NAN, .scan = NAN};
 }
 
 void fs_totals_free(struct fs_totals *totals) {
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         free(totals->unseen_example[reason]);
     free(totals->told_example);
+    free(totals->deleted_example);
     fs_totals_init(totals);
 }
 
@@ -79,10 +81,25 @@ static void add_cpus(struct fs_totals *totals, const struct fs_node *node) {
     if (!(share <= totals->collector_share)) totals->collector_share = share;
 }
 
+static int add_audited(struct fs_totals *totals, const struct fs_digest *digest) {
+    const struct fs_audited *audited = digest->audited;
+
+    if (!audited) return 0;
+    totals->audited++;
+    totals->window = fmax(totals->window, (double)audited->window_ns / 1e9);
+    totals->scan = fmax(totals->scan, (double)audited->scan_ns / 1e9);
+    totals->threads += known(digest->complete.threads);
+    totals->denied += known(audited->denied);
+    totals->deleted += known(audited->deleted);
+    if (totals->deleted_example || !audited->deleted_example) return 0;
+    totals->deleted_example = strdup(audited->deleted_example);
+    return totals->deleted_example ? 0 : -1;
+}
+
 int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     const struct fs_completeness *complete = &node->digest->complete;
     const bool so_far = totals->nodes++ == 0 || totals->complete;
-    const int result = add_unseen(totals, complete);
+    const int result = add_unseen(totals, complete) | add_audited(totals, node->digest);
     add_losses(totals, complete);
     add_cpus(totals, node);
     totals->unrecorded += unrecorded(complete);
@@ -90,7 +107,7 @@ int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
         totals->lost_processes + totals->lost_threads + totals->lost_events + totals->lost_sites;
     totals->complete = so_far && complete->processes > 0 && totals->recorded >= totals->processes &&
                        totals->unseen == 0 && lost == 0 && !totals->bad && !totals->shim_off &&
-                       !totals->recovered && !totals->interim;
+                       !totals->recovered && !totals->interim && !totals->audited;
     return result;
 }
 
@@ -129,6 +146,9 @@ const char *fs_losses_text(struct fs_arena *arena, const struct fs_totals *total
 const char *fs_incomplete_text(struct fs_arena *arena, const struct fs_job *job) {
     const struct fs_totals *totals = &job->totals;
     const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
+    if (totals->audited)
+        return fs_arena_printf(arena, "looked at from outside for %.1f s, not recorded",
+                               totals->window);
     return fs_arena_printf(arena, "%ld of %ld processes recorded, %lld events lost%s%s%s%s",
                            totals->recorded, totals->processes, totals->lost_events,
                            *unseen ? "; not entered: " : "", unseen, *losses ? "; " : "", losses);

@@ -164,6 +164,7 @@ static void look_at_shm(struct fs_collector *collector) {
 static void look_at_memory(struct fs_collector *collector, int64_t now) {
     int64_t sum = 0, bytes;
 
+    if (collector->outside.facts) return; /* a short look must cost little */
     if (collector->at_start.memory_limit <= 0 || now - collector->t_pss < pss_every) return;
     collector->t_pss = now;
     for (const struct fs_record *record = collector->table.first_open; record;
@@ -187,9 +188,15 @@ static void look(struct fs_collector *collector, int64_t now, bool full) {
     fs_fold_pass(&collector->fold, now, pressed);
     hide_folder(collector, collector->fold.bytes > collector->limit_bytes);
     fs_sampler_discover(&collector->sampler, now, full);
-    if (full) fs_sampler_sample(&collector->sampler, now);
+    if (full)
+        fs_collector_sample(collector, now);
+    else
+        fs_cohorts_assign(&collector->cohorts, now);
+}
+
+void fs_collector_sample(struct fs_collector *collector, int64_t now) {
+    fs_sampler_sample(&collector->sampler, now);
     fs_cohorts_assign(&collector->cohorts, now);
-    if (!full) return;
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
     fs_stuck_tick(&collector->stuck, &collector->sampler, now, collector->t_interrupted);
     fs_teams_sample(&collector->teams, &collector->sampler, now);
@@ -288,6 +295,10 @@ void fs_collector_interim(struct fs_collector *collector, const struct fs_superv
 
 int fs_collector_save(struct fs_collector *collector) {
     fs_fork_stacks_resolve(&collector->fold);
+    return write_files(collector, NULL, true);
+}
+
+int fs_collector_write(struct fs_collector *collector) {
     return write_files(collector, NULL, true);
 }
 

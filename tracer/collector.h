@@ -52,6 +52,11 @@ struct fs_collector {
     bool folder_hidden;        /* renamed away, for it is over the limit */
     struct fs_digest *earlier; /* interim digest of a killed collector; NULL: none */
     bool recovered;            /* there was no sampling: folded after the collector was gone */
+    struct fs_from_outside {   /* of a job that was found running (audit.h) */
+        const struct fs_audited *facts; /* NULL: it is none */
+        char **environment;             /* of its main process */
+        int64_t t_end, cpu_ns;          /* of the look; CPU time of this process in it */
+    } outside;
 };
 
 /*
@@ -76,6 +81,12 @@ void fs_collector_last_look(struct fs_collector *collector);
 
 /* A last full look. */
 void fs_collector_look(struct fs_collector *collector, int64_t now);
+
+/* The same for processes that are known already. */
+void fs_collector_sample(struct fs_collector *collector, int64_t now);
+
+/* Writes detail and digest of a job that was found running. 0, or -1 with errno. */
+int fs_collector_write(struct fs_collector *collector);
 
 /* Recorded processes that are alive. */
 int fs_collector_alive(const struct fs_collector *collector);

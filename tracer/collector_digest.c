@@ -94,6 +94,9 @@ static int fill_scheduler(const struct fs_collector *collector, struct fs_digest
     const struct fs_image *image = record && record->stage_count ? record->stages[0].image : NULL;
     const size_t count = image ? image->variable_count : 0;
 
+    if (collector->outside.facts)
+        return fs_scheduler_read(collector->outside.environment, collector->meta.host,
+                                 &digest->scheduler);
     if (!collector->recovered)
         return fs_scheduler_read(environ, collector->meta.host, &digest->scheduler);
     char **environment = calloc(count + 1, sizeof *environment);
@@ -158,8 +161,10 @@ static void fill_own_cost(const struct fs_collector *collector, struct fs_digest
 
     digest->complete.samples = collector->sampler.samples;
     if (collector->recovered) return;
-    digest->complete.collector_cpu_ns =
-        fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start + collector->stuck.cpu_ns;
+    digest->complete.collector_cpu_ns = collector->outside.facts
+                                            ? collector->outside.cpu_ns
+                                            : fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) -
+                                                  collector->cpu_start + collector->stuck.cpu_ns;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         digest->complete.collector_maxrss_kib = usage.ru_maxrss;
 }
@@ -214,7 +219,8 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
                                           const struct fs_supervisor *supervisor) {
     const struct fs_record *record =
         fs_table_find(&collector->table, collector->table.main_pid, collector->meta.start);
-    const int64_t now = fs_now(), end = record ? fs_record_end(record) : FS_UNKNOWN;
+    const int64_t now = collector->outside.facts ? collector->outside.t_end : fs_now();
+    const int64_t end = record ? fs_record_end(record) : FS_UNKNOWN;
     struct fs_evaluation evaluation = {
         .table = &collector->table,
         .cohorts = &collector->cohorts,
@@ -224,6 +230,7 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
         .t_end = now,
         .t_closed = now,
         .t_interrupted = FS_UNKNOWN,
+        .outside = collector->outside.facts && !collector->outside.facts->whole,
         .ooms = collector->ooms,
         .oom_count = collector->oom_count,
     };
@@ -237,6 +244,18 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
         evaluation.t_interrupted = supervisor->t_interrupted;
     }
     return evaluation;
+}
+
+static int fill_audited(const struct fs_collector *collector, struct fs_digest *digest) {
+    const struct fs_audited *facts = collector->outside.facts;
+
+    if (!facts) return 0;
+    digest->audited = malloc(sizeof *digest->audited);
+    if (!digest->audited) return -1;
+    *digest->audited = *facts;
+    digest->audited->deleted_example =
+        facts->deleted_example ? strdup(facts->deleted_example) : NULL;
+    return 0;
 }
 
 int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
@@ -260,6 +279,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     if (!collector->recovered) fs_login_read("", collector->sampler.proc, &digest->login);
     digest->complete.interim = !final;
     digest->complete.recovered = collector->recovered;
+    if (fill_audited(collector, digest) != 0) return errno = ENOMEM, -1;
     fs_evaluate_completeness(evaluation, digest);
     fill_own_cost(collector, digest);
     if (fs_evaluate_groups(evaluation, digest) != 0 ||

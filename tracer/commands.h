@@ -18,5 +18,6 @@ enum fs_exit {
 };
 
 int fs_cmd_run(int argc, char **argv);
+int fs_cmd_audit(int argc, char **argv);
 
 #endif

@@ -63,7 +63,7 @@ void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_
         complete->recorded += told || fs_record_is_whole(record);
         complete->alive += !record->over && !record->zombie;
         if (told && complete->told++ == 0) complete->told_example = strdup(name_of(record));
-        if (told || reason < 0) continue;
+        if (told || reason < 0 || evaluation->outside) continue;
         if (complete->unseen[reason]++ == 0)
             complete->unseen_example[reason] = strdup(name_of(record));
     }

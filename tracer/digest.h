@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tracer/digest_audit.h"
 #include "tracer/digest_clocks.h"
 #include "tracer/digest_displays.h"
 #include "tracer/digest_forks.h"
@@ -343,6 +344,7 @@ struct fs_digest {
     struct fs_pids pids;
     struct fs_shm shm;
     struct fs_completeness complete;
+    struct fs_audited *audited; /* NULL: the job was recorded */
 
     int64_t cpu_ns;           /* all processes of the job */
     int busy_cpus_peak;       /* processors that ran a busy thread of the job, at once, sampled */

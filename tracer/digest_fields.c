@@ -349,6 +349,7 @@ static const struct fs_field digest_field[] = {
     FIELD(fs_digest, INLINE, "pids", pids, .fields = &pids_fields),
     FIELD(fs_digest, INLINE, "shm", shm, .fields = &shm_fields),
     FIELD(fs_digest, INLINE, "complete", complete, .fields = &completeness_fields),
+    FIELD(fs_digest, OBJECT, "audited", audited, .fields = &fs_audited_fields),
     FIELD(fs_digest, COUNT, "cpu", cpu_ns),
     FIELD(fs_digest, INT, "busy_cpus", busy_cpus_peak),
     FIELD(fs_digest, MASK, "cpus_busy", cpus_busy),

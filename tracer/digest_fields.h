@@ -72,7 +72,7 @@ enum { FS_DIGEST_VARIABLES_MAX = 256 }; /* more than there are recorded ones */
 extern const struct fs_fields fs_place_fields, fs_narrowing_fields, fs_variable_fields;
 extern const struct fs_fields fs_clocks_fields;
 extern const struct fs_fields fs_team_fields, fs_rivals_fields, fs_watched_fields;
-extern const struct fs_fields fs_fork_site_fields, fs_task_fields;
+extern const struct fs_fields fs_fork_site_fields, fs_task_fields, fs_audited_fields;
 extern const struct fs_fields fs_region_use_fields, fs_runtime_fork_fields, fs_gpu_fork_fields;
 extern const struct fs_fields fs_closed_display_fields;
 extern const struct fs_fields fs_mpi_ranks_fields;

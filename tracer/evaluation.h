@@ -32,6 +32,7 @@ struct fs_evaluation {
     const struct fs_oom *ooms;
     size_t oom_count;
     hwloc_const_bitmap_t mask_job;
+    bool outside; /* of a job that was only looked at: the preload object was not asked for */
 };
 
 /* groups.c: digest->groups, groups_more and what is summed over them. */

@@ -128,14 +128,19 @@ static void look_at_objects(struct fs_sampler *sampler, struct fs_record *record
     look_for_tracer(sampler, record, now);
 }
 
-/* Like its parent in path and arguments: forked by a process without the shim. */
-static struct fs_image *parents_image(const struct fs_record *record,
+/* Forked by a process without the shim: the same program, from the same exec; where that
+ * cannot be told, with the same arguments (some programs change theirs). */
+static struct fs_image *parents_image(const struct fs_sampler *sampler,
+                                      const struct fs_record *record,
                                       const struct fs_image *image) {
     struct fs_image *parents = record->parent ? fs_record_image(record->parent) : NULL;
-    const bool alike = parents && !parents->shim && parents->executable == image->executable &&
-                       parents->command == image->command;
 
-    return alike && record->stage_count == 0 ? parents : NULL;
+    if (!parents || parents->shim || parents->executable != image->executable ||
+        record->stage_count > 0)
+        return NULL;
+    const bool alike = parents->command == image->command;
+    const int same = fs_proc_same_exec(sampler->proc, record->pid, record->parent->pid);
+    return same == 1 || (same < 0 && alike) ? parents : NULL;
 }
 
 static void add_image(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
@@ -150,7 +155,7 @@ static void add_image(struct fs_sampler *sampler, struct fs_record *record, int6
     /* Before its exec took place, or an exec of the same program that the shim lost. */
     if (present && present->executable == seen.executable && present->command == seen.command)
         return;
-    struct fs_image *image = parents_image(record, &seen);
+    struct fs_image *image = parents_image(sampler, record, &seen);
     if (!image) {
         image = fs_table_add_image(table, 0);
         if (!image) return;

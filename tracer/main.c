@@ -18,6 +18,7 @@ struct command {
 static const struct command commands[] = {
     {"run", "[OPTION]... -- CMD...", "run CMD, record its processes, report at its end",
      fs_cmd_run},
+    {"audit", "[OPTION]... PID...", "look at a job that runs already", fs_cmd_audit},
     {"report", "[OPTION]... DIR...", "judge a recorded job again", fs_cmd_report},
     {"check", "[OPTION]... DIR...", "fail if a recorded job is not as it should be", fs_cmd_check},
     {"explain", "[RULE]", "why a rule exists, how it is decided, what to do", fs_cmd_explain},

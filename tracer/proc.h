@@ -90,6 +90,16 @@ int fs_proc_status(struct fs_proc *proc, int pid, int tid, struct fs_proc_status
  * mark, which sets *deleted (may be NULL). A kernel thread or a zombie: ENOENT. */
 int fs_proc_executable(struct fs_proc *proc, int pid, char *buffer, size_t size, bool *deleted);
 
+/*
+ * Whether two processes came from one exec, that is by fork alone: 1, 0, or -1 with errno. The
+ * kernel laid out the memory of a program when it started it, at random places, and a forked
+ * child has its copy. Without random places (setarch -R) programs started alike look so, too.
+ */
+int fs_proc_same_exec(struct fs_proc *proc, int pid, int other);
+
+/* How a zombie ended, as wait() would say it. -1 with errno: EPERM without permission. */
+int fs_proc_wait_status(struct fs_proc *proc, int pid, int *status);
+
 /* argv, NUL-separated, cut at size-1 bytes, always NUL-terminated. Returns the
  * bytes stored without the last NUL; 0: a zombie or an emptied title. */
 ssize_t fs_proc_command(struct fs_proc *proc, int pid, char *buffer, size_t size);

@@ -12,7 +12,7 @@
 #include "tracer/proc.h"
 #include "tracer/proc_handle.h"
 
-enum { LARGE_SIZE = 1 << 20 };
+enum { LARGE_SIZE = 1 << 20, AUXV_SIZE = 1024 };
 
 static char *large_buffer(struct fs_proc *proc) {
     if (!proc->large) proc->large = malloc(LARGE_SIZE);
@@ -37,6 +37,34 @@ int fs_proc_executable(struct fs_proc *proc, int pid, char *buffer, size_t size,
     if (gone) length -= MARK;
     buffer[length] = '\0';
     if (deleted) *deleted = gone;
+    return 0;
+}
+
+int fs_proc_same_exec(struct fs_proc *proc, int pid, int other) {
+    char mine[AUXV_SIZE], theirs[AUXV_SIZE];
+    const ssize_t length = fs_proc_text(proc, pid, "auxv", mine, sizeof mine);
+    const ssize_t other_length = fs_proc_text(proc, other, "auxv", theirs, sizeof theirs);
+
+    if (length < 0 || other_length < 0) return -1;
+    if (length == 0 || other_length == 0) return errno = ENODATA, -1;
+    return length == other_length && memcmp(mine, theirs, (size_t)length) == 0;
+}
+
+int fs_proc_wait_status(struct fs_proc *proc, int pid, int *status) {
+    enum { EXIT_CODE = 52 - 3 }; /* its number in proc(5), less that of the state */
+    char text[2048];
+    const ssize_t length = fs_proc_text(proc, pid, "stat", text, sizeof text);
+    const char *at = length > 0 ? memrchr(text, ')', (size_t)length) : NULL;
+
+    if (length < 0) return -1;
+    if (!at || (at[2] != 'Z' && at[2] != 'X')) return errno = ENODATA, -1;
+    at += 2;
+    for (int i = 0; i < EXIT_CODE && at; i++) {
+        at = strchr(at, ' ');
+        if (at) at++;
+    }
+    if (!at) return errno = ENODATA, -1;
+    *status = (int)strtol(at, NULL, 10);
     return 0;
 }
 

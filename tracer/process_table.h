@@ -178,6 +178,7 @@ struct fs_record {
     int64_t t_fork, t_start; /* before the call; first sign of life */
     int64_t t_exit;          /* exit hook */
     int64_t t_reaped;
+    int64_t age_ns; /* how long it lived before an audit met it; 0: it came later */
     int64_t t_gone; /* first sample in which it was a zombie or gone */
     int64_t t_seen; /* last sign of life */
     bool zombie;    /* dead, not waited for */

@@ -123,6 +123,13 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
             return;
         schedule.run_ns = (stat.utime + stat.stime) * (uint64_t)fs_tick_ns();
     }
+    if (sampler->from_now && sampler->samples == 0) {
+        thread->before_run_ns = (int64_t)schedule.run_ns;
+        thread->before_wait_ns = (int64_t)schedule.wait_ns;
+        activity->before_run_ns += thread->before_run_ns;
+    }
+    schedule.run_ns -= (uint64_t)thread->before_run_ns;
+    schedule.wait_ns -= (uint64_t)thread->before_wait_ns;
     const int64_t run = (int64_t)schedule.run_ns - thread->run_ns;
     const int64_t wait = (int64_t)schedule.wait_ns - thread->wait_ns;
     thread->delta_run_ns = run > 0 ? run : 0;
@@ -199,14 +206,38 @@ static void sample_threads(struct fs_sampler *sampler, struct fs_record *record,
     if (activity->busy) record->last_busy = now;
 }
 
+static void set_mask(struct fs_table *table, struct fs_record *record, hwloc_const_bitmap_t mask) {
+    const uint32_t number = fs_intern_mask(&table->interned, mask);
+
+    if (number) record->mask = number;
+}
+
+/* The union over its threads, by their status files. */
+static void read_mask(struct fs_sampler *sampler, struct fs_record *record) {
+    struct fs_proc_status status = {.mask = hwloc_bitmap_alloc()};
+    hwloc_bitmap_t whole = hwloc_bitmap_alloc();
+    const struct fs_activity *activity = record->activity;
+
+    for (size_t i = 0; status.mask && whole && i < activity->thread_count; i++)
+        if (fs_proc_status(sampler->proc, record->pid, activity->thread[i].tid, &status) == 0)
+            hwloc_bitmap_or(whole, whole, status.mask);
+    if (whole) set_mask(sampler->table, record, whole);
+    hwloc_bitmap_free(whole);
+    hwloc_bitmap_free(status.mask);
+}
+
 /* sched_getaffinity() needs no privilege and costs a hundredth of reading the status file. */
-static void sample_mask(struct fs_table *table, struct fs_record *record) {
+static void sample_mask(struct fs_sampler *sampler, struct fs_record *record) {
     static unsigned long words[CPUS_MAX / (8 * sizeof(unsigned long))];
     unsigned long whole[sizeof words / sizeof *words] = {0};
     const struct fs_activity *activity = record->activity;
     const size_t count = activity->thread_count ? activity->thread_count : 1;
     bool any = false;
 
+    if (sampler->captured) {
+        read_mask(sampler, record);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         const int tid = activity->thread_count ? activity->thread[i].tid : record->pid;
         memset(words, 0, sizeof words);
@@ -218,9 +249,8 @@ static void sample_mask(struct fs_table *table, struct fs_record *record) {
     hwloc_bitmap_t mask = any ? hwloc_bitmap_alloc() : NULL;
     if (!mask) return;
     hwloc_bitmap_from_ulongs(mask, sizeof whole / sizeof *whole, whole);
-    const uint32_t number = fs_intern_mask(&table->interned, mask);
+    set_mask(sampler->table, record, mask);
     hwloc_bitmap_free(mask);
-    if (number) record->mask = number;
 }
 
 static void sample_record(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
@@ -240,7 +270,8 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     record->sid = stat.sid;
     if (stat.sid != sampler->own_sid) record->own_session = true;
     if (record->t_start == FS_UNKNOWN) record->t_start = fs_start_of(stat.starttime);
-    if (stat.state == 'Z' || stat.state == 'X') {
+    /* A main thread that ended before the others is a zombie of its own. */
+    if ((stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1) {
         if (record->t_gone == FS_UNKNOWN) record->t_gone = now;
         record->zombie = true;
         if (record->activity) record->activity->busy = record->activity->runnable = false;
@@ -249,14 +280,16 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     record->t_seen = now;
     if (!activity_of(table, record)) return;
     sample_threads(sampler, record, &stat, now);
-    const int64_t ticks = (int64_t)(stat.utime + stat.stime) * fs_tick_ns();
+    const int64_t all_ticks = (int64_t)(stat.utime + stat.stime) * fs_tick_ns();
+    if (sampler->from_now && sampler->samples == 0) record->activity->before_ticks_ns = all_ticks;
+    const int64_t ticks = all_ticks - record->activity->before_ticks_ns;
     record->sampled_ns = ticks > record->activity->run_ns ? ticks : record->activity->run_ns;
     record->t_sampled = now;
     record->run_ns = record->activity->run_ns;
     record->wait_ns = record->activity->wait_ns;
     if ((uint32_t)stat.threads > record->threads_peak + 1)
         record->threads_peak = (uint32_t)stat.threads - 1;
-    sample_mask(table, record);
+    sample_mask(sampler, record);
     fs_random_sample(record, now);
 }
 

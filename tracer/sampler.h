@@ -21,6 +21,8 @@
 struct fs_activity {
     int64_t t;               /* of the last sample; FS_UNKNOWN: none yet */
     int64_t run_ns, wait_ns; /* all threads since its birth, ended ones included */
+    int64_t before_run_ns;   /* what it ran before the first sample, where that does not count */
+    int64_t before_ticks_ns; /* the same by the ticks of /proc */
     int64_t gone_run_ns, gone_wait_ns;
     int64_t delta_run_ns, delta_wait_ns, interval_ns;
     int64_t t_image; /* for which stage /proc was asked about the image */
@@ -34,6 +36,7 @@ struct fs_activity {
         int processor, processor_before; /* that it last ran on, in the last two samples in
                                             which it ran; FS_UNKNOWN */
         int64_t run_ns, wait_ns;
+        int64_t before_run_ns, before_wait_ns;
         int64_t delta_run_ns, delta_wait_ns;
         int64_t t_start;   /* FS_UNKNOWN until the owner is known */
         const char *owner; /* object of its start routine (teams.c) */
@@ -63,6 +66,8 @@ struct fs_sampler {
     int runnable_peak;
     bool environments_read;
     bool no_children_files; /* kernel without /proc/PID/task/TID/children */
+    bool from_now;          /* what processes of the first sample did before it does not count */
+    bool captured;          /* the files are all there is to ask: no system calls about processes */
 };
 
 /* -1 with errno: /proc cannot be read. */

@@ -109,7 +109,7 @@ void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
         .since = activity->quiet_since,
         .idle_ns = now - activity->quiet_since,
         .run_ns = activity->run_ns - activity->quiet_run_ns,
-        .life_run_ns = activity->run_ns,
+        .life_run_ns = activity->run_ns + activity->before_run_ns,
         .job_idle = job_quiet,
         .t = now,
         .stop_max = FS_UNKNOWN,
@@ -121,7 +121,8 @@ void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
     read_waits(sampler, stuck, stacks);
     fs_place_of(sampler->table, record->birth_site, &stuck->site);
     if (watch->off)
-        stuck->obstacle = strdup("attaching is switched off (--no-attach)");
+        stuck->obstacle =
+            strdup(watch->why_off ? watch->why_off : "attaching is switched off (--no-attach)");
     else
         read_stacks(watch, record, stuck, stacks);
     name_holder(sampler->table, record, stuck);

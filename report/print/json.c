@@ -63,6 +63,18 @@ static json_t *scope_of(struct fs_json *json, const struct fs_job *job) {
     return scope;
 }
 
+static json_t *audited_of(struct fs_json *json, const struct fs_totals *totals) {
+    if (!totals->audited) return json_null();
+    json_t *object = fs_json_object(json);
+    fs_json_count(json, object, "nodes", (int64_t)totals->audited);
+    fs_json_real(json, object, "window_s", totals->window);
+    fs_json_real(json, object, "scan_s", totals->scan);
+    fs_json_count(json, object, "threads", totals->processes + totals->threads);
+    fs_json_count(json, object, "denied", totals->denied);
+    fs_json_count(json, object, "executables_deleted", totals->deleted);
+    return object;
+}
+
 static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs_arena *arena) {
     const struct fs_totals *totals = &job->totals;
     static const char *const reasons[FS_UNSEEN_COUNT] = {
@@ -88,6 +100,7 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     fs_json_bool(json, data, "recovered", totals->recovered);
     fs_json_bool(json, data, "interim", totals->interim);
     fs_json_real(json, data, "overhead", totals->collector_share);
+    fs_json_set(json, data, "audited", audited_of(json, totals));
     return data;
 }
 

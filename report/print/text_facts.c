@@ -151,6 +151,11 @@ static const char *end_text(struct fs_arena *arena, const struct fs_digest *dige
         const char *name = sigabbrev_np(digest->interrupted);
         return fs_arena_printf(arena, "interrupted by SIG%s", name ? name : "?");
     }
+    if (digest->audited && digest->status < 0)
+        return fs_arena_printf(arena, "running for %ld:%02ld:%02ld",
+                               (long)(digest->audited->age_ns / 3600000000000),
+                               (long)(digest->audited->age_ns / 60000000000 % 60),
+                               (long)(digest->audited->age_ns / 1000000000 % 60));
     if (digest->status < 0) return "end not seen";
     if (WIFSIGNALED(digest->status)) {
         const char *name = sigabbrev_np(WTERMSIG(digest->status));
@@ -183,6 +188,32 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
                  2);
 }
 
+/* Of a job that was only looked at. */
+static void tell_audit(struct fs_page *page, const struct fs_totals *totals, const char *share) {
+    struct fs_arena *arena = page->arena;
+
+    fs_page_wrap(page, "Data",
+                 fs_arena_printf(arena,
+                                 "audited from outside for %.1f s: %ld process%s, %ld thread%s%s; "
+                                 "first look %.2f s",
+                                 totals->window, totals->processes,
+                                 totals->processes == 1 ? "" : "es",
+                                 totals->processes + totals->threads,
+                                 plural(totals->processes + totals->threads), share, totals->scan),
+                 2);
+    if (totals->denied)
+        fs_page_wrap(page, "",
+                     fs_arena_printf(arena, "%ld process%s may not be read (another user's?)",
+                                     totals->denied, totals->denied == 1 ? "" : "es"),
+                     1);
+    if (totals->deleted)
+        fs_page_wrap(page, "",
+                     fs_arena_printf(arena, "%ld process%s of an executable that is gone: %s",
+                                     totals->deleted, totals->deleted == 1 ? "" : "es",
+                                     totals->deleted_example ? totals->deleted_example : "?"),
+                     1);
+}
+
 void fs_text_data(struct fs_page *page, const struct fs_job *job) {
     struct fs_arena *arena = page->arena;
     const struct fs_totals *totals = &job->totals;
@@ -192,6 +223,10 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
             : fs_arena_printf(arena, ", collector %.1f %% of a CPU", 100 * totals->collector_share);
     const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
 
+    if (totals->audited) {
+        tell_audit(page, totals, share);
+        return;
+    }
     fs_page_wrap(page, "Data",
                  fs_arena_printf(arena, "%s: %s/%s processes, %lld event%s lost%s",
                                  totals->complete ? "complete" : "incomplete",

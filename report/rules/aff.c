@@ -1,4 +1,5 @@
 /* aff.c - rules on affinity: on which CPUs the workers may run. */
+#include "preload/recorded_variables.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
@@ -135,6 +136,7 @@ const struct fs_rule fs_rule_aff_01 = {
     .family = "affinity",
     .title = "workers squeezed onto too few cores",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_squeeze,
     .why = "A process may run only on the CPUs of its affinity mask, and a child inherits the "
            "mask of its parent. If somebody narrowed the parent's mask before the workers were "
@@ -167,9 +169,12 @@ static void report_binding(const struct fs_load *load, const char *variable,
     struct fs_arena *arena = outcome->arena;
     const struct fs_group *group = load->group;
     const struct fs_narrowing *narrowing = group->narrowing;
-    const char *library = fs_base_name(narrowing->place.module);
+    const char *library = narrowing
+                              ? fs_base_name(narrowing->place.module)
+                              : fs_library_names(arena, group->libraries & FSP_LIBRARIES_OPENMP);
 
-    fs_add_finding(outcome, FS_ERROR, load->node, load);
+    fs_add_finding(outcome, FS_ERROR, load->node, load)->confidence =
+        narrowing ? FS_MEASURED : FS_INFERRED;
     fs_set_title(outcome, "OpenMP binding inherited: %d workers on %d CPU%s", load->workers,
                  load->cpus, load->cpus == 1 ? "" : "s");
     fs_set_population(outcome, load->workers, group->workers, "workers");
@@ -183,9 +188,15 @@ static void report_binding(const struct fs_load *load, const char *variable,
         fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
                         "run-queue wait: %.0f %% of the time they could have run",
                         100 * load->wait);
-    fs_add_cause(outcome, "%s=%s: %s bound the parent (process %d) to its first place", variable,
-                 fs_load_variable(load, variable), library, narrowing->pid);
-    if (narrowing->place.file)
+    if (narrowing)
+        fs_add_cause(outcome, "%s=%s: %s bound the parent (process %d) to its first place",
+                     variable, fs_load_variable(load, variable), library, narrowing->pid);
+    else
+        fs_add_cause(outcome,
+                     "%s=%s, %s is loaded, and the parent (process %d) has this one core, too: so "
+                     "the runtime binds (the call itself was not seen)",
+                     variable, fs_load_variable(load, variable), library, group->parent);
+    if (narrowing && narrowing->place.file)
         fs_add_cause(outcome, "%s was loaded at %s", library,
                      fs_place_text(arena, &narrowing->place));
     fs_add_birth_cause(outcome, load);
@@ -195,6 +206,17 @@ static void report_binding(const struct fs_load *load, const char *variable,
         load->workers < load->node->job_cores ? load->workers : load->node->job_cores;
     if (load->cores > 0 && usable > load->cores)
         fs_set_gain(outcome, "up to %.1fx shorter (est)", (double)usable / load->cores);
+}
+
+/* From outside only what a binding leaves behind is seen: the parent and all its workers have
+ * one and the same core, and a runtime that was told to bind. */
+static bool looks_bound(const struct fs_load *load) {
+    const struct fs_group *group = load->group;
+
+    return load->node->digest->audited && load->cores == 1 && group->masks_distinct == 1 &&
+           (group->libraries & FSP_LIBRARIES_OPENMP) && group->mask_parent &&
+           group->kind == FS_GROUP_FORK &&
+           hwloc_bitmap_isequal(group->mask_parent, group->mask_union);
 }
 
 static void judge_binding(const struct fs_load *load, const struct fs_thresholds *thresholds,
@@ -210,6 +232,10 @@ static void judge_binding(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
     else if (load->cpus >= load->node->job_cpus)
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
+    else if (!narrowing && looks_bound(load))
+        report_binding(load, variable, outcome);
+    else if (!narrowing && load->node->digest->audited)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!narrowing)
         fs_vote(outcome, FS_PASS, "no call in the job narrowed the mask");
     else if (!fs_is_openmp_runtime(narrowing->place.module))
@@ -232,6 +258,7 @@ const struct fs_rule fs_rule_aff_02 = {
     .family = "affinity",
     .title = "OpenMP binding inherited through fork",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_binding,
     .why = "With binding on, an OpenMP runtime pins the initial thread to the first place, a "
            "single core, as soon as the library is loaded: no parallel region is needed. A "

@@ -73,6 +73,9 @@ static void judge_interface(const struct fs_load *load, const struct fs_threshol
         fs_vote(outcome, FS_PASS, "KMP_AFFINITY is disabled");
     else if (load->cpus < 0 || load->node->job_cpus < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
+    else if (load->cpus < load->node->job_cpus && !load->group->narrowing &&
+             load->node->digest->audited)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (load->cpus < load->node->job_cpus && !by_runtime(load))
         fs_vote(outcome, FS_PASS, "another program narrowed the mask");
     else
@@ -89,6 +92,7 @@ const struct fs_rule fs_rule_aff_03 = {
     .family = "affinity",
     .title = "KMP_AFFINITY not disabled",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_interface,
     .why = "libiomp5 and libomp can bind the threads of a process to places. In forked workers "
            "each copy of the runtime finds the same places and takes the same ones, so all "
@@ -135,6 +139,10 @@ static void judge_blas(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
     else if (load->cpus >= load->node->job_cpus)
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
+    else if (!narrowing && !(load->group->libraries & FSP_LIBRARY_OPENBLAS))
+        fs_vote(outcome, FS_PASS, "OpenBLAS did not narrow the mask");
+    else if (!narrowing && load->node->digest->audited)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!module || !(fs_library_of(module) & FSP_LIBRARY_OPENBLAS))
         fs_vote(outcome, FS_PASS, "OpenBLAS did not narrow the mask");
     else if (narrowing->t > load->group->begin)
@@ -153,6 +161,7 @@ const struct fs_rule fs_rule_aff_04 = {
     .family = "affinity",
     .title = "BLAS import resets affinity",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_blas,
     .why = "An OpenBLAS (or GotoBLAS) that is built with affinity pins its threads, and the main "
            "thread with them, as soon as it is loaded. Workers that are forked afterwards all "

@@ -98,6 +98,7 @@ const struct fs_rule fs_rule_eff_01 = {
     .family = "efficiency",
     .title = "load imbalance",
     .severity = FS_WARNING,
+    .unseen = "which worker ends last is",
     .check = check_balance,
     .why = "A pool is done when its last worker is. If one worker has more to do than the others, "
            "they are idle at the end; equal shares are the fastest.",
@@ -200,6 +201,8 @@ static void judge_use(const struct fs_load *load, const struct fs_thresholds *th
         fs_vote(outcome, FS_NOT_APPLICABLE, "programs started side by side are no pool");
     else if (group->sample_ns < 0 || group->busy_ns < 0 || isnan(use) || isnan(asleep))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the load was not sampled");
+    else if (load->node->digest->audited && (double)group->busy_ns < active * 1e9)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the look was too short; %g s tell (--window)", active);
     else if ((double)group->busy_ns < active * 1e9)
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers were busy for less than %g s", active);
     else if (use >= least)
@@ -223,6 +226,8 @@ const struct fs_rule fs_rule_eff_05 = {
     .family = "efficiency",
     .title = "low utilisation",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "the whole life of the workers is",
     .check = check_use,
     .why = "Workers that wait do not compute. Often the parent hands out one task at a time and "
            "waits for its result (Pool.apply), or prepares data while all workers are idle.",

@@ -51,6 +51,7 @@ const struct fs_rule fs_rule_env_03 = {
     .title = "thread settings lost at exec",
     .severity = FS_WARNING,
     .every_process = true,
+    .unseen = "what a program took out of the environment is",
     .check = check_lost,
     .why = "A program that is started with a new environment (env=, env -i, a clean login) does "
            "not see the thread settings of its parent. Its libraries then start a thread for "
@@ -205,6 +206,7 @@ const struct fs_rule fs_rule_env_04 = {
     .title = "thread variable that no library understands",
     .severity = FS_WARNING,
     .every_process = true,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_odd,
     .why = "A thread variable that is empty, not a number or misspelt is ignored without a "
            "message, and the library falls back to all CPUs.",

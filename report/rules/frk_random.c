@@ -139,6 +139,7 @@ const struct fs_rule fs_rule_frk_10 = {
     .title = "identical random streams",
     .severity = FS_WARNING,
     .every_process = true,
+    .unseen = "the state of random numbers at a fork is",
     .check = check_random,
     .why = "A forked worker inherits the state of numpy's global generator. Workers that draw "
            "from it all get the same numbers: a Monte Carlo estimate then rests on fewer samples "

@@ -199,6 +199,8 @@ const struct fs_rule fs_rule_frk_07 = {
     .title = "libgomp before and after fork",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "what ran before a fork is",
     .check = check_regions,
     .why = "libgomp, GCC's OpenMP runtime, keeps the threads of a region for the next one. fork "
            "copies its notes about them, but not the threads: the child's first region waits for "
@@ -314,6 +316,7 @@ const struct fs_rule fs_rule_frk_09 = {
     .title = "GPU runtime before fork",
     .severity = FS_ERROR,
     .every_process = true,
+    .unseen = "calls of a GPU runtime are",
     .check = check_gpu,
     .why = "CUDA and ROCm tie a context to the process that made it. A forked child inherits the "
            "memory of the runtime, but not its threads and not its connection to the driver: its "

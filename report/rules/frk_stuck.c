@@ -199,7 +199,7 @@ static void check_node(const struct fs_node *node, const struct fs_thresholds *t
         c.site = site_of(digest, c.stuck);
         c.blocked = fs_stuck_blocked(c.stuck);
         c.siblings = count_siblings(digest, &c);
-        const bool cut_short = digest->interrupted > 0 && interrupted < idle;
+        const bool cut_short = (digest->interrupted > 0 || digest->audited) && interrupted < idle;
         const enum fs_status status = judge(&c, cut_short ? interrupted : idle, &why);
         if (status != FS_FINDING)
             fs_vote(outcome, status, "%s", why);
@@ -238,6 +238,8 @@ const struct fs_rule fs_rule_frk_08 = {
     .title = "child stuck after fork",
     .severity = FS_ERROR,
     .every_process = false,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "children that hang at another time are",
     .check = check_stuck,
     .why = "fork() copies the memory of a process, locks included, but only the thread that calls "
            "it. A lock that another thread held at that moment stays locked in the child for ever: "

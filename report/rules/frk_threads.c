@@ -278,6 +278,7 @@ const struct fs_rule fs_rule_frk_06 = {
     .title = "fork of a multithreaded process",
     .severity = FS_WARNING,
     .every_process = true,
+    .unseen = "which threads were alive at a fork is",
     .check = check_threads,
     .why =
         "A forked child has one thread, the one that forked, but a copy of all memory, and so of "

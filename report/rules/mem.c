@@ -113,6 +113,8 @@ const struct fs_rule fs_rule_mem_01 = {
     .title = "out-of-memory kill",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "what the kernel killed before is",
     .check = check_oom,
     .why = "When the processes of a job need more memory than its limit, the kernel kills one of "
            "them without a word. Accounting that samples every 30 s misses the spike.",
@@ -230,6 +232,8 @@ const struct fs_rule fs_rule_mem_02 = {
     .family = "memory",
     .title = "/dev/shm exhausted",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "shared memory that was full before is",
     .check = check_shm,
     .why = "Shared memory (multiprocessing.shared_memory, PyTorch's data loaders) lives in "
            "/dev/shm, 64 MiB in many containers. A page that cannot be backed ends the process "

@@ -119,6 +119,7 @@ const struct fs_rule fs_rule_ovs_01 = {
     .family = "load",
     .title = "N workers x N threads",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_teams,
     .why = "Thread libraries (OpenMP, BLAS, Numba) start as many threads as they see CPUs. Each "
            "worker of a pool does so on its own: N workers with N threads each are N x N threads "
@@ -287,6 +288,7 @@ const struct fs_rule fs_rule_ovs_02 = {
     .family = "load",
     .title = "more workers than CPUs",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_crowd,
     .why = "Workers beyond the number of CPUs do not run, they take turns: the work is not done "
            "sooner, and every turn costs a context switch and cold caches. A pool without a size "

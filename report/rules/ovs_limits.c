@@ -89,6 +89,8 @@ static void judge_idle(const struct fs_node *node, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the job's cores or its load were not recorded");
     else if (node->job_cores < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the allocation is one core");
+    else if (digest->audited && (double)digest->active_ns < active * 1e9)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the look was too short; %g s tell (--window)", active);
     else if ((double)digest->active_ns < active * 1e9)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job computed for less than %g s", active);
     else if (demand > workers * node->job_cores || digest->busy_mean >= busy * node->job_cores)
@@ -110,6 +112,8 @@ const struct fs_rule fs_rule_ovs_03 = {
     .family = "load",
     .title = "allocation idle",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "the whole life of the job is",
     .check = check_idle,
     .why = "The batch system reserves the cores of an allocation for the job and charges for them, "
            "whether they compute or not.",
@@ -207,6 +211,7 @@ const struct fs_rule fs_rule_ovs_04 = {
     .family = "load",
     .title = "quota throttling",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_quota,
     .why = "A container or job may have a quota of CPU time per period (100 ms by default) instead "
            "of a mask. More runnable threads than the quota use it up early, and then the whole "
@@ -272,6 +277,7 @@ const struct fs_rule fs_rule_ovs_08 = {
     .title = "process or thread limit hit",
     .severity = FS_ERROR,
     .every_process = true,
+    .unseen = "forks and thread starts that failed are",
     .check = check_limit,
     .why = "The number of processes and threads is limited per user and per cgroup, and tightly so "
            "on login nodes. A fork or a thread start beyond the limit fails; many programs then "

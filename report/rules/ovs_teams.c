@@ -145,6 +145,8 @@ const struct fs_rule fs_rule_ovs_06 = {
     .family = "load",
     .title = "OpenMP team larger than its CPUs",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "teams of another time are",
     .check = check_team,
     .why = "The threads of an OpenMP team meet at a barrier after every loop. If two of them share "
            "a CPU, the others wait for both, and a region takes twice as long or more. Without "
@@ -309,6 +311,8 @@ const struct fs_rule fs_rule_ovs_07 = {
     .family = "load",
     .title = "spinning waits while oversubscribed",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "teams of another time are",
     .check = check_spinning,
     .why = "A thread that waits at a barrier can sleep, or it can spin: run in a loop until the "
            "others come. Spinning answers faster while every thread has a CPU. With several teams "

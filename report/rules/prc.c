@@ -85,6 +85,8 @@ const struct fs_rule fs_rule_prc_02 = {
     .title = "worker died, parent waits",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "workers that died before are",
     .check = check_deaths,
     .why = "multiprocessing.Pool never learns that a worker died in the middle of a task: it "
            "starts a new worker, but the result is lost and map() or get() waits for ever.",
@@ -154,6 +156,8 @@ const struct fs_rule fs_rule_prc_03 = {
     .title = "unjoined children",
     .severity = FS_NOTE,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "which children nobody waits for is",
     .check = check_unjoined,
     .why = "A process that ended stays in the process table as a zombie until its parent waits for "
            "it. A parent that never waits may also leave before it read a result or an error.",
@@ -210,6 +214,7 @@ const struct fs_rule fs_rule_prc_06 = {
     .title = "orphaned workers",
     .severity = FS_WARNING,
     .every_process = true,
+    .unseen = "workers whose main process ended are",
     .check = check_orphans,
     .why = "Workers whose main process is gone keep their CPUs, memory and GPU, and nobody reads "
            "what they compute.",

@@ -121,6 +121,8 @@ const struct fs_rule fs_rule_prc_05 = {
     .family = "processes",
     .title = "a tool misses children",
     .severity = FS_NOTE,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "tools of another time are",
     .check = check_watched,
     .why = "Debuggers and profilers look at the process that they were given. Unless they are told "
            "to follow forks, or their variables reach the children, what the workers do is "

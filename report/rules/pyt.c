@@ -90,6 +90,8 @@ const struct fs_rule fs_rule_pyt_03 = {
     .family = "python",
     .title = "threads bound by the GIL",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "threads of another time are",
     .check = check_gil,
     .why = "In CPython one thread at a time executes Python code: it holds the global interpreter "
            "lock. Threads that compute take turns, so two of them are no faster than one, and "

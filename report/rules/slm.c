@@ -80,6 +80,8 @@ const struct fs_rule fs_rule_slm_02 = {
     .family = "job script",
     .title = "multiprocessing step lacks CPUs",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "the mask that the step began with is",
     .check = check_step,
     .why = "srun gives a task one CPU unless it is asked for more. A pool of workers is one task "
            "to Slurm: its workers inherit that one CPU, while the rest of the allocation is paid "

@@ -97,6 +97,8 @@ const struct fs_rule fs_rule_thr_03 = {
     .title = "OPENBLAS_NUM_THREADS ignored",
     .severity = FS_WARNING,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "variables that the program set itself are",
     .check = check_ignored,
     .why = "OpenBLAS comes in builds with threads of its own and in OpenMP builds. The latter ask "
            "the OpenMP runtime for the size of a team before each call, and that one reads only "
@@ -206,6 +208,7 @@ const struct fs_rule fs_rule_thr_05 = {
     .title = "thread variable set too late",
     .severity = FS_WARNING,
     .every_process = true,
+    .unseen = "variables that the program set itself are",
     .check = check_late,
     .why = "A thread library reads its variables once: OpenBLAS, libgomp and NumExpr when they are "
            "loaded (import numpy), LLVM's runtime, MKL and BLIS at their first call. What the "
@@ -279,6 +282,7 @@ const struct fs_rule fs_rule_thr_06 = {
     .title = "two OpenMP runtimes in one process",
     .severity = FS_WARNING,
     .every_process = true,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_runtimes,
     .why =
         "LLVM's libomp and Intel's libiomp5 are one code base with the same symbols. Both in one "

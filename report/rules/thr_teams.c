@@ -87,6 +87,8 @@ const struct fs_rule fs_rule_thr_07 = {
     .family = "threads",
     .title = "OpenMP team is not SLURM_CPUS_PER_TASK",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "teams of another time are",
     .check = check_size,
     .why = "A task is given SLURM_CPUS_PER_TASK CPUs. An OpenMP program does not read that "
            "variable: it takes OMP_NUM_THREADS, or the CPUs of its mask. With fewer threads, CPUs "
@@ -174,6 +176,8 @@ static void judge_collapse(const struct fs_node *node, const struct fs_team *tea
         fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
     else if (fs_mask_cores(node->digest->topology, team->cpus) > 1)
         fs_vote(outcome, FS_PASS, "the threads of the BLAS library ran on several cores");
+    else if (node->digest->audited && fs_mask_cores(node->digest->topology, team->mask) < 2)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (narrowing && !fs_is_openmp_runtime(narrowing->place.module))
         fs_vote(outcome, FS_PASS, "it was not the OpenMP runtime that narrowed the mask");
     else
@@ -190,6 +194,8 @@ const struct fs_rule fs_rule_thr_08 = {
     .family = "threads",
     .title = "binding collapses a BLAS team",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "teams of another time are",
     .check = check_collapse,
     .why = "With OMP_PROC_BIND, the OpenMP runtime binds the initial thread to one core as soon as "
            "the library is loaded. A BLAS library that makes its threads itself knows nothing of "

@@ -121,6 +121,8 @@ const struct fs_rule fs_rule_thr_01 = {
     .family = "threads",
     .title = "thread count of the workers unset",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "variables that the program set itself are",
     .check = check_unset,
     .why = "A thread library that is told nothing starts a thread for every CPU that it sees. "
            "Each worker of a pool does so for itself.",
@@ -203,6 +205,8 @@ const struct fs_rule fs_rule_thr_02 = {
     .family = "threads",
     .title = "OMP_NUM_THREADS used as the number of processes",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "variables that the program set itself are",
     .check = check_misused,
     .why = "OMP_NUM_THREADS counts the threads of one process. A script that takes it for the "
            "number of workers makes W workers, and every OpenMP or BLAS library in each of them "
@@ -286,6 +290,8 @@ const struct fs_rule fs_rule_thr_04 = {
     .family = "threads",
     .title = "a library's own variable overrules OMP_NUM_THREADS",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "variables that the program set itself are",
     .check = check_overruled,
     .why = "OMP_NUM_THREADS=1 is meant to leave one thread to each worker. MKL, OpenBLAS, BLIS "
            "and NumExpr obey their own variable first, and Numba does not read OMP_NUM_THREADS "

@@ -27,7 +27,7 @@ differ() { diff <("$1" | sort -u) <("$2" | sort -u) | sed -n -e 's/^</only the h
 
 verdict "mandoc finds nothing" "$(mandoc -T lint -W warning tracer/man/*.1 2>&1)"
 
-for command in run report check explain; do
+for command in run audit report check explain; do
     page=tracer/man/forksight-$command.1
     helped() { "$forksight" "$command" --help 2>&1 | long_options; }
     written() { rendered "$page" | sed -n '/^DESCRIPTION/,/^[E-Z][A-Z ]*$/p' | long_options; }

@@ -1,0 +1,217 @@
+/*
+ * cmd_audit.c - forksight audit: looks at a job that runs, without touching it, and reports.
+ */
+#include "tracer/commands.h"
+
+#include "report/commands.h"
+#include "report/inputs.h"
+#include "tracer/audit.h"
+#include "tracer/audit_targets.h"
+#include "tracer/clock.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char command_name[] = "audit";
+static const double window_default = 3, window_least = 0.2, window_most = 3600;
+
+static const char help[] =
+    "Usage: forksight audit [OPTION]... PID...\n"
+    "       forksight audit [OPTION]... --user NAME\n"
+    "\n"
+    "Looks at processes that run already, and at all their descendants, for some\n"
+    "seconds, and prints what is wrong with them. Nothing is loaded into them and\n"
+    "nothing is stopped. What only a recorded run can tell is unknown.\n"
+    "\n"
+    "      --user NAME           all processes of a user (your own)\n"
+    "      --window SECONDS      how long to look (default 3)\n"
+    "      --stacks              read the stacks of processes that make no progress;\n"
+    "                            holds each of their threads for some microseconds\n"
+    "  -o, --output DIR          keep what was seen in DIR, new or empty, for\n"
+    "                            `forksight report DIR`\n"
+    "      --format FORM         text (default) or json\n"
+    "      --rules               also what every rule came to, with the reason\n"
+    "      --top N               print N findings in full (3)\n"
+    "      --threshold RULE.NAME=VALUE\n"
+    "                            another limit for a rule (repeatable)\n"
+    "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
+    "      --color WHEN          auto, always or never\n"
+    "      --root DIR            look at a captured system instead of this one\n"
+    "  -v, --verbose             whole stacks, without a limit of lines\n"
+    "  -h, --help                this text\n"
+    "\n"
+    "Exit status: 0 printed, 2 wrong usage, 3 no such process, or not yours to read.\n";
+
+enum { USER = 256, WINDOW, STACKS, FORMAT, RULES, TOP, THRESHOLD, CONFIG, COLOR, ROOT };
+static const struct option long_options[] = {
+    {"user", required_argument, NULL, USER},
+    {"window", required_argument, NULL, WINDOW},
+    {"stacks", no_argument, NULL, STACKS},
+    {"output", required_argument, NULL, 'o'},
+    {"format", required_argument, NULL, FORMAT},
+    {"rules", no_argument, NULL, RULES},
+    {"top", required_argument, NULL, TOP},
+    {"threshold", required_argument, NULL, THRESHOLD},
+    {"config", required_argument, NULL, CONFIG},
+    {"color", optional_argument, NULL, COLOR},
+    {"root", required_argument, NULL, ROOT},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+struct options {
+    struct fs_audit_options audit;
+    const char *user;
+    /* For the report: its own command line, for it knows its options. */
+    char **report;
+    int report_count;
+};
+
+static void pass_on(struct options *options, const char *name, const char *value) {
+    options->report[options->report_count++] = (char *)(uintptr_t)name;
+    if (value) options->report[options->report_count++] = (char *)(uintptr_t)value;
+}
+
+static int set_window(struct options *options, const char *text) {
+    char *end;
+    errno = 0;
+    const double seconds = strtod(text, &end);
+
+    if (errno || end == text || *end || !(seconds >= window_least) || seconds > window_most)
+        return -1;
+    options->audit.window_ns = (int64_t)llround(seconds * 1e9);
+    return 0;
+}
+
+/* NULL, or what is wrong. */
+static const char *take_option(struct options *options, int letter, const char *value) {
+    static const char *const passed[] = {
+        [FORMAT - USER] = "--format",       [RULES - USER] = "--rules",   [TOP - USER] = "--top",
+        [THRESHOLD - USER] = "--threshold", [CONFIG - USER] = "--config",
+    };
+
+    if (letter == USER) {
+        options->user = value;
+    } else if (letter == WINDOW) {
+        if (set_window(options, value) != 0) return "--window wants 0.2 to 3600 seconds";
+    } else if (letter == STACKS) {
+        options->audit.stacks = true;
+    } else if (letter == 'o') {
+        options->audit.directory = value;
+    } else if (letter == ROOT) {
+        options->audit.root = value;
+    } else if (letter == 'v') {
+        pass_on(options, "--verbose", NULL);
+    } else if (letter == COLOR) {
+        pass_on(options, "--color", NULL); /* its value is optional: in one word */
+        if (!value) return NULL;
+        if (asprintf(&options->report[options->report_count - 1], "--color=%s", value) < 0)
+            return "out of memory";
+    } else if (letter == FORMAT && strcmp(value, "text") != 0 && strcmp(value, "json") != 0) {
+        return "--format wants text or json";
+    } else {
+        pass_on(options, passed[letter - USER], value);
+    }
+    return NULL;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct options *options) {
+    const char *wrong = NULL;
+    int letter;
+
+    optind = 0;
+    opterr = 0;
+    while (!wrong && (letter = getopt_long(argc, argv, ":o:vh", long_options, NULL)) != -1) {
+        if (letter == 'h') return fputs(help, stdout) < 0 || fflush(stdout) ? 3 : FS_EXIT_OK;
+        if (letter == '?' || letter == ':') return fs_complain_option(command_name, letter, argv);
+        wrong = take_option(options, letter, optarg);
+    }
+    if (!wrong && optind == argc && !options->user)
+        wrong = "nothing to look at; give process ids, or --user NAME";
+    if (!wrong && optind < argc && options->user) wrong = "either process ids, or --user NAME";
+    return wrong ? fs_complain(command_name, FS_REPORT_USAGE, wrong) : -1;
+}
+
+static int find_targets(const struct options *options, char *const *words,
+                        struct fs_pids_list *list) {
+    const char *root = options->audit.root;
+    char error[FS_ERROR_SIZE];
+    int result = 0;
+
+    if (options->user) result = fs_target_user(root, options->user, list, error, sizeof error);
+    for (; !options->user && *words && result == 0; words++)
+        result = fs_target_pid(root, *words, list, error, sizeof error);
+    if (result == 0) return FS_EXIT_OK;
+    return fs_complain(command_name, errno == EINVAL ? FS_REPORT_USAGE : FS_REPORT_NO_DATA, error);
+}
+
+/* The directory that was asked for, or one that goes away with the report. */
+static int make_directory(const struct options *options, struct fs_jobdir *job) {
+    const char *place = getenv("TMPDIR"), *wanted = options->audit.directory;
+    char error[FS_ERROR_SIZE], name[PATH_MAX];
+
+    if (!wanted) {
+        snprintf(name, sizeof name, "%s/forksight-audit-XXXXXX", place && *place ? place : "/tmp");
+        if (!mkdtemp(name)) {
+            snprintf(error, sizeof error, "cannot make %s: %s; name a place with -o DIR", name,
+                     strerror(errno));
+            return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+        }
+    }
+    if (fs_jobdir_make(job, wanted ? wanted : name, error, sizeof error) == 0) return FS_EXIT_OK;
+    if (!wanted) rmdir(name);
+    return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+}
+
+static void remove_directory(struct fs_jobdir *job) {
+    snprintf(job->folder, sizeof job->folder, "%s", job->path);
+    fs_folder_remove(job);
+}
+
+static int report(struct options *options, const struct fs_jobdir *job) {
+    pass_on(options, "--", NULL);
+    pass_on(options, job->path, NULL);
+    return options->audit.directory ? fs_cmd_report(options->report_count, options->report)
+                                    : fs_cmd_report_unnamed(options->report_count, options->report);
+}
+
+static int audit(struct options *options, const struct fs_pids_list *list) {
+    struct fs_jobdir job;
+    char error[FS_ERROR_SIZE];
+    int status = make_directory(options, &job);
+
+    if (status != FS_EXIT_OK) return status;
+    options->audit.progress = isatty(STDERR_FILENO);
+    options->audit.siblings = !options->user;
+    if (fs_audit(&options->audit, list->pid, list->count, &job, error, sizeof error) != 0) {
+        status = fs_complain(command_name, FS_REPORT_NO_DATA, error);
+        if (options->audit.directory) fs_jobdir_undo(&job);
+    } else {
+        status = report(options, &job);
+    }
+    if (!options->audit.directory) remove_directory(&job);
+    return status;
+}
+
+int fs_cmd_audit(int argc, char **argv) {
+    struct options options = {.audit = {.window_ns = (int64_t)(window_default * 1e9), .root = ""}};
+    struct fs_pids_list list = {0};
+
+    options.report = calloc((size_t)argc * 2 + 8, sizeof *options.report);
+    if (!options.report) return fs_complain(command_name, FS_REPORT_NO_DATA, strerror(errno));
+    pass_on(&options, "report", NULL);
+    int status = parse(argc, argv, &options);
+    if (status < 0) {
+        status = find_targets(&options, argv + optind, &list);
+        if (status == FS_EXIT_OK) status = audit(&options, &list);
+    }
+    fs_pids_list_free(&list);
+    free(options.report);
+    return status;
+}
