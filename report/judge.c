@@ -226,7 +226,7 @@ static void limit_outside(const struct fs_digest *digest, struct fs_outcome *out
     const struct fs_rule *rule = outcome->rule;
     const struct fs_audited *audited = digest->audited;
 
-    if (!audited || audited->whole) return;
+    if (!fs_is_outside(digest)) return;
     if (rule->outside != FS_OUTSIDE_NOTHING && outcome->status >= FS_STATUS_UNKNOWN) return;
     const bool all = rule->outside == FS_OUTSIDE_ALL;
     const bool holds = rule->outside == FS_OUTSIDE_FINDINGS ? outcome->status != FS_PASS : all;

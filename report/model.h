@@ -25,6 +25,11 @@ enum fs_ignored { /* why the load rules leave a group out */
 struct fs_node;
 struct fs_overview;
 
+/* Whether the job was looked at from outside only (digest_audit.h). */
+static inline bool fs_is_outside(const struct fs_digest *digest) {
+    return digest->audited && !digest->audited->whole;
+}
+
 struct fs_load {
     const struct fs_node *node;
     const struct fs_group *group;

@@ -219,7 +219,7 @@ void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *pre
 void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load) {
     const struct fs_narrowing *narrowing = load->group->narrowing;
     if (!narrowing) {
-        fs_add_cause(outcome, load->node->digest->audited
+        fs_add_cause(outcome, fs_is_outside(load->node->digest)
                                   ? "who narrowed the mask is not seen from outside: taskset, a "
                                     "launcher, a library, or the program itself"
                                   : "no call in the job narrowed the mask: it came with the "

@@ -107,7 +107,7 @@ struct fs_rule {
     enum fs_severity severity; /* unless the rule's text says when it differs */
     bool every_process; /* speaks of every process: with some unrecorded, a pass is unknown */
     enum fs_outside outside;
-    const char *unseen; /* what is missing from outside, and "is" or "are": before "not seen from outside" */
+    const char *unseen; /* "which calls are", before "not seen from outside"; NULL: all is */
     /* Called for each node of a job by itself: `job` has one. */
     void (*check)(const struct fs_job *job, const struct fs_thresholds *thresholds,
                   struct fs_outcome *outcome);

@@ -84,7 +84,7 @@ static void add_cpus(struct fs_totals *totals, const struct fs_node *node) {
 static int add_audited(struct fs_totals *totals, const struct fs_digest *digest) {
     const struct fs_audited *audited = digest->audited;
 
-    if (!audited) return 0;
+    if (!fs_is_outside(digest)) return 0;
     totals->audited++;
     totals->window = fmax(totals->window, (double)audited->window_ns / 1e9);
     totals->scan = fmax(totals->scan, (double)audited->scan_ns / 1e9);

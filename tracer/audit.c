@@ -2,6 +2,7 @@
 #include "tracer/audit.h"
 
 #include "tracer/clock.h"
+#include "tracer/clock_mark.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
@@ -62,23 +63,35 @@ static int drop_ended_roots(struct fs_audit *audit) {
     return kept > 0 ? 0 : (errno = ESRCH, -1);
 }
 
+/* The time of a job whose processes carry records begins with its main process. */
+static int64_t recorded_start(const struct fs_audit *audit, int64_t now) {
+    const struct fs_record *record = fs_table_newest(&audit->collector.table, audit->roots[0]);
+    const int64_t begin = record ? fs_record_begin(record) : FS_UNKNOWN;
+
+    return begin != FS_UNKNOWN && begin < now ? begin : now;
+}
+
 /* The job begins with the look; how old it is, is a fact of its own. */
 static void begin_window(struct fs_audit *audit, int64_t now) {
     struct fs_collector *collector = &audit->collector;
+    const bool recorded = collector->fold.directory >= 0;
 
     for (struct fs_record *record = collector->table.first; record; record = record->next) {
-        const int64_t age = now - record->t_start;
+        const int64_t age = now - fs_record_begin(record);
         if (age > audit->facts.age_ns) audit->facts.age_ns = age;
+        if (recorded) continue;
         record->age_ns = age;
         record->t_start = now;
     }
-    collector->meta.start = now;
+    collector->meta.start = recorded ? recorded_start(audit, now) : now;
+    if (!collector->sampler.captured) collector->clock_begin = fs_clock_mark();
     collector->t_oom_look = now;
     fs_collector_sample(collector, now);
     /* Who hardly ran since its birth did not begin to wait with the window. */
     for (struct fs_record *record = collector->table.first; record; record = record->next) {
         struct fs_activity *activity = record->activity;
-        if (!activity || activity->before_run_ns > record->age_ns / QUIET_SHARE) continue;
+        if (!activity || recorded || activity->before_run_ns > record->age_ns / QUIET_SHARE)
+            continue;
         activity->quiet_since = now - record->age_ns;
         activity->quiet_run_ns = -activity->before_run_ns;
     }
@@ -120,7 +133,7 @@ static void say_progress(const struct fs_audit *audit, int64_t elapsed) {
 /* Samples until the window is over. */
 static int watch(struct fs_audit *audit) {
     struct fs_collector *collector = &audit->collector;
-    const int64_t begin = collector->meta.start, window = audit->options->window_ns;
+    const int64_t begin = collector->sampler.t_full, window = audit->options->window_ns;
     const bool captured = *audit->options->root != '\0';
     int64_t now = begin, period = shortest_period;
 
@@ -132,8 +145,10 @@ static int watch(struct fs_audit *audit) {
         now = fs_audit_now(audit);
         const int64_t cpu = fs_clock_read(CLOCK_THREAD_CPUTIME_ID);
         /* Newcomers count from their birth; they are looked for once, when all else is known. */
-        if (captured || now >= begin + window)
+        if (captured || now >= begin + window) {
+            if (collector->fold.directory >= 0) fs_fold_pass(&collector->fold, now, false);
             if (fs_audit_scan(audit, now) != 0) return -1;
+        }
         fs_collector_sample(collector, now);
         count_moves(audit);
         period = (fs_clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu) * COST_SHARE;
@@ -170,6 +185,7 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
 
     if (drop_ended_roots(audit) != 0)
         return snprintf(error, size, "the processes ended before they could be looked at"), -1;
+    fs_audit_open_inside(audit);
     if (fs_audit_place(audit) != 0 || set_meta(audit) != 0)
         return fail(error, size, "cannot describe the job");
     if (fs_audit_scan(audit, fs_audit_now(audit)) != 0)
@@ -177,6 +193,7 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
     if (collector->table.count == 0)
         return errno = ESRCH,
                snprintf(error, size, "the processes ended before they could be looked at"), -1;
+    fs_audit_count_inside(audit);
     begin_window(audit, fs_audit_now(audit));
     audit->facts.scan_ns = fs_now() - begin;
     audit->facts.scan_cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - cpu;

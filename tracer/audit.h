@@ -62,6 +62,12 @@ void fs_audit_threads(struct fs_audit *audit, struct fs_record *record, int64_t 
 /* audit_place.c: the CPUs that the job was given, its scheduler, control groups and command. */
 int fs_audit_place(struct fs_audit *audit);
 
+/* audit_inside.c: opens the records that the processes of a recorded job carry, if they do.
+ * Then the job is known from its start, and nothing of it is left out. */
+void fs_audit_open_inside(struct fs_audit *audit);
+/* Counts whom they cover; to be called after a scan. */
+void fs_audit_count_inside(struct fs_audit *audit);
+
 /* audit_clock.c: the time of the look, which is that of the capture for a captured system. */
 int64_t fs_audit_now(const struct fs_audit *audit);
 /* Opens the next moment: waits until `due`, or takes the next snapshot. False: there is none. */

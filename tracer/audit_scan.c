@@ -98,6 +98,13 @@ static void describe(struct fs_audit *audit, struct fs_record *record,
     fs_audit_threads(audit, record, now);
 }
 
+/* What the record that a process carries has not. */
+static void complete(struct fs_audit *audit, struct fs_record *record, bool root, int64_t now) {
+    if (audit->collector.fold.directory < 0 || record->over || record->zombie) return;
+    if (root) record->birth = FS_BIRTH_RUN;
+    fs_look_at_image(&audit->collector.sampler, record, now);
+}
+
 int fs_audit_scan(struct fs_audit *audit, int64_t now) {
     const struct fs_audit_options *options = audit->options;
     struct fs_table *table = &audit->collector.table;
@@ -108,10 +115,13 @@ int fs_audit_scan(struct fs_audit *audit, int64_t now) {
                             &count) != 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        const struct fs_record *known = fs_table_newest(table, list[i].pid);
+        struct fs_record *known = fs_table_newest(table, list[i].pid);
         if (list[i].pid == getpid() && !*options->root) continue;
-        if (known && (!known->start_ticks || known->start_ticks == list[i].starttime)) continue;
         const bool root = is_root(audit, list[i].pid) && !fs_table_newest(table, list[i].ppid);
+        if (known && (!known->start_ticks || known->start_ticks == list[i].starttime)) {
+            complete(audit, known, root, now);
+            continue;
+        }
         const bool alone =
             root && !(options->siblings && has_sibling_root(list, count, audit, &list[i]));
         struct fs_record *record = add(audit, &list[i], alone, now);

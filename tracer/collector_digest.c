@@ -61,7 +61,7 @@ static int fill_clocks(const struct fs_collector *collector, const struct fs_eva
                        struct fs_digest *digest) {
     struct fs_clocks *clocks = &digest->clocks;
 
-    if (collector->recovered) return 0;
+    if (collector->recovered || collector->sampler.captured) return 0;
     clocks->begin = collector->clock_begin;
     clocks->end = fs_clock_mark();
     clocks->begin.t = fs_job_time(evaluation, clocks->begin.t);
@@ -260,6 +260,8 @@ static int fill_audited(const struct fs_collector *collector, struct fs_digest *
 
 int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         bool final, struct fs_digest *digest, struct fs_evaluation *evaluation) {
+    const bool asks_displays = final && !collector->recovered && !collector->outside.facts;
+
     fs_digest_init(digest);
     if (supervisor && supervisor->ended) note_main_end(&collector->table, supervisor);
     fs_fold_settle(&collector->table);
@@ -286,7 +288,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_incidents(evaluation, digest) != 0 ||
         fs_evaluate_fork_sites(evaluation, digest) != 0 ||
         fs_evaluate_runtimes(evaluation, digest) != 0 || fs_evaluate_mpi(evaluation, digest) != 0 ||
-        fs_evaluate_displays(evaluation, final && !collector->recovered, digest) != 0 ||
+        fs_evaluate_displays(evaluation, asks_displays, digest) != 0 ||
         fs_evaluate_random(evaluation, final ? FS_RANDOM_SEARCH : 0, digest) != 0 ||
         fs_evaluate_programs(evaluation, digest) != 0 ||
         fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0 ||

@@ -213,7 +213,7 @@ static void report_binding(const struct fs_load *load, const char *variable,
 static bool looks_bound(const struct fs_load *load) {
     const struct fs_group *group = load->group;
 
-    return load->node->digest->audited && load->cores == 1 && group->masks_distinct == 1 &&
+    return fs_is_outside(load->node->digest) && load->cores == 1 && group->masks_distinct == 1 &&
            (group->libraries & FSP_LIBRARIES_OPENMP) && group->mask_parent &&
            group->kind == FS_GROUP_FORK &&
            hwloc_bitmap_isequal(group->mask_parent, group->mask_union);
@@ -234,7 +234,7 @@ static void judge_binding(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
     else if (!narrowing && looks_bound(load))
         report_binding(load, variable, outcome);
-    else if (!narrowing && load->node->digest->audited)
+    else if (!narrowing && fs_is_outside(load->node->digest))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!narrowing)
         fs_vote(outcome, FS_PASS, "no call in the job narrowed the mask");

@@ -74,7 +74,7 @@ static void judge_interface(const struct fs_load *load, const struct fs_threshol
     else if (load->cpus < 0 || load->node->job_cpus < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
     else if (load->cpus < load->node->job_cpus && !load->group->narrowing &&
-             load->node->digest->audited)
+             fs_is_outside(load->node->digest))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (load->cpus < load->node->job_cpus && !by_runtime(load))
         fs_vote(outcome, FS_PASS, "another program narrowed the mask");
@@ -141,7 +141,7 @@ static void judge_blas(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
     else if (!narrowing && !(load->group->libraries & FSP_LIBRARY_OPENBLAS))
         fs_vote(outcome, FS_PASS, "OpenBLAS did not narrow the mask");
-    else if (!narrowing && load->node->digest->audited)
+    else if (!narrowing && fs_is_outside(load->node->digest))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!module || !(fs_library_of(module) & FSP_LIBRARY_OPENBLAS))
         fs_vote(outcome, FS_PASS, "OpenBLAS did not narrow the mask");

@@ -201,7 +201,7 @@ static void judge_use(const struct fs_load *load, const struct fs_thresholds *th
         fs_vote(outcome, FS_NOT_APPLICABLE, "programs started side by side are no pool");
     else if (group->sample_ns < 0 || group->busy_ns < 0 || isnan(use) || isnan(asleep))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the load was not sampled");
-    else if (load->node->digest->audited && (double)group->busy_ns < active * 1e9)
+    else if (fs_is_outside(load->node->digest) && (double)group->busy_ns < active * 1e9)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the look was too short; %g s tell (--window)", active);
     else if ((double)group->busy_ns < active * 1e9)
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers were busy for less than %g s", active);

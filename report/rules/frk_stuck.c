@@ -199,7 +199,8 @@ static void check_node(const struct fs_node *node, const struct fs_thresholds *t
         c.site = site_of(digest, c.stuck);
         c.blocked = fs_stuck_blocked(c.stuck);
         c.siblings = count_siblings(digest, &c);
-        const bool cut_short = (digest->interrupted > 0 || digest->audited) && interrupted < idle;
+        const bool cut_short =
+            (digest->interrupted > 0 || fs_is_outside(digest)) && interrupted < idle;
         const enum fs_status status = judge(&c, cut_short ? interrupted : idle, &why);
         if (status != FS_FINDING)
             fs_vote(outcome, status, "%s", why);

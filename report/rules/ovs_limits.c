@@ -89,7 +89,7 @@ static void judge_idle(const struct fs_node *node, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the job's cores or its load were not recorded");
     else if (node->job_cores < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the allocation is one core");
-    else if (digest->audited && (double)digest->active_ns < active * 1e9)
+    else if (fs_is_outside(digest) && (double)digest->active_ns < active * 1e9)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the look was too short; %g s tell (--window)", active);
     else if ((double)digest->active_ns < active * 1e9)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job computed for less than %g s", active);

@@ -176,7 +176,7 @@ static void judge_collapse(const struct fs_node *node, const struct fs_team *tea
         fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
     else if (fs_mask_cores(node->digest->topology, team->cpus) > 1)
         fs_vote(outcome, FS_PASS, "the threads of the BLAS library ran on several cores");
-    else if (node->digest->audited && fs_mask_cores(node->digest->topology, team->mask) < 2)
+    else if (fs_is_outside(node->digest) && fs_mask_cores(node->digest->topology, team->mask) < 2)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (narrowing && !fs_is_openmp_runtime(narrowing->place.module))
         fs_vote(outcome, FS_PASS, "it was not the OpenMP runtime that narrowed the mask");
