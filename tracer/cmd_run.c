@@ -4,11 +4,11 @@
 #include "tracer/commands.h"
 
 #include "report/commands.h"
-#include "report/thresholds.h"
 #include "tracer/clock.h"
 #include "tracer/collector.h"
 #include "tracer/jobdir.h"
 #include "tracer/launch.h"
+#include "tracer/run.h"
 #include "tracer/supervise.h"
 
 #include <errno.h>
@@ -22,14 +22,6 @@ static const int64_t linger = 1200 * FS_MILLISECOND;
 static const int64_t linger_step = 20 * FS_MILLISECOND;
 static const long period_default_ms = 1000, period_least_ms = 20, period_most_ms = 60000;
 static const long hang_default_s = 30, hang_most_s = 86400;
-
-struct options {
-    const char *directory;
-    bool quiet, repair_env, attach;
-    long period_ms, hang_after_s;
-    struct fs_thresholds *thresholds; /* NULL: nothing was set */
-    char **command;
-};
 
 static const char help[] =
     "Usage: forksight run [OPTION]... -- CMD...\n"
@@ -57,7 +49,7 @@ static const char help[] =
     "segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit), FORKSIGHT_PERIOD (as\n"
     "--period), FORKSIGHT_CONFIG (as --config), FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
 
-static int complain(int status, const char *text) {
+int fs_run_complain(int status, const char *text) {
     fprintf(stderr, "forksight: %s\n", text);
     return status;
 }
@@ -70,18 +62,18 @@ static long parse_period(const char *text) {
     return *text && !*end && period >= period_least_ms && period <= period_most_ms ? period : -1;
 }
 
-static int set_period(struct options *options, const char *text, const char *from) {
+static int set_period(struct fs_run_options *options, const char *text, const char *from) {
     char message[256];
 
     options->period_ms = parse_period(text);
     if (options->period_ms > 0) return 0;
     snprintf(message, sizeof message, "%s: \"%.80s\" is no period; give %ld to %ld milliseconds",
              from, text, period_least_ms, period_most_ms);
-    complain(FS_EXIT_USAGE, message);
+    fs_run_complain(FS_EXIT_USAGE, message);
     return -1;
 }
 
-static int set_hang(struct options *options, const char *text) {
+static int set_hang(struct fs_run_options *options, const char *text) {
     char message[256], *end;
 
     options->hang_after_s = strtol(text, &end, 10);
@@ -89,7 +81,7 @@ static int set_hang(struct options *options, const char *text) {
         return 0;
     snprintf(message, sizeof message, "--hang-after: \"%.80s\" is no time; give 1 to %ld seconds",
              text, hang_most_s);
-    complain(FS_EXIT_USAGE, message);
+    fs_run_complain(FS_EXIT_USAGE, message);
     return -1;
 }
 
@@ -114,15 +106,15 @@ static const struct option long_options[] = {
     {0},
 };
 
-static int set_limits(struct options *options, int letter, const char *text) {
+static int set_limits(struct fs_run_options *options, int letter, const char *text) {
     char error[FS_ERROR_SIZE];
 
     if (!options->thresholds) options->thresholds = fs_thresholds_new();
-    if (!options->thresholds) return complain(FS_EXIT_FAILED, "out of memory"), -1;
+    if (!options->thresholds) return fs_run_complain(FS_EXIT_FAILED, "out of memory"), -1;
     const int result = letter == OPTION_CONFIG
                            ? fs_thresholds_read(options->thresholds, text, error, sizeof error)
                            : fs_thresholds_set(options->thresholds, text, error, sizeof error);
-    if (result != 0) complain(FS_EXIT_USAGE, error);
+    if (result != 0) fs_run_complain(FS_EXIT_USAGE, error);
     return result;
 }
 
@@ -131,11 +123,11 @@ static int refuse_option(bool lacks_value, const char *word) {
 
     snprintf(message, sizeof message, "%s \"%.100s\"; see forksight run --help",
              lacks_value ? "a value is missing after" : "unknown option", word);
-    return complain(FS_EXIT_USAGE, message);
+    return fs_run_complain(FS_EXIT_USAGE, message);
 }
 
 /* One pass over the arguments: the file of limits goes before single ones, wherever it stands. */
-static int parse_pass(int argc, char **argv, struct options *options, bool limits_only) {
+static int parse_pass(int argc, char **argv, struct fs_run_options *options, bool limits_only) {
     int letter;
 
     optind = 0;
@@ -169,12 +161,14 @@ static int parse_pass(int argc, char **argv, struct options *options, bool limit
     return 0;
 }
 
-static int parse(int argc, char **argv, struct options *options) {
+static int parse(int argc, char **argv, struct fs_run_options *options) {
     const char *period = getenv("FORKSIGHT_PERIOD"), *config = getenv("FORKSIGHT_CONFIG");
 
-    const char *no_attach = getenv("FORKSIGHT_NO_ATTACH");
+    const char *no_attach = getenv("FORKSIGHT_NO_ATTACH"), *place = getenv("FORKSIGHT_LOCAL_DIR");
 
-    *options = (struct options){.directory = getenv("FORKSIGHT_DIR"),
+    *options =
+        (struct fs_run_options){.directory = getenv("FORKSIGHT_DIR"),
+                                .place = place && *place ? place : NULL,
                                 .repair_env = true,
                                 .attach = !no_attach || !*no_attach || !strcmp(no_attach, "0"),
                                 .period_ms = period_default_ms,
@@ -189,8 +183,8 @@ static int parse(int argc, char **argv, struct options *options) {
     if (status != 0) return status;
     options->command = argv + optind;
     if (options->command[0] && options->command[0][0]) return 0;
-    return complain(FS_EXIT_USAGE,
-                    "no command; say what to run: forksight run -- CMD (forksight run --help)");
+    return fs_run_complain(
+        FS_EXIT_USAGE, "no command; say what to run: forksight run -- CMD (forksight run --help)");
 }
 
 static void flush_interim(void *data) {
@@ -227,12 +221,12 @@ static void follow_rest(struct fs_collector *collector, struct fs_supervisor *su
     }
 }
 
-static int report_start_failure(const struct options *options, bool exec_failed, int reason) {
+int fs_run_not_started(const struct fs_run_options *options, bool exec_failed, int reason) {
     char message[512];
 
     if (!exec_failed) {
         snprintf(message, sizeof message, "cannot start a process: %s", strerror(reason));
-        return complain(FS_EXIT_FAILED, message);
+        return fs_run_complain(FS_EXIT_FAILED, message);
     }
     const bool not_found = reason == ENOENT || reason == ENOTDIR;
     snprintf(message, sizeof message, "%.300s: %s%s", options->command[0],
@@ -240,11 +234,11 @@ static int report_start_failure(const struct options *options, bool exec_failed,
              not_found && !strchr(options->command[0], '/')
                  ? " (neither in PATH nor a command of forksight, see forksight --help)"
                  : "; name a program that can be executed");
-    return complain(not_found ? FS_EXIT_NOT_FOUND : FS_EXIT_NOT_EXECUTABLE, message);
+    return fs_run_complain(not_found ? FS_EXIT_NOT_FOUND : FS_EXIT_NOT_EXECUTABLE, message);
 }
 
 /* From the start of the application to its exit status. */
-static int run_job(const struct options *options, struct fs_jobdir *job,
+static int run_job(const struct fs_run_options *options, struct fs_jobdir *job,
                    struct fs_collector *collector, char *const environment[]) {
     struct fs_supervisor supervisor = {.flush = flush_interim};
     void *both[] = {collector, &supervisor};
@@ -255,7 +249,7 @@ static int run_job(const struct options *options, struct fs_jobdir *job,
     if (fs_supervise_start(&supervisor, options->command, environment, &exec_failed) != 0) {
         const int reason = errno;
         fs_jobdir_undo(job);
-        return report_start_failure(options, exec_failed, reason);
+        return fs_run_not_started(options, exec_failed, reason);
     }
     fs_collector_started(collector, &supervisor);
     collector->stuck.off = !options->attach;
@@ -263,7 +257,7 @@ static int run_job(const struct options *options, struct fs_jobdir *job,
     follow(collector, &supervisor);
     follow_rest(collector, &supervisor);
     if (fs_collector_finish(collector, &supervisor, error, sizeof error) != 0) {
-        complain(FS_EXIT_FAILED, error);
+        fs_run_complain(FS_EXIT_FAILED, error);
     } else {
         fs_folder_remove(job);
         if (!options->quiet) {
@@ -276,45 +270,51 @@ static int run_job(const struct options *options, struct fs_jobdir *job,
     return fs_exit_status(supervisor.status);
 }
 
-int fs_cmd_run(int argc, char **argv) {
-    const char *place = getenv("FORKSIGHT_LOCAL_DIR");
-    char preload[PATH_MAX], error[FS_ERROR_SIZE];
+static int run_here(const struct fs_run_options *options, const char *preload) {
+    char error[FS_ERROR_SIZE];
     struct fs_collector collector;
-    struct options options;
     struct fs_jobdir job;
-    int status = parse(argc, argv, &options);
+    int status = FS_EXIT_FAILED;
 
-    if (place && !*place) place = NULL;
-    if (status != 0) goto out;
-    status = FS_EXIT_FAILED;
-    if (fs_start_ticks(getpid()) == 0) {
-        complain(status, "cannot read /proc; mount it, forksight needs it");
-        goto out;
-    }
-    if (fs_preload_find(preload, sizeof preload, error, sizeof error) != 0 ||
-        fs_jobdir_make(&job, options.directory, error, sizeof error) != 0) {
-        complain(status, error);
-        goto out;
-    }
-    fs_folder_sweep(place);
-    if (fs_folder_make(&job, place, error, sizeof error) != 0) {
+    if (fs_jobdir_make(&job, options->directory, error, sizeof error) != 0)
+        return fs_run_complain(status, error);
+    fs_folder_sweep(options->place);
+    if (fs_folder_make(&job, options->place, error, sizeof error) != 0) {
         fs_jobdir_undo(&job);
-        complain(status, error);
-        goto out;
+        return fs_run_complain(status, error);
     }
     char **environment =
-        fs_environment_make(preload, job.folder, options.repair_env, options.command[0]);
-    if (fs_collector_open(&collector, &job, options.command, options.period_ms * FS_MILLISECOND,
+        fs_environment_make(preload, job.folder, options->repair_env, options->command[0]);
+    if (fs_collector_open(&collector, &job, options->command, options->period_ms * FS_MILLISECOND,
                           error, sizeof error) != 0 ||
         !environment) {
         fs_jobdir_undo(&job);
-        complain(status, environment ? error : "out of memory");
+        fs_run_complain(status, environment ? error : "out of memory");
     } else {
-        status = run_job(&options, &job, &collector, environment);
+        status = run_job(options, &job, &collector, environment);
     }
     fs_collector_close(&collector);
     fs_environment_free(environment);
-out:
+    return status;
+}
+
+static int run(const struct fs_run_options *options) {
+    char preload[PATH_MAX], error[FS_ERROR_SIZE];
+    struct fs_launch launch;
+
+    if (fs_start_ticks(getpid()) == 0)
+        return fs_run_complain(FS_EXIT_FAILED, "cannot read /proc; mount it, forksight needs it");
+    if (fs_preload_find(preload, sizeof preload, error, sizeof error) != 0)
+        return fs_run_complain(FS_EXIT_FAILED, error);
+    if (fs_launch_find(environ, &launch)) return fs_run_task(options, preload, &launch);
+    return run_here(options, preload);
+}
+
+int fs_cmd_run(int argc, char **argv) {
+    struct fs_run_options options;
+    int status = parse(argc, argv, &options);
+
+    if (status == 0) status = run(&options);
     fs_thresholds_free(options.thresholds);
     return status;
 }

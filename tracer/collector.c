@@ -89,6 +89,7 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
                                        .period_ns = shortest_period,
                                        .period_max_ns = period_max_ns,
                                        .interim_every_ns = first_interim,
+                                       .t_interim = fs_now(),
                                        .shm_size = FS_UNKNOWN,
                                        .shm_free_min = FS_UNKNOWN,
                                        .pss_peak = FS_UNKNOWN};
@@ -118,23 +119,66 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
     return 0;
 }
 
-void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
-    struct fs_record *record = fs_table_add(&collector->table, supervisor->pid);
-
-    collector->table.main_pid = supervisor->pid;
-    collector->meta.main_pid = supervisor->pid;
-    collector->meta.start = supervisor->t_start;
+static void start_clocks(struct fs_collector *collector, int64_t t) {
+    collector->meta.start = t;
     collector->cpu_start = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID);
-    collector->t_interim = supervisor->t_start;
-    collector->t_oom_look = supervisor->t_start;
-    if (record) {
-        record->birth = FS_BIRTH_RUN;
-        record->ppid = collector->table.run_pid;
-        record->t_fork = supervisor->t_start;
-        record->t_seen = supervisor->t_start;
-        record->witnesses = FS_WITNESS_PARENT;
-    }
+    collector->t_interim = t;
+    collector->t_oom_look = t;
+}
+
+void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
+    fs_table_add_root(&collector->table, supervisor->pid, collector->table.run_pid,
+                      supervisor->t_start);
+    fs_sampler_add_session(&collector->sampler, getsid(0));
+    collector->meta.main_pid = supervisor->pid;
+    start_clocks(collector, supervisor->t_start);
     fs_meta_write(collector->job, &collector->meta);
+}
+
+void fs_collector_task_started(struct fs_collector *collector, int pid, int ppid, int64_t t,
+                               hwloc_const_bitmap_t mask) {
+    struct fs_task_end *tasks =
+        fs_table_grow(&collector->table, collector->tasks, collector->task_count, sizeof *tasks);
+
+    if (tasks) {
+        collector->tasks = tasks;
+        tasks[collector->task_count++] = (struct fs_task_end){.pid = pid, .t_start = t};
+    }
+    if (mask && collector->mask_start)
+        hwloc_bitmap_or(collector->mask_start, collector->mask_start, mask);
+    fs_table_add_root(&collector->table, pid, ppid, t);
+    const int sid = getsid(pid);
+    if (sid > 0) fs_sampler_add_session(&collector->sampler, sid);
+    if (collector->meta.main_pid) return;
+    collector->meta.main_pid = pid;
+    start_clocks(collector, t);
+}
+
+struct fs_task_end fs_task_end_of(const struct fs_supervisor *supervisor) {
+    const struct rusage *usage = &supervisor->usage;
+
+    return (struct fs_task_end){
+        .pid = supervisor->pid,
+        .t_start = supervisor->t_start,
+        .ended = supervisor->ended,
+        .status = supervisor->status,
+        .cpu_ns = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * FS_SECOND +
+                  (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000,
+        .maxrss_kib = usage->ru_maxrss,
+        .t_end = supervisor->t_end,
+    };
+}
+
+void fs_collector_task_ended(struct fs_collector *collector, const struct fs_task_end *end) {
+    for (size_t i = collector->task_count; i-- > 0;) {
+        struct fs_task_end *task = &collector->tasks[i];
+        if (task->pid != end->pid || task->ended) continue;
+        const int64_t t_start = task->t_start;
+        *task = *end;
+        task->t_start = t_start;
+        task->ended = true;
+        return;
+    }
 }
 
 static void look_for_oom(struct fs_collector *collector, int64_t now) {
@@ -271,11 +315,11 @@ static int write_files(struct fs_collector *collector, const struct fs_superviso
     int failed =
         fs_collector_digest(collector, supervisor, final, &digest, &evaluation) != 0 ? errno : 0;
 
-    snprintf(name, sizeof name, "%s.detail", collector->job->host);
+    snprintf(name, sizeof name, "%s.detail", collector->job->node);
     const struct detail detail = {&evaluation, &collector->meta};
     if (!failed && fs_jobdir_write(collector->job, name, write_detail, &detail) != 0)
         failed = errno;
-    snprintf(name, sizeof name, "%s.digest", collector->job->host);
+    snprintf(name, sizeof name, "%s.digest", collector->job->node);
     if (!failed && fs_jobdir_write(collector->job, name, write_digest, &digest) != 0)
         failed = errno;
     fs_digest_free(&digest);
@@ -332,6 +376,7 @@ void fs_collector_close(struct fs_collector *collector) {
     fs_cgroups_free(collector->cgroups);
     if (collector->topology) hwloc_topology_destroy(collector->topology);
     hwloc_bitmap_free(collector->mask_start);
+    free(collector->tasks);
     free(meta->host);
     free(meta->folder);
     free(meta->boot_id);

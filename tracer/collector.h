@@ -24,6 +24,16 @@
 
 enum { FS_OOMS_KEPT = 64 };
 
+/* A command of the job that another process started. What is known of its end. */
+struct fs_task_end {
+    int pid;
+    int64_t t_start;
+    bool ended; /* its supervisor waited for it */
+    int status; /*   wait status */
+    int64_t cpu_ns, maxrss_kib;
+    int64_t t_end;
+};
+
 struct fs_collector {
     struct fs_jobdir *job;
     struct fs_meta meta;
@@ -34,6 +44,9 @@ struct fs_collector {
     struct fs_cohorts cohorts;
     struct fs_stuck_watch stuck;
     int64_t t_interrupted; /* somebody asked the job to end; 0: nobody did */
+    int interrupted;       /*   by this signal, which the supervisor of a task told of */
+    struct fs_task_end *tasks;
+    size_t task_count;
     struct fs_teams teams;
     struct fs_siblings_watch siblings;
     struct fs_cgroups *cgroups;
@@ -69,6 +82,15 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
 
 /* The command runs as a child of this process. */
 void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor);
+
+/*
+ * A command that another process started (ppid), or will once the task has got so far; mask:
+ * CPUs that it may use, NULL: not known. t: its start.
+ */
+void fs_collector_task_started(struct fs_collector *collector, int pid, int ppid, int64_t t,
+                               hwloc_const_bitmap_t mask);
+struct fs_task_end fs_task_end_of(const struct fs_supervisor *supervisor);
+void fs_collector_task_ended(struct fs_collector *collector, const struct fs_task_end *end);
 
 /* Returns when the next tick is due (CLOCK_MONOTONIC). */
 int64_t fs_collector_tick(struct fs_collector *collector, int64_t now);

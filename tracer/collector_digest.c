@@ -180,6 +180,18 @@ static void fill_work(const struct fs_collector *collector, const struct fs_eval
     if (digest->wall_ns > 0) digest->busy_mean = (double)digest->cpu_ns / (double)digest->wall_ns;
 }
 
+/* The first that is not 0; 0 when all are known to be. */
+static int status_of_tasks(const struct fs_collector *collector, int otherwise) {
+    bool all = collector->task_count > 0;
+
+    for (size_t i = 0; i < collector->task_count; i++) {
+        if (collector->tasks[i].ended && collector->tasks[i].status != 0)
+            return collector->tasks[i].status;
+        all = all && collector->tasks[i].ended;
+    }
+    return all ? 0 : otherwise;
+}
+
 static void fill_main(const struct fs_collector *collector, const struct fs_supervisor *supervisor,
                       struct fs_digest *digest) {
     const struct fs_record *record =
@@ -192,27 +204,50 @@ static void fill_main(const struct fs_collector *collector, const struct fs_supe
     else if (record && record->exit != FSP_EXIT_NONE && record->exit != FSP_EXIT_ABORT &&
              record->over)
         digest->status = (record->exit_code & 0xff) << 8;
-    digest->interrupted = supervisor ? supervisor->interrupted : 0;
+    if (digest->status == FS_UNKNOWN || !supervisor)
+        digest->status = status_of_tasks(collector, digest->status);
+    digest->interrupted = supervisor ? supervisor->interrupted : collector->interrupted;
     const struct fs_image *image = record ? fs_record_image(record) : NULL;
     if (!image) return;
     digest->variables = fs_copy_variables(image->variables, image->variable_count);
     digest->variable_count = digest->variables ? image->variable_count : 0;
 }
 
-/* What `run` learned from its own wait for the main process. */
-static void note_main_end(struct fs_table *table, const struct fs_supervisor *supervisor) {
-    struct fs_record *record = fs_table_find(table, supervisor->pid, supervisor->t_start);
-    const struct rusage *usage = &supervisor->usage;
+/* What a supervisor learned from its wait for a command. */
+static void note_end(struct fs_table *table, const struct fs_task_end *end) {
+    struct fs_record *record = fs_table_find(table, end->pid, end->t_start);
 
-    if (!record || record->reaper) return;
-    record->status = supervisor->status;
+    if (!end->ended || !record || record->reaper) return;
+    record->status = end->status;
     record->status_known = true;
-    record->reaper = table->run_pid;
-    record->t_reaped = supervisor->t_end;
-    record->reaped_ns = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * FS_SECOND +
-                        (usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
-    if (record->maxrss_kib == FS_UNKNOWN) record->maxrss_kib = usage->ru_maxrss;
+    record->reaper = record->ppid;
+    record->t_reaped = end->t_end;
+    record->reaped_ns = end->cpu_ns;
+    if (record->maxrss_kib == FS_UNKNOWN) record->maxrss_kib = end->maxrss_kib;
     fs_record_close(record);
+}
+
+static void note_ends(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
+    if (supervisor) {
+        const struct fs_task_end end = fs_task_end_of(supervisor);
+        note_end(&collector->table, &end);
+    }
+    for (size_t i = 0; i < collector->task_count; i++)
+        note_end(&collector->table, &collector->tasks[i]);
+}
+
+/* The end of the last task; FS_UNKNOWN while one of them lives, or without any. */
+static int64_t end_of_tasks(const struct fs_collector *collector) {
+    int64_t last = FS_UNKNOWN;
+
+    for (size_t i = 0; i < collector->task_count; i++) {
+        const struct fs_task_end *task = &collector->tasks[i];
+        const struct fs_record *record = fs_table_find(&collector->table, task->pid, task->t_start);
+        const int64_t end = task->ended ? task->t_end : record ? fs_record_end(record) : FS_UNKNOWN;
+        if (end == FS_UNKNOWN) return FS_UNKNOWN;
+        if (end > last) last = end;
+    }
+    return last;
 }
 
 static struct fs_evaluation evaluation_of(struct fs_collector *collector,
@@ -220,7 +255,9 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
     const struct fs_record *record =
         fs_table_find(&collector->table, collector->table.main_pid, collector->meta.start);
     const int64_t now = collector->outside.facts ? collector->outside.t_end : fs_now();
-    const int64_t end = record ? fs_record_end(record) : FS_UNKNOWN;
+    const int64_t end = collector->task_count ? end_of_tasks(collector)
+                        : record              ? fs_record_end(record)
+                                              : FS_UNKNOWN;
     struct fs_evaluation evaluation = {
         .table = &collector->table,
         .cohorts = &collector->cohorts,
@@ -242,6 +279,9 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
     if (supervisor && supervisor->interrupted) {
         evaluation.interrupted = supervisor->interrupted;
         evaluation.t_interrupted = supervisor->t_interrupted;
+    } else if (collector->interrupted) {
+        evaluation.interrupted = collector->interrupted;
+        evaluation.t_interrupted = collector->t_interrupted;
     }
     return evaluation;
 }
@@ -263,7 +303,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     const bool asks_displays = final && !collector->recovered && !collector->outside.facts;
 
     fs_digest_init(digest);
-    if (supervisor && supervisor->ended) note_main_end(&collector->table, supervisor);
+    note_ends(collector, supervisor);
     fs_fold_settle(&collector->table);
     *evaluation = evaluation_of(collector, supervisor);
     digest->start_realtime = collector->meta.start_realtime;

@@ -71,7 +71,8 @@ static void meet_descendants(struct fs_sampler *sampler, int64_t now) {
     const struct fs_proc_stat *list;
     size_t count;
 
-    if (fs_proc_descendants(sampler->proc, &sampler->table->main_pid, 1, &list, &count) != 0)
+    if (fs_proc_descendants(sampler->proc, sampler->table->roots, sampler->table->root_count, &list,
+                            &count) != 0)
         return;
     for (size_t i = 0; i < count; i++) {
         struct fs_record *parent = fs_table_newest(sampler->table, list[i].ppid);

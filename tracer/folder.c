@@ -29,8 +29,9 @@ static int write_owner(const struct fs_jobdir *job) {
     char path[PATH_MAX + 16];
 
     snprintf(path, sizeof path, "%s/owner", job->folder);
-    json_t *owner = json_pack("{s:i, s:I, s:s}", "pid", (int)getpid(), "start",
-                              (json_int_t)fs_start_ticks(getpid()), "job", job->path);
+    json_t *owner =
+        json_pack("{s:i, s:I, s:s, s:s}", "pid", (int)getpid(), "start",
+                  (json_int_t)fs_start_ticks(getpid()), "job", job->path, "step", job->step);
     const int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     const int result = descriptor >= 0 && owner ? json_dumpfd(owner, descriptor, 0) : -1;
     json_decref(owner);
@@ -56,21 +57,26 @@ static int make_in(struct fs_jobdir *job, const char *place) {
     return -1;
 }
 
-int fs_folder_make(struct fs_jobdir *job, const char *place, char *error, size_t error_size) {
+const char *fs_folder_place(const char *place, int index) {
     const char *temporary = getenv("TMPDIR");
-    const char *const places[] = {place ? place : "/dev/shm", place ? NULL : temporary,
-                                  place ? NULL : "/tmp"};
+    const char *const places[] = {"/dev/shm", temporary && *temporary ? temporary : "/tmp", "/tmp"};
+
+    if (place && *place) return index == 0 ? place : NULL;
+    return index < (int)(sizeof places / sizeof *places) ? places[index] : NULL;
+}
+
+int fs_folder_make(struct fs_jobdir *job, const char *place, char *error, size_t error_size) {
+    const char *candidate;
     int reason = ENOENT;
 
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (!places[i] || !*places[i]) continue;
-        if (make_in(job, places[i]) == 0) return 0;
+    for (int i = 0; (candidate = fs_folder_place(place, i)); i++) {
+        if (make_in(job, candidate) == 0) return 0;
         reason = errno;
         fs_folder_remove(job);
     }
     snprintf(error, error_size,
              "no room for the record in %s: %s; name a node-local directory in FORKSIGHT_LOCAL_DIR",
-             place ? place : "/dev/shm, $TMPDIR or /tmp", strerror(reason));
+             place && *place ? place : "/dev/shm, $TMPDIR or /tmp", strerror(reason));
     return errno = reason, -1;
 }
 
@@ -96,15 +102,26 @@ void fs_folder_remove(struct fs_jobdir *job) {
     job->folder[0] = '\0';
 }
 
-static bool job_needs_it(const char *job_path, const char *folder) {
+struct need {
+    const char *job, *folder;
+};
+
+static int is_needed_by(void *context, const char *name) {
+    const struct need *need = context;
     char error[FS_ERROR_SIZE];
     struct fs_meta meta;
 
-    if (access(job_path, F_OK) != 0) return errno != ENOENT;
-    if (fs_meta_read(job_path, &meta, error, sizeof error) != 0) return errno != ENOENT;
-    const bool needs = !meta.finished && meta.folder && strcmp(meta.folder, folder) == 0;
+    if (fs_meta_read_file(need->job, name, &meta, error, sizeof error) != 0) return errno != ENOENT;
+    const bool needs = !meta.finished && meta.folder && strcmp(meta.folder, need->folder) == 0;
     fs_meta_free(&meta);
     return needs;
+}
+
+static bool job_needs_it(const char *job_path, const char *folder) {
+    struct need need = {job_path, folder};
+
+    if (access(job_path, F_OK) != 0) return errno != ENOENT;
+    return fs_meta_each(job_path, is_needed_by, &need) != 0;
 }
 
 /* A process that made a segment here and still lives ("<pid>-..." is the file's name). */
@@ -121,41 +138,67 @@ static bool has_living_writer(const char *path) {
     return living;
 }
 
-static bool is_left_over(const char *path) {
-    char owner_path[PATH_MAX + 512];
+int fs_folder_owner(const char *folder, struct fs_owner *owner) {
+    char path[PATH_MAX + 512];
     struct stat status;
     json_error_t problem;
+
+    *owner = (struct fs_owner){0};
+    if (lstat(folder, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
+        return -1;
+    snprintf(path, sizeof path, "%s/owner", folder);
+    json_t *root = json_load_file(path, 0, &problem);
+    const char *job = json_string_value(json_object_get(root, "job"));
+    const char *step = json_string_value(json_object_get(root, "step"));
+    const json_int_t pid = json_integer_value(json_object_get(root, "pid"));
+    const json_int_t start = json_integer_value(json_object_get(root, "start"));
+    const bool sound = job && pid > 0 && pid <= INT_MAX && strlen(job) < sizeof owner->job;
+    if (sound) {
+        owner->pid = (pid_t)pid;
+        owner->start = start > 0 ? (uint64_t)start : 0;
+        strcpy(owner->job, job);
+        snprintf(owner->step, sizeof owner->step, "%s", step ? step : "");
+    }
+    json_decref(root);
+    return sound ? 0 : -1;
+}
+
+static bool is_left_over(const char *path) {
+    struct fs_owner owner;
+    struct stat status;
 
     if (lstat(path, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
         return false;
     if (has_living_writer(path)) return false;
     const bool old = time(NULL) - status.st_mtime > LEFT_ALONE_FOR_S;
-    snprintf(owner_path, sizeof owner_path, "%s/owner", path);
-    json_t *owner = json_load_file(owner_path, 0, &problem);
-    const char *job = json_string_value(json_object_get(owner, "job"));
-    const json_int_t pid = json_integer_value(json_object_get(owner, "pid"));
-    const json_int_t start = json_integer_value(json_object_get(owner, "start"));
-    bool left_over = old;
+    if (fs_folder_owner(path, &owner) != 0) return old;
+    const bool collector_lives = owner.start && fs_start_ticks(owner.pid) == owner.start;
+    return !collector_lives && (old || !job_needs_it(owner.job, path));
+}
 
-    if (job && pid > 0 && pid <= INT_MAX) {
-        const bool collector_lives = start > 0 && fs_start_ticks((pid_t)pid) == (uint64_t)start;
-        left_over = !collector_lives && (old || !job_needs_it(job, path));
+int fs_folder_each(const char *place, int (*visit)(void *context, const char *folder),
+                   void *context) {
+    char prefix[64], path[PATH_MAX + 300];
+    DIR *directory = opendir(place);
+    int result = 0;
+
+    if (!directory) return 0;
+    const int length = snprintf(prefix, sizeof prefix, "forksight-%u-", (unsigned)geteuid());
+    for (const struct dirent *entry; result == 0 && (entry = readdir(directory));) {
+        if (strncmp(entry->d_name, prefix, (size_t)length) != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", place, entry->d_name);
+        result = visit(context, path);
     }
-    json_decref(owner);
-    return left_over;
+    closedir(directory);
+    return result;
+}
+
+static int sweep_one(void *context, const char *folder) {
+    (void)context;
+    if (is_left_over(folder)) remove_folder(folder);
+    return 0;
 }
 
 void fs_folder_sweep(const char *place) {
-    const char *base = place && *place ? place : "/dev/shm";
-    char prefix[64], path[PATH_MAX + 300];
-    DIR *directory = opendir(base);
-
-    if (!directory) return;
-    const int length = snprintf(prefix, sizeof prefix, "forksight-%u-", (unsigned)geteuid());
-    for (const struct dirent *entry; (entry = readdir(directory));) {
-        if (strncmp(entry->d_name, prefix, (size_t)length) != 0) continue;
-        snprintf(path, sizeof path, "%s/%s", base, entry->d_name);
-        if (is_left_over(path)) remove_folder(path);
-    }
-    closedir(directory);
+    fs_folder_each(place && *place ? place : "/dev/shm", sweep_one, NULL);
 }

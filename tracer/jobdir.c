@@ -95,7 +95,7 @@ static int refuse_existing(const char *path, char *error, size_t error_size) {
         snprintf(error, error_size, "%s is not a directory; name another one with -o DIR", path);
         return errno = ENOTDIR, -1;
     }
-    snprintf(meta, sizeof meta, "%s/meta.json", path);
+    snprintf(meta, sizeof meta, "%s/" FS_META_NAME, path);
     if (access(meta, F_OK) == 0)
         snprintf(error, error_size,
                  "%s holds an earlier record; remove it or name another directory with -o DIR",
@@ -145,13 +145,19 @@ static int make_default(struct fs_jobdir *job, char *error, size_t error_size) {
     return errno = EEXIST, -1;
 }
 
-int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size) {
-    char host[256] = "node", path[PATH_MAX];
+static void name_node(struct fs_jobdir *job) {
+    char host[256] = "node";
 
-    *job = (struct fs_jobdir){0};
+    *job = (struct fs_jobdir){.meta = FS_META_NAME};
     gethostname(host, sizeof host - 1);
     fs_safe_name(host, job->host, sizeof job->host);
-    if (!wanted || !*wanted) return make_default(job, error, error_size);
+    snprintf(job->node, sizeof job->node, "%s", job->host);
+}
+
+/* Sets the path that is wanted, whole. */
+static int set_path(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size) {
+    char path[PATH_MAX];
+
     if (expand_name(wanted, job->host, path, sizeof path) != 0) {
         snprintf(error, error_size,
                  "the name of the job directory is too long; name a shorter one");
@@ -167,15 +173,126 @@ int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_
             return errno = ENAMETOOLONG, -1;
         }
     }
+    return 0;
+}
+
+int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size) {
+    name_node(job);
+    if (!wanted || !*wanted) return make_default(job, error, error_size);
+    if (set_path(job, wanted, error, error_size) != 0) return -1;
     return make_directory(job, error, error_size);
 }
 
+/* --- a directory that many share --- */
+
+/* Whether all that is in a directory are files that are about to become its meta.json. */
+static bool is_being_made(const char *path) {
+    static const char start[] = "." FS_META_NAME ".";
+    DIR *directory = opendir(path);
+    bool being_made = true;
+
+    if (!directory) return false;
+    for (const struct dirent *entry; being_made && (entry = readdir(directory));)
+        being_made =
+            strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            /* A file that is not whole yet has one more dot. */
+            strncmp(entry->d_name + (entry->d_name[1] == '.'), start, sizeof start - 1) == 0;
+    closedir(directory);
+    return being_made;
+}
+
+/* 1: it is there and ours; 0: it is not there (yet); -1: it is another record's. */
+static int check_identity(const struct fs_jobdir *job, const char *identity) {
+    char reason[FS_ERROR_SIZE];
+    struct fs_meta meta;
+
+    if (fs_meta_read(job->path, &meta, reason, sizeof reason) != 0) return errno == ENOENT ? 0 : -1;
+    const bool same = meta.identity && strcmp(meta.identity, identity) == 0;
+    fs_meta_free(&meta);
+    return same ? 1 : -1;
+}
+
+/* Of all who write it at once one wins: a link is made or it is not. */
+static int offer_identity(struct fs_jobdir *job, const char *identity, char **command) {
+    char here[PATH_MAX], own[PATH_MAX + 640], shared[PATH_MAX + 16];
+    struct fs_meta meta = {.identity = (char *)identity, .host = job->host, .command = command};
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    meta.start_realtime = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    meta.directory = getcwd(here, sizeof here);
+    meta.oom_kills = -1;
+    while (command[meta.command_count])
+        meta.command_count++;
+    snprintf(job->meta, sizeof job->meta, "." FS_META_NAME ".%.200s.%d", job->host, (int)getpid());
+    int result = fs_meta_write(job, &meta);
+    snprintf(own, sizeof own, "%s/%s", job->path, job->meta);
+    snprintf(shared, sizeof shared, "%s/" FS_META_NAME, job->path);
+    if (result == 0 && link(own, shared) != 0 && errno != EEXIST) result = -1;
+    const int saved = errno;
+    unlink(own);
+    snprintf(job->meta, sizeof job->meta, FS_META_NAME);
+    return errno = saved, result;
+}
+
+int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallback,
+                    const char *identity, char **command, char *error, size_t error_size) {
+    name_node(job);
+    if (set_path(job, wanted && *wanted ? wanted : fallback, error, error_size) != 0) return -1;
+    if (mkdir(job->path, 0700) != 0 && errno != EEXIST)
+        return make_directory(job, error, error_size);
+    int known = check_identity(job, identity);
+    if (known == 0 && is_being_made(job->path)) {
+        if (offer_identity(job, identity, command) != 0) {
+            const int reason = errno;
+            snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
+                     job->path, strerror(reason));
+            return errno = reason, -1;
+        }
+        known = check_identity(job, identity);
+    } else if (known == 0) {
+        known = check_identity(job, identity); /* it came between the two looks */
+    }
+    return known == 1 ? 0 : refuse_existing(job->path, error, error_size);
+}
+
+void fs_jobdir_join(struct fs_jobdir *job, const char *path, const char *step) {
+    name_node(job);
+    snprintf(job->path, sizeof job->path, "%s", path);
+    snprintf(job->step, sizeof job->step, "%s", step);
+}
+
+void fs_jobdir_withdraw_node(const struct fs_jobdir *job) {
+    char path[PATH_MAX + 300];
+
+    snprintf(path, sizeof path, "%s/%s", job->path, job->meta);
+    unlink(path);
+}
+
+int fs_jobdir_claim_node(struct fs_jobdir *job) {
+    char path[PATH_MAX + 300];
+
+    for (int number = 1; number <= NAME_TRIES; number++) {
+        char suffix[16] = "";
+
+        if (number > 1) snprintf(suffix, sizeof suffix, "-%d", number);
+        snprintf(job->node, sizeof job->node, "%s%s", job->host, suffix);
+        snprintf(job->meta, sizeof job->meta, "%s" FS_META_NODE, job->node);
+        snprintf(path, sizeof path, "%s/%s", job->path, job->meta);
+        const int descriptor =
+            open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (descriptor >= 0) return close(descriptor);
+        if (errno != EEXIST) return -1;
+    }
+    return errno = EEXIST, -1;
+}
+
 void fs_jobdir_undo(struct fs_jobdir *job) {
-    char meta[PATH_MAX + 16];
+    char meta[PATH_MAX + 300];
     const int saved = errno;
 
     fs_folder_remove(job);
-    snprintf(meta, sizeof meta, "%s/meta.json", job->path);
+    snprintf(meta, sizeof meta, "%s/%s", job->path, job->meta);
     unlink(meta);
     if (job->made_path) rmdir(job->path);
     errno = saved;

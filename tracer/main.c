@@ -6,6 +6,7 @@
  */
 #include "report/commands.h"
 #include "tracer/commands.h"
+#include "tracer/gather.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static bool is_option(const char *word, const char *letter, const char *name) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 0 && strcmp(argv[0], FS_GATHER_NAME) == 0) return fs_gather_main(argc, argv);
     if (argc < 2) {
         fputs("forksight: nothing to run; say what: forksight run -- CMD (forksight --help)\n",
               stderr);

@@ -1,10 +1,11 @@
 /*
- * meta.c - meta.json of a job directory, and the identities that it names.
+ * meta.c - the meta files of a job directory, and the identities that they name.
  */
 #include "tracer/jobdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +37,16 @@ int fs_meta_write(const struct fs_jobdir *job, const struct fs_meta *meta) {
     for (size_t i = 0; i < meta->command_count; i++)
         json_array_append_new(command, text_or_null(meta->command[i]));
     json_t *root = json_pack(
-        "{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:b}", "forksight",
-        META_VERSION, "host", text_or_null(meta->host), "boot", text_or_null(meta->boot_id),
-        "folder", text_or_null(meta->folder), "command", command, "directory",
-        text_or_null(meta->directory), "start", (json_int_t)meta->start, "start_realtime",
-        (json_int_t)meta->start_realtime, "collector", (json_int_t)meta->collector,
-        "collector_start", (json_int_t)meta->collector_start, "main", (json_int_t)meta->main_pid,
-        "mask", text_or_null(meta->mask_start), "oom_kills", (json_int_t)meta->oom_kills,
-        "finished", meta->finished);
+        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:b}", "forksight",
+        META_VERSION, "identity", text_or_null(meta->identity), "host", text_or_null(meta->host),
+        "boot", text_or_null(meta->boot_id), "folder", text_or_null(meta->folder), "command",
+        command, "directory", text_or_null(meta->directory), "start", (json_int_t)meta->start,
+        "start_realtime", (json_int_t)meta->start_realtime, "collector",
+        (json_int_t)meta->collector, "collector_start", (json_int_t)meta->collector_start, "main",
+        (json_int_t)meta->main_pid, "mask", text_or_null(meta->mask_start), "oom_kills",
+        (json_int_t)meta->oom_kills, "finished", meta->finished);
     if (!root) return errno = ENOMEM, -1;
-    const int result = fs_jobdir_write(job, "meta.json", write_json, root);
+    const int result = fs_jobdir_write(job, job->meta, write_json, root);
     const int saved = errno;
     json_decref(root);
     return errno = saved, result;
@@ -74,15 +75,20 @@ static void copy_command(const json_t *list, struct fs_meta *meta) {
 }
 
 int fs_meta_read(const char *directory, struct fs_meta *meta, char *error, size_t error_size) {
-    char path[PATH_MAX + 16];
+    return fs_meta_read_file(directory, FS_META_NAME, meta, error, error_size);
+}
+
+int fs_meta_read_file(const char *directory, const char *name, struct fs_meta *meta, char *error,
+                      size_t error_size) {
+    char path[PATH_MAX + 300];
     json_error_t problem;
 
     *meta = (struct fs_meta){0};
-    snprintf(path, sizeof path, "%s/meta.json", directory);
+    snprintf(path, sizeof path, "%s/%s", directory, name);
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
         const int reason = errno;
-        snprintf(error, error_size, "%s is no forksight job directory (meta.json: %s)", directory,
+        snprintf(error, error_size, "%s is no forksight job directory (%s: %s)", directory, name,
                  strerror(reason));
         return errno = reason, -1;
     }
@@ -94,13 +100,15 @@ int fs_meta_read(const char *directory, struct fs_meta *meta, char *error, size_
     close(descriptor);
     const int64_t pid = number_of(root, "collector");
     const int64_t main_pid = number_of(root, "main");
-    if (number_of(root, "forksight") != META_VERSION || pid <= 0 || pid > INT_MAX || main_pid < 0 ||
-        main_pid > INT_MAX || !json_is_string(json_object_get(root, "host"))) {
+    const bool shared = json_is_string(json_object_get(root, "identity"));
+    if (number_of(root, "forksight") != META_VERSION || pid < !shared || pid > INT_MAX ||
+        main_pid < 0 || main_pid > INT_MAX || !json_is_string(json_object_get(root, "host"))) {
         json_decref(root);
         snprintf(error, error_size,
                  "%s is cut or not of this version of forksight; record the job again", path);
         return errno = EBADMSG, -1;
     }
+    meta->identity = copy_text(root, "identity");
     meta->host = copy_text(root, "host");
     meta->folder = copy_text(root, "folder");
     meta->boot_id = copy_text(root, "boot");
@@ -122,12 +130,39 @@ void fs_meta_free(struct fs_meta *meta) {
     for (size_t i = 0; i < meta->command_count; i++)
         free(meta->command[i]);
     free(meta->command);
+    free(meta->identity);
     free(meta->host);
     free(meta->folder);
     free(meta->boot_id);
     free(meta->directory);
     free(meta->mask_start);
     *meta = (struct fs_meta){0};
+}
+
+/* A file name holds no wildcard, but the directory's may. */
+static void quote_pattern(const char *directory, char *pattern, size_t size) {
+    char *end = pattern;
+
+    for (const char *c = directory; *c && end < pattern + size - 2; c++) {
+        if (strchr("*?[\\", *c)) *end++ = '\\';
+        *end++ = *c;
+    }
+    *end = '\0';
+}
+
+int fs_meta_each(const char *directory, int (*visit)(void *context, const char *name),
+                 void *context) {
+    char pattern[2 * PATH_MAX + 32];
+    glob_t found = {0};
+
+    int result = visit(context, FS_META_NAME);
+    quote_pattern(directory, pattern, sizeof pattern - 32);
+    strcat(pattern, "/*" FS_META_NODE);
+    const size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = visit(context, strrchr(found.gl_pathv[i], '/') + 1);
+    globfree(&found);
+    return result;
 }
 
 static ssize_t read_small(const char *path, char *text, size_t size) {
@@ -151,6 +186,7 @@ uint64_t fs_start_ticks(pid_t pid) {
     if (read_small(path, text, sizeof text) <= 0) return 0;
     /* The name in parentheses may hold anything; the start is the 20th word after it. */
     const char *word = strrchr(text, ')');
+    if (word && (word[1] != ' ' || word[2] == 'Z' || word[2] == 'X')) return 0;
     for (int i = 0; word && i < 20; i++) {
         word = strchr(word, ' ');
         if (word) word++;

@@ -74,6 +74,25 @@ struct fs_record *fs_table_add(struct fs_table *table, int pid) {
     return record;
 }
 
+struct fs_record *fs_table_add_root(struct fs_table *table, int pid, int ppid, int64_t t) {
+    struct fs_record *record = fs_table_newest(table, pid);
+    int *roots = fs_table_grow(table, table->roots, table->root_count, sizeof *roots);
+
+    if (!roots) return NULL;
+    table->roots = roots;
+    roots[table->root_count++] = pid;
+    if (!table->main_pid) table->main_pid = pid;
+    if (record && fs_record_begin(record) + time_slack < t) record = NULL;
+    if (!record && !(record = fs_table_add(table, pid))) return NULL;
+    fs_record_set_parent(table, record, 0, t);
+    record->birth = FS_BIRTH_RUN;
+    record->ppid = ppid;
+    record->t_fork = t;
+    if (record->t_seen == FS_UNKNOWN) record->t_seen = t;
+    record->witnesses |= FS_WITNESS_PARENT;
+    return record;
+}
+
 void fs_record_open(struct fs_table *table, struct fs_record *record) {
     if (record->open) return;
     record->open = true;
@@ -273,6 +292,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->shell_calls);
     free(table->shm_objects);
     free(table->failures);
+    free(table->roots);
     fs_fork_tally_free(&table->forks);
     fs_runtime_tally_free(table->runtimes);
     fs_interned_free(&table->interned);

@@ -294,7 +294,9 @@ struct fs_table {
     int64_t lost;                      /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
     int forgotten_teams;   /* of those, processes with threads that worked at once */
-    int run_pid, main_pid; /* of forksight and of the command it started */
+    int run_pid, main_pid; /* of forksight and of the command it started (the first one) */
+    int *roots;            /* all commands that it or its like started */
+    size_t root_count;
 };
 
 void fs_table_init(struct fs_table *table);
@@ -308,6 +310,12 @@ struct fs_record *fs_table_newest(const struct fs_table *table, int pid);
 
 /* A new record, alive, with nothing known but pid. NULL: out of memory (counted). */
 struct fs_record *fs_table_add(struct fs_table *table, int pid);
+
+/*
+ * The record of a command that forksight (or, as ppid, another one of it, or a launcher)
+ * started at t; its shim may have been met before. NULL: out of memory (counted).
+ */
+struct fs_record *fs_table_add_root(struct fs_table *table, int pid, int ppid, int64_t t);
 
 /* Sets a record's parent to the record of ppid that lived at t (or clears it). */
 void fs_record_set_parent(struct fs_table *table, struct fs_record *record, int ppid, int64_t t);

@@ -3,12 +3,14 @@
 
 #include "tracer/clock.h"
 #include "tracer/collector.h"
+#include "tracer/door.h"
 #include "tracer/mask.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The folder under either of its names (see keep_limit() in collector.c). */
@@ -27,23 +29,27 @@ static bool is_this_boot(const struct fs_meta *meta) {
     return meta->boot_id && boot_id[0] && strcmp(meta->boot_id, boot_id) == 0;
 }
 
-static bool has_digest(const struct fs_meta *meta, const char *directory) {
+static bool has_digest(const struct fs_jobdir *job) {
     char path[PATH_MAX + 300];
 
-    snprintf(path, sizeof path, "%s/%s.digest", directory, meta->host);
+    snprintf(path, sizeof path, "%s/%s.digest", job->path, job->node);
     return access(path, R_OK) == 0;
 }
 
-static void start_main(struct fs_collector *collector) {
-    struct fs_meta *meta = &collector->meta;
-    struct fs_record *record;
+static void start_task(void *context, int pid, int ppid, int64_t t) {
+    struct fs_collector *collector = context;
 
-    collector->table.main_pid = meta->main_pid;
+    if (pid != collector->meta.main_pid || !collector->task_count)
+        fs_collector_task_started(collector, pid, ppid, t, NULL);
+}
+
+static void start_tasks(struct fs_collector *collector, const char *folder) {
+    const struct fs_meta *meta = &collector->meta;
+
     collector->table.run_pid = meta->collector;
-    if (meta->main_pid <= 0 || !(record = fs_table_add(&collector->table, meta->main_pid))) return;
-    record->birth = FS_BIRTH_RUN;
-    record->ppid = meta->collector;
-    record->t_fork = record->t_seen = meta->start;
+    fs_door_list(folder, start_task, collector);
+    if (collector->task_count > 0 || meta->main_pid <= 0) return;
+    fs_table_add_root(&collector->table, meta->main_pid, meta->collector, meta->start);
 }
 
 /* Which processes of the record live, and what the others did last: two looks, for a
@@ -79,19 +85,19 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
         collector->mask_start = NULL;
     }
     if (fs_sampler_open(&collector->sampler, &collector->table) != 0) return -1;
-    start_main(collector);
+    start_tasks(collector, folder);
     const int result = fs_fold_open(&collector->fold, &collector->table, folder);
     collector->fold.read_only = true;
     return result;
 }
 
 /* The interim digest in a job directory, as a list of one; NULL: none that can be used. */
-static struct fs_digest *read_earlier(const struct fs_meta *meta, const char *directory) {
+static struct fs_digest *read_earlier(const struct fs_jobdir *job) {
     char path[PATH_MAX + 300], error[FS_ERROR_SIZE];
     struct fs_digest *list = NULL;
     size_t count = 0;
 
-    snprintf(path, sizeof path, "%s/%s.digest", directory, meta->host);
+    snprintf(path, sizeof path, "%s/%s.digest", job->path, job->node);
     FILE *in = fopen(path, "re");
     if (!in) return NULL;
     if (fs_digest_read(in, &list, &count, error, sizeof error) != 0) list = NULL;
@@ -106,7 +112,7 @@ static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const cha
     struct fs_collector collector;
     char **command = meta->command;
     const size_t command_count = meta->command_count;
-    struct fs_digest *earlier = read_earlier(meta, job->path);
+    struct fs_digest *earlier = read_earlier(job);
     int result = open_collector(&collector, job, meta, folder);
 
     collector.earlier = earlier;
@@ -133,32 +139,92 @@ static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const cha
     return result;
 }
 
-int fs_recover(const char *directory, char *error, size_t error_size) {
-    char folder[PATH_MAX], host[256] = "";
+static bool is_at_work(const struct fs_meta *meta) {
+    return is_this_boot(meta) && fs_start_ticks(meta->collector) == meta->collector_start;
+}
+
+enum { COLLECTOR_MS = 10000 };
+
+/* The launcher may have returned before a collector that nobody waits for has written: one
+ * that has no task any more is about to. */
+static void wait_for_collector(const struct fs_meta *meta, const char *name) {
+    const int64_t deadline = fs_now() + (int64_t)COLLECTOR_MS * FS_MILLISECOND;
+    const struct timespec step = {.tv_nsec = 10 * FS_MILLISECOND};
+
+    if (strcmp(name, FS_META_NAME) == 0 || !meta->folder || meta->finished || !is_at_work(meta))
+        return;
+    if (fs_door_is_open(meta->folder)) {
+        fs_door_await(meta->folder, COLLECTOR_MS);
+        return;
+    }
+    while (is_at_work(meta) && fs_now() < deadline)
+        nanosleep(&step, NULL);
+}
+
+/* Whether its collector has finished by now. */
+static bool has_finished(const struct fs_jobdir *job) {
+    char reason[FS_ERROR_SIZE];
+    struct fs_meta meta;
+
+    if (fs_meta_read_file(job->path, job->meta, &meta, reason, sizeof reason) != 0) return false;
+    const bool finished = meta.finished;
+    fs_meta_free(&meta);
+    return finished;
+}
+
+struct recovery {
+    const char *directory;
+    char *error;
+    size_t error_size;
+    int result;
+};
+
+static int recover_record(struct recovery *recovery, struct fs_jobdir *job, struct fs_meta *meta) {
+    char folder[PATH_MAX];
+
+    if (is_this_boot(meta) && find_folder(meta, folder, sizeof folder))
+        return fold_and_write(job, meta, folder, recovery->error, recovery->error_size);
+    if (has_digest(job)) return 0;
+    const bool here = meta->host && strcmp(meta->host, job->host) == 0;
+    snprintf(recovery->error, recovery->error_size,
+             "%s: its collector %s and its segments are not on this node (recorded on %s%s)",
+             recovery->directory, here ? "was killed" : "is at work or was killed",
+             meta->host ? meta->host : "?", here ? ", before its last start" : "");
+    return errno = ENODATA, -1;
+}
+
+/* The record of one meta file. */
+static int recover_node(void *context, const char *name) {
+    struct recovery *recovery = context;
+    const size_t length = strlen(name), ending = sizeof FS_META_NODE - 1;
+    char host[256] = "";
     struct fs_jobdir job = {0};
     struct fs_meta meta;
 
-    if (fs_meta_read(directory, &meta, error, error_size) != 0) return -1;
-    if (meta.finished ||
-        (is_this_boot(&meta) && fs_start_ticks(meta.collector) == meta.collector_start)) {
-        fs_meta_free(&meta);
+    if (fs_meta_read_file(recovery->directory, name, &meta, recovery->error,
+                          recovery->error_size) != 0) {
+        recovery->result = -1;
         return 0;
     }
+    wait_for_collector(&meta, name);
     gethostname(host, sizeof host - 1);
     fs_safe_name(host, job.host, sizeof job.host);
-    snprintf(job.path, sizeof job.path, "%s", directory);
-    int result = 0;
-    if (is_this_boot(&meta) && find_folder(&meta, folder, sizeof folder)) {
-        result = fold_and_write(&job, &meta, folder, error, error_size);
-    } else if (!has_digest(&meta, directory)) {
-        snprintf(
-            error, error_size,
-            "%s: its collector was killed and its segments are not on this node (recorded on %s%s)",
-            directory, meta.host ? meta.host : "?",
-            meta.host && strcmp(meta.host, job.host) == 0 ? ", before its last start" : "");
-        errno = ENODATA;
-        result = -1;
-    }
+    snprintf(job.path, sizeof job.path, "%s", recovery->directory);
+    snprintf(job.meta, sizeof job.meta, "%s", name);
+    if (strcmp(name, FS_META_NAME) == 0)
+        fs_safe_name(meta.host ? meta.host : host, job.node, sizeof job.node);
+    else
+        snprintf(job.node, sizeof job.node, "%.*s", (int)(length - ending), name);
+    if (!meta.finished && meta.collector > 0 && !is_at_work(&meta) && !has_finished(&job) &&
+        recover_record(recovery, &job, &meta) != 0)
+        recovery->result = -1;
     fs_meta_free(&meta);
-    return result;
+    return 0;
+}
+
+int fs_recover(const char *directory, char *error, size_t error_size) {
+    struct recovery recovery = {.directory = directory, .error = error, .error_size = error_size};
+
+    fs_meta_each(directory, recover_node, &recovery);
+    return recovery.result;
 }

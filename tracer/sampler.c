@@ -20,8 +20,7 @@ void fs_activity_free(struct fs_activity *activity) {
 }
 
 int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table) {
-    *sampler = (struct fs_sampler){
-        .table = table, .t_full = FS_UNKNOWN, .own_sid = getsid(0), .environments_read = true};
+    *sampler = (struct fs_sampler){.table = table, .t_full = FS_UNKNOWN, .environments_read = true};
     sampler->proc = fs_proc_open("");
     sampler->scratch = hwloc_bitmap_alloc();
     if (sampler->proc && sampler->scratch) {
@@ -40,9 +39,26 @@ void fs_sampler_close(struct fs_sampler *sampler) {
     fs_proc_close(sampler->proc);
     hwloc_bitmap_free(sampler->scratch);
     free(sampler->cpu_busy_samples);
+    free(sampler->sids);
+    sampler->sids = NULL;
+    sampler->sid_count = 0;
     sampler->proc = NULL;
     sampler->scratch = NULL;
     sampler->cpu_busy_samples = NULL;
+}
+
+static bool is_jobs_session(const struct fs_sampler *sampler, int sid) {
+    for (size_t i = 0; i < sampler->sid_count; i++)
+        if (sampler->sids[i] == sid) return true;
+    return false;
+}
+
+void fs_sampler_add_session(struct fs_sampler *sampler, int sid) {
+    if (is_jobs_session(sampler, sid)) return;
+    int *sids = fs_table_grow(sampler->table, sampler->sids, sampler->sid_count, sizeof *sids);
+    if (!sids) return;
+    sampler->sids = sids;
+    sids[sampler->sid_count++] = sid;
 }
 
 /* Whether what /proc shows under the pid is the record's process and not a later one. */
@@ -268,7 +284,7 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     record->witnesses |= FS_WITNESS_PROC;
     record->pgid = stat.pgid;
     record->sid = stat.sid;
-    if (stat.sid != sampler->own_sid) record->own_session = true;
+    if (!is_jobs_session(sampler, stat.sid)) record->own_session = true;
     if (record->t_start == FS_UNKNOWN) record->t_start = fs_start_of(stat.starttime);
     /* A main thread that ended before the others is a zombie of its own. */
     if ((stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1) {

@@ -54,7 +54,8 @@ struct fs_sampler {
     int64_t t_full;      /* of the last full sample; FS_UNKNOWN */
     int64_t interval_ns; /* between the last two */
     int64_t samples;
-    int own_sid;            /* session of forksight */
+    int *sids; /* sessions that the job's commands were started in */
+    size_t sid_count;
     hwloc_bitmap_t scratch; /* CPUs that run a busy thread now */
     /* Over the job: */
     int busy_cpus_peak;
@@ -73,6 +74,9 @@ struct fs_sampler {
 /* -1 with errno: /proc cannot be read. */
 int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table);
 void fs_sampler_close(struct fs_sampler *sampler);
+
+/* A command was started in this session: to be in it is nothing of one's own. */
+void fs_sampler_add_session(struct fs_sampler *sampler, int sid);
 
 /* Finds processes that only /proc knows, and what image they run. */
 void fs_sampler_discover(struct fs_sampler *sampler, int64_t now, bool all);
