@@ -300,13 +300,13 @@ static int run_here(const struct fs_run_options *options, const char *preload) {
 
 static int run(const struct fs_run_options *options) {
     char preload[PATH_MAX], error[FS_ERROR_SIZE];
-    struct fs_launch launch;
+    struct fs_launched launch;
 
     if (fs_start_ticks(getpid()) == 0)
         return fs_run_complain(FS_EXIT_FAILED, "cannot read /proc; mount it, forksight needs it");
     if (fs_preload_find(preload, sizeof preload, error, sizeof error) != 0)
         return fs_run_complain(FS_EXIT_FAILED, error);
-    if (fs_launch_find(environ, &launch)) return fs_run_task(options, preload, &launch);
+    if (fs_task_of_launch(environ, &launch)) return fs_run_task(options, preload, &launch);
     return run_here(options, preload);
 }
 

@@ -38,7 +38,7 @@ bool fs_slurm_step(char *const *environment, char *step, size_t size) {
     return inside;
 }
 
-static bool find_slurm(char *const *environment, struct fs_launch *launch) {
+static bool find_slurm(char *const *environment, struct fs_launched *launch) {
     const char *list = fs_environment_value(environment, "SLURM_STEP_TASKS_PER_NODE");
     const int node = number_of(environment, "SLURM_NODEID");
 
@@ -51,7 +51,7 @@ static bool find_slurm(char *const *environment, struct fs_launch *launch) {
     return true;
 }
 
-static bool find_openmpi(char *const *environment, struct fs_launch *launch) {
+static bool find_openmpi(char *const *environment, struct fs_launched *launch) {
     const char *name = fs_environment_value(environment, "PMIX_NAMESPACE");
 
     if (!name) name = fs_environment_value(environment, "OMPI_MCA_ess_base_jobid");
@@ -104,7 +104,7 @@ static bool find_control_port(char *port, size_t size) {
     return false;
 }
 
-static bool find_hydra(char *const *environment, struct fs_launch *launch) {
+static bool find_hydra(char *const *environment, struct fs_launched *launch) {
     char port[200];
 
     launch->rank = number_of(environment, "PMI_RANK");
@@ -116,8 +116,8 @@ static bool find_hydra(char *const *environment, struct fs_launch *launch) {
     return true;
 }
 
-bool fs_launch_find(char *const *environment, struct fs_launch *launch) {
-    *launch = (struct fs_launch){.rank = FS_UNKNOWN, .tasks = FS_UNKNOWN};
+bool fs_task_of_launch(char *const *environment, struct fs_launched *launch) {
+    *launch = (struct fs_launched){.rank = FS_UNKNOWN, .tasks = FS_UNKNOWN};
     /* mpirun's daemons may be tasks of srun: the innermost launcher counts. */
     return (find_openmpi(environment, launch) || find_hydra(environment, launch) ||
             find_slurm(environment, launch)) &&

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct fs_launch {
+struct fs_launched {
     char identity[256]; /* the same for all tasks of one launch, on all nodes, and no other's */
     char name[128];     /* short form, for the name of a directory */
     int rank, tasks;    /* FS_UNKNOWN: it does not say */
@@ -19,7 +19,7 @@ struct fs_launch {
  * Fills launch from an environment. False: no launcher started this, or it started one task
  * alone, which needs nobody to meet.
  */
-bool fs_launch_find(char *const *environment, struct fs_launch *launch);
+bool fs_task_of_launch(char *const *environment, struct fs_launched *launch);
 
 /* The Slurm step of an environment as "JOB.STEP". False: it is in none that srun made. */
 bool fs_slurm_step(char *const *environment, char *step, size_t size);

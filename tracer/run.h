@@ -29,6 +29,6 @@ int fs_run_not_started(const struct fs_run_options *options, bool exec_failed, i
  * then when the node's digest is written, or a little later.
  */
 int fs_run_task(const struct fs_run_options *options, const char *preload,
-                const struct fs_launch *launch);
+                const struct fs_launched *launch);
 
 #endif

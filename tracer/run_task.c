@@ -141,7 +141,7 @@ static void die_alike(int status) {
 }
 
 int fs_run_task(const struct fs_run_options *options, const char *preload,
-                const struct fs_launch *launch) {
+                const struct fs_launched *launch) {
     static struct task task;
     const struct fs_gathering gathering = {.place = options->place,
                                            .command = options->command,
