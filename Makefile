@@ -57,7 +57,11 @@ TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c repo
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
 STANDIN_SOURCES := $(wildcard tests/programs/standins/*.c)
-KERNEL_SOURCES := $(wildcard kernels/*.c)
+KERNEL_SOURCES := $(filter-out kernels/k7_%,$(wildcard kernels/*.c))
+# Only where the compilers of an MPI are: nothing that is needed is built with them.
+MPIS := $(foreach mpi,openmpi mpich,$(if $(shell command -v mpicc.$(mpi)),$(mpi)))
+MPI_FORTRANS := $(foreach mpi,$(MPIS),$(if $(shell command -v mpif90.$(mpi)),$(mpi)))
+MPI_PROGRAM_SOURCES := $(wildcard tests/programs/mpi/*.c)
 PROBE_SOURCES := $(wildcard tests/probes/*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 
@@ -67,7 +71,10 @@ UNITS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/unit/%)
 PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
 STANDINS := $(STANDIN_SOURCES:tests/programs/standins/%.c=$(O)/standins/%)
 PROBES := $(PROBE_SOURCES:tests/probes/%.c=$(O)/probes/%)
-KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%)
+KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%) \
+           $(foreach mpi,$(MPIS),$(patsubst kernels/%.c,$(O)/kernels/%.$(mpi),$(wildcard kernels/k7_*.c))) \
+           $(foreach mpi,$(MPI_FORTRANS),$(patsubst kernels/%.f90,$(O)/kernels/%.$(mpi),$(wildcard kernels/*.f90)))
+MPI_PROGRAMS := $(foreach mpi,$(MPIS),$(MPI_PROGRAM_SOURCES:tests/programs/mpi/%.c=$(O)/programs/%.$(mpi)))
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 MUTATORS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/mutate/%)
 MAN_PAGES := $(wildcard tracer/man/*.1)
@@ -79,7 +86,7 @@ all: tools shim kernels
 tools: $(O)/forksight
 shim: $(O)/libforksight.so
 units: $(UNITS)
-programs: $(PROGRAMS) $(PROBES) $(STANDINS)
+programs: $(PROGRAMS) $(PROBES) $(STANDINS) $(MPI_PROGRAMS)
 mutators: $(MUTATORS)
 kernels: $(KERNELS)
 
@@ -114,6 +121,19 @@ $(O)/standins/%: tests/programs/standins/%.c
 $(O)/kernels/%: kernels/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -lm $(KERNEL_FLAGS_$*)
+
+define MPI_RULES
+$(O)/kernels/%.$(1): kernels/%.c
+	@mkdir -p $$(@D)
+	mpicc.$(1) -O2 -g -Wall -o $$@ $$<
+$(O)/kernels/%.$(1): kernels/%.f90
+	@mkdir -p $$(@D)
+	mpif90.$(1) -O2 -g -Wall -o $$@ $$<
+$(O)/programs/%.$(1): tests/programs/mpi/%.c
+	@mkdir -p $$(@D)
+	mpicc.$(1) -O1 -g -Wall -o $$@ $$< -pthread
+endef
+$(foreach mpi,$(MPIS),$(eval $(call MPI_RULES,$(mpi))))
 
 # Libraries that a Linux distribution has not: what tests call of them, by the same names.
 $(O)/standins/%: tests/programs/standins/%.c

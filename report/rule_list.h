@@ -26,6 +26,8 @@
     X(frk_08) \
     X(frk_09) \
     X(frk_10) \
+    X(mpi_01) \
+    X(mpi_02) \
     X(mpi_05) \
     X(slm_02) \
     X(slm_05) \

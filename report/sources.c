@@ -55,6 +55,10 @@ static const struct fs_source sources[] = {
     {"TAC", "TACC, Good conduct on login nodes", GITHUB "TACC/TACC-Docs"},
     {"NPR", "NumPy, Parallel random number generation",
      "https://numpy.org/doc/stable/reference/random/parallel.html"},
+    {"A2P", "ARCHER2, Using Python", GITHUB "ARCHER2-HPC/archer2-docs (docs/user-guide/python.md)"},
+    {"M4", "mpi4py, every process is rank 0 of 1", GITHUB "mpi4py/mpi4py/issues/280"},
+    {"MPF", "MPICH, Frequently asked questions",
+     GITHUB "pmodels/mpich (doc/wiki/faq/Frequently_Asked_Questions.md)"},
     {"MKL", "Intel oneMKL, environment variables for threading",
      "https://www.intel.com/content/www/us/en/docs/onemkl/developer-guide-linux/2026-0/"
      "onemkl-specific-env-vars-for-openmp-thread-ctrl.html"},

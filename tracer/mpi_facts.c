@@ -59,7 +59,9 @@ static void find_launcher(struct rank *rank) {
     rank->launcher_rank = rank->launcher_size = FS_UNKNOWN;
     for (size_t i = 0; i < sizeof launchers / sizeof *launchers && !rank->launcher; i++) {
         const int number = number_of(rank->image, launchers[i].rank);
-        if (!value_of(rank->image, launchers[i].mark) || number == FS_UNKNOWN) continue;
+        /* The step of a batch script itself has a number beyond those of real ones. */
+        if (number_of(rank->image, launchers[i].mark) == FS_UNKNOWN || number == FS_UNKNOWN)
+            continue;
         rank->launcher = launchers[i].word;
         rank->launcher_rank = number;
         if (launchers[i].size) rank->launcher_size = number_of(rank->image, launchers[i].size);
@@ -167,6 +169,8 @@ static void begin_kind(const struct fs_evaluation *evaluation, const struct rank
     ranks->plugin = copy(rank->plugin);
     ranks->nested = rank->nested;
     fs_place_of(evaluation->table, rank->use->site, &ranks->site);
+    free(ranks->site.stack); /* Python's own import, mostly, and many lines of it */
+    ranks->site.stack = NULL;
     ranks->count = 0;
     ranks->t_init = ranks->t_finalize = ranks->init_ns = ranks->finalize_ns = FS_UNKNOWN;
 }

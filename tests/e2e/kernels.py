@@ -15,14 +15,17 @@ from terminal import Terminal
 
 def command_of(variant):
     file = h.KERNELS / variant["file"]
+    if "mpi" in variant and file.suffix != ".py":
+        return [h.BUILD / "kernels" / f"{file.stem}.{variant['mpi']}", *variant["args"]]
     if file.suffix == ".c":
         return [h.BUILD / "kernels" / file.stem, *variant["args"]]
     return [h.PYTHON, file, *variant["args"]]
 
 
 def need_modules(file):
-    for module in ("numpy", "numba", "scipy", "joblib", "threadpoolctl"):
-        if file.suffix == ".py" and f"import {module}" in file.read_text():
+    for module in ("numpy", "numba", "scipy", "joblib", "threadpoolctl", "mpi4py"):
+        if file.suffix == ".py" and (f"import {module}" in file.read_text()
+                                       or f"from {module}" in file.read_text()):
             h.python_path(module)
 
 
@@ -86,7 +89,7 @@ for entry in json.loads((h.KERNELS / "expectations.json").read_text())["variants
 @h.test
 def every_kernel_has_expectations(_folder):
     named = {v["file"] for v in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]}
-    present = {p.name for p in h.KERNELS.iterdir() if p.suffix in (".py", ".c")}
+    present = {p.name for p in h.KERNELS.iterdir() if p.suffix in (".py", ".c", ".f90")}
     h.equal(named, present, "kernels in expectations.json")
     for name in present:
         lines = (h.KERNELS / name).read_text().splitlines()

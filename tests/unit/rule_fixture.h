@@ -118,6 +118,7 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.login = (struct fs_login){.users = 1};
     f->digest.pids.refused = 0;
     f->digest.display_searches = 0;
+    f->digest.mpi_more = f->digest.mpi_silent = 0;
     f->digest.random_births = (struct fs_random_births){0};
     f->digest.groups = f->group;
     f->digest.variables = f->variables;

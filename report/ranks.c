@@ -1,0 +1,87 @@
+#include "report/ranks.h"
+
+#include "report/remedy.h"
+
+#include <string.h>
+
+static bool is(const char *word, const char *name) {
+    return word && strcmp(word, name) == 0;
+}
+
+const char *fs_mpi_name(struct fs_arena *arena, const struct fs_mpi_ranks *ranks) {
+    const char *version = ranks->version ? ranks->version : "";
+    const size_t until = strcspn(version, ",");
+
+    if (is(ranks->library, "mpich") && strncmp(version, "MPICH Version: ", 15) == 0)
+        return fs_arena_printf(arena, "MPICH %.20s", version + 15);
+    if (until > 0) return fs_arena_printf(arena, "%.*s", (int)(until < 40 ? until : 40), version);
+    if (is(ranks->library, "openmpi")) return "Open MPI";
+    return is(ranks->library, "mpich") ? "MPICH" : "MPI";
+}
+
+const char *fs_mpi_launcher_text(struct fs_arena *arena, const struct fs_mpi_ranks *ranks) {
+    if (!ranks->launcher) return "no launcher";
+    if (is(ranks->launcher, "openmpi")) return "mpirun of Open MPI";
+    if (is(ranks->launcher, "hydra")) return "mpiexec.hydra of MPICH";
+    if (is(ranks->launcher, "srun"))
+        return fs_arena_printf(arena, "srun --mpi=%.20s", ranks->plugin ? ranks->plugin : "none");
+    return "a launcher that speaks PMI";
+}
+
+/* Slurm's word for what the library speaks. */
+static const char *plugin_for(const struct fs_mpi_ranks *ranks) {
+    return is(ranks->library, "openmpi") ? "pmix" : "pmi2";
+}
+
+/* srun as it was called, with the other plugin. */
+static const char *with_plugin(struct fs_arena *arena, const struct fs_digest *digest,
+                               const char *plugin) {
+    const char *text = fs_arena_printf(arena, "srun --mpi=%s", plugin);
+
+    for (size_t i = 1; i < digest->command_count; i++) {
+        if (strncmp(digest->command[i], "--mpi=", 6) == 0) continue;
+        text = fs_arena_printf(arena, "%s %s", text, fs_quote_word(arena, digest->command[i]));
+    }
+    return text;
+}
+
+static bool is_of_system(const char *path) {
+    return strncmp(path, "/usr/lib", 8) == 0 || strncmp(path, "/lib", 4) == 0;
+}
+
+/* The mpirun that came with the library. */
+static const char *own_launcher(struct fs_arena *arena, const struct fs_mpi_ranks *ranks) {
+    const char *lib = ranks->file ? strstr(ranks->file, "/lib") : NULL;
+
+    if (lib && lib > ranks->file && !is_of_system(ranks->file))
+        return fs_quote_word(arena, fs_arena_printf(arena, "%.*s/bin/mpirun",
+                                                    (int)(lib - ranks->file), ranks->file));
+    if (is(ranks->library, "openmpi"))
+        return ranks->version && strstr(ranks->version, " v4.") ? "orterun" : "mpirun";
+    return is(ranks->library, "mpich") ? "mpiexec.hydra" : "mpirun";
+}
+
+const char *fs_mpi_start_command(struct fs_arena *arena, const struct fs_node *node,
+                                 const struct fs_mpi_ranks *ranks, int tasks, bool slurm) {
+    const struct fs_digest *digest = node->digest;
+    const char *command = ranks->command ? ranks->command : fs_base_name(ranks->executable);
+
+    if (is(digest->launcher, "srun") && is(ranks->launcher, "srun"))
+        return with_plugin(arena, digest, plugin_for(ranks));
+    if (slurm || is(ranks->launcher, "srun"))
+        return fs_arena_printf(arena, "srun --mpi=%s -n %d %s", plugin_for(ranks), tasks, command);
+    return fs_arena_printf(arena, "%s -n %d %s", own_launcher(arena, ranks), tasks, command);
+}
+
+bool fs_mpi_is_absent(const struct fs_node *node, struct fs_outcome *outcome) {
+    const struct fs_digest *digest = node->digest;
+
+    if (digest->mpi_count > 0) return false;
+    if (digest->mpi_silent > 0)
+        fs_vote(outcome, FS_STATUS_UNKNOWN,
+                "an MPI library was loaded, but nobody was seen to initialise it");
+    else
+        fs_vote(outcome, digest->mpi_silent == 0 ? FS_NOT_APPLICABLE : FS_STATUS_UNKNOWN,
+                digest->mpi_silent == 0 ? "no process initialised MPI" : "MPI was not recorded");
+    return true;
+}
