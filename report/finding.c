@@ -51,6 +51,10 @@ void fs_set_title(struct fs_outcome *outcome, const char *format, ...) {
     va_end(arguments);
 }
 
+void fs_set_nodes(struct fs_outcome *outcome, const struct fs_node_set *nodes) {
+    last(outcome)->where = *nodes;
+}
+
 void fs_set_place(struct fs_outcome *outcome, const struct fs_place *place) {
     last(outcome)->place = place;
 }

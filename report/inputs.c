@@ -69,7 +69,7 @@ int fs_load_and_judge(struct fs_job *job, struct fs_verdict *verdict,
         fs_verdict_free(verdict);
         return -1;
     }
-    if (fs_judge_end(verdict, &job->totals) == 0) return 0;
+    if (fs_judge_end(verdict, job, thresholds) == 0) return 0;
     snprintf(error, error_size, "%s", strerror(errno));
     fs_job_free(job);
     return -1;

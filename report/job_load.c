@@ -7,6 +7,7 @@
 #include "report/model.h"
 #include "report/overview.h"
 #include "report/totals.h"
+#include "report/whole.h"
 #include "tracer/digest_reader.h"
 #include "tracer/recover.h"
 
@@ -223,7 +224,7 @@ static int load(struct loader *loader, const char *const *directories, size_t co
     qsort(loader->entries, loader->entry_count, sizeof *loader->entries, by_node);
     for (size_t i = 0; i < loader->entry_count; i++)
         if (visit_entry(loader, &loader->entries[i]) < 0) return -1;
-    fs_job_end(&loader->job);
+    if (fs_job_end(&loader->job) < 0) return fail_here(loader);
     return 0;
 }
 
@@ -255,6 +256,8 @@ void fs_job_free(struct fs_job *job) {
     fs_totals_free(&job->totals);
     if (job->overview) fs_overview_free(job->overview);
     free(job->overview);
+    if (job->whole) fs_whole_free(job->whole);
+    free(job->whole);
     fs_digest_reader_free(job->reader);
     *job = (struct fs_job){0};
 }

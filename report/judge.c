@@ -49,6 +49,20 @@ static void add_node(struct fs_verdict *verdict, struct fs_finding *finding) {
     finding->last_node = verdict->nodes;
 }
 
+/* A copy at the end of the list; NULL: no memory. */
+static struct fs_finding *append(struct fs_verdict *verdict, const struct fs_finding *finding) {
+    if ((verdict->count & (verdict->count - 1)) == 0) {
+        const size_t room = verdict->count ? 2 * verdict->count : 1;
+        struct fs_finding *grown = fs_arena_alloc(&verdict->arena, room * sizeof *grown);
+        if (!grown) return NULL;
+        if (verdict->count > 0) memcpy(grown, verdict->findings, verdict->count * sizeof *grown);
+        verdict->findings = grown;
+    }
+    struct fs_finding *new = &verdict->findings[verdict->count++];
+    *new = *finding;
+    return new;
+}
+
 /* 1: it is a new one, 0: one like it was there, -1: no memory. */
 static int add_merged(struct fs_verdict *verdict, const struct fs_finding *finding) {
     for (size_t i = 0; i < verdict->count; i++) {
@@ -60,15 +74,8 @@ static int add_merged(struct fs_verdict *verdict, const struct fs_finding *findi
         known->groups++;
         return 0;
     }
-    if ((verdict->count & (verdict->count - 1)) == 0) {
-        const size_t room = verdict->count ? 2 * verdict->count : 1;
-        struct fs_finding *grown = fs_arena_alloc(&verdict->arena, room * sizeof *grown);
-        if (!grown) return -1;
-        if (verdict->count > 0) memcpy(grown, verdict->findings, verdict->count * sizeof *grown);
-        verdict->findings = grown;
-    }
-    struct fs_finding *new = &verdict->findings[verdict->count++];
-    *new = *finding;
+    struct fs_finding *new = append(verdict, finding);
+    if (!new) return -1;
     add_node(verdict, new);
     return 1;
 }
@@ -197,7 +204,7 @@ static void add_outcome(struct fs_verdict *verdict, struct fs_outcome *known,
     if (outcome->count > 0) {
         *known = *outcome;
         known->arena = &verdict->arena;
-    } else if (verdict->nodes == 1 || outcome->status > known->status) {
+    } else if (!known->why || outcome->status > known->status) {
         known->status = outcome->status;
         known->why = outcome->why
                          ? fs_arena_copy(&verdict->arena, outcome->why, strlen(outcome->why))
@@ -256,7 +263,7 @@ int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
         if (disabled)
             fs_vote(&outcome, FS_NOT_APPLICABLE, "disabled: %s", disabled);
         else {
-            fs_rules[i]->check(&job, thresholds, &outcome);
+            if (fs_rules[i]->check) fs_rules[i]->check(&job, thresholds, &outcome);
             limit_outside(node->digest, &outcome);
         }
         for (size_t j = 0; j < outcome.count; j++)
@@ -294,7 +301,33 @@ static void tell_nodes(struct fs_verdict *verdict, struct fs_finding *finding) {
         fs_node_set_brief(&verdict->arena, &finding->where, verdict->hosts, FS_HOSTS_COLUMNS);
 }
 
-int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals) {
+/* A finding that speaks of several nodes at once. */
+static int add_whole_finding(struct fs_verdict *verdict, const struct fs_finding *finding) {
+    struct fs_finding *new = append(verdict, finding);
+    if (!new) return -1;
+    new->nodes = (int)new->where.count;
+    new->last_node = 0;
+    return 0;
+}
+
+static void judge_whole(struct fs_verdict *verdict, const struct fs_job *job,
+                        const struct fs_thresholds *thresholds) {
+    for (int i = 0; fs_rules[i] && !verdict->arena.failed; i++) {
+        struct fs_outcome outcome = {.rule = fs_rules[i], .arena = &verdict->arena};
+        if (!fs_rules[i]->check_whole || job->node_count == 0) continue;
+        if (fs_disabled(thresholds, fs_rules[i])) continue;
+        fs_rules[i]->check_whole(job, thresholds, &outcome);
+        limit_outside(job->nodes[0].digest, &outcome);
+        for (size_t j = 0; j < outcome.count; j++)
+            if (add_whole_finding(verdict, &outcome.findings[j]) < 0) return;
+        add_outcome(verdict, &verdict->outcomes[i], &outcome);
+    }
+}
+
+int fs_judge_end(struct fs_verdict *verdict, const struct fs_job *job,
+                 const struct fs_thresholds *thresholds) {
+    const struct fs_totals *totals = &job->totals;
+    judge_whole(verdict, job, thresholds);
     for (int i = 0; fs_rules[i]; i++) {
         verdict->outcomes[i].rule = fs_rules[i];
         end_outcome(verdict, &verdict->outcomes[i], totals->unrecorded);
@@ -322,7 +355,7 @@ int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
     *verdict = (struct fs_verdict){0};
     for (size_t i = 0; i < job->node_count; i++)
         if (fs_judge_node(verdict, &job->nodes[i], thresholds) < 0) return -1;
-    return fs_judge_end(verdict, &job->totals);
+    return fs_judge_end(verdict, job, thresholds);
 }
 
 void fs_verdict_free(struct fs_verdict *verdict) {

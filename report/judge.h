@@ -29,12 +29,14 @@ int fs_judge(const struct fs_job *job, const struct fs_thresholds *thresholds,
 
 /*
  * The same step by step: *verdict begins as zeros, takes one node after the other and is
- * complete after fs_judge_end; after an error there is nothing to release. fs_judge_node
- * returns 1 when a finding refers to the node from now on, else 0.
+ * complete after fs_judge_end, which asks rules that speak of the whole job; after an error there
+ * is nothing to release. fs_judge_node returns 1 when a finding refers to the node from now on,
+ * else 0.
  */
 int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
                   const struct fs_thresholds *thresholds);
-int fs_judge_end(struct fs_verdict *verdict, const struct fs_totals *totals);
+int fs_judge_end(struct fs_verdict *verdict, const struct fs_job *job,
+                 const struct fs_thresholds *thresholds);
 void fs_verdict_free(struct fs_verdict *verdict);
 
 /* The first finding of that rule, or NULL. */

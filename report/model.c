@@ -3,6 +3,7 @@
 #include "report/overview.h"
 #include "report/thread_libraries.h"
 #include "report/totals.h"
+#include "report/whole.h"
 #include "tracer/launch_options.h"
 
 #include <errno.h>
@@ -105,17 +106,22 @@ void fs_node_free(struct fs_node *node) {
 }
 
 int fs_job_begin(struct fs_job *job) {
-    *job = (struct fs_job){.overview = calloc(1, sizeof *job->overview)};
+    *job = (struct fs_job){.overview = calloc(1, sizeof *job->overview),
+                           .whole = calloc(1, sizeof *job->whole)};
     fs_totals_init(&job->totals);
-    return job->overview ? 0 : -1;
+    return job->overview && job->whole ? 0 : -1;
 }
 
 int fs_job_add(struct fs_job *job, const struct fs_node *node) {
-    return fs_totals_add(&job->totals, node) == 0 ? fs_overview_add(job->overview, node) : -1;
+    if (fs_totals_add(&job->totals, node) < 0 || fs_overview_add(job->overview, node) < 0)
+        return -1;
+    return fs_whole_add(job->whole, node);
 }
 
-void fs_job_end(struct fs_job *job) {
+int fs_job_end(struct fs_job *job) {
     fs_overview_end(job->overview);
+    if (fs_whole_end(job->whole) < 0) return -1;
+    return fs_totals_miss(&job->totals, job->whole);
 }
 
 static int build(struct fs_job *job, const struct fs_digest *digests, size_t count) {
@@ -126,8 +132,7 @@ static int build(struct fs_job *job, const struct fs_digest *digests, size_t cou
         if (fs_node_build(node, &digests[job->node_count]) < 0) return -1;
         if (fs_job_add(job, node) < 0) return -1;
     }
-    fs_job_end(job);
-    return 0;
+    return fs_job_end(job);
 }
 
 int fs_job_build(struct fs_job *job, const struct fs_digest *digests, size_t count) {

@@ -24,6 +24,7 @@ enum fs_ignored { /* why the load rules leave a group out */
 
 struct fs_node;
 struct fs_overview;
+struct fs_whole;
 
 /* Whether the job was looked at from outside only (digest_audit.h). */
 static inline bool fs_is_outside(const struct fs_digest *digest) {
@@ -76,6 +77,8 @@ struct fs_totals {
     double window, scan; /* of these the longest look, and first look, in seconds; NAN */
     long threads, denied, deleted;
     char *deleted_example; /* an executable that is gone; NULL */
+    size_t missing;        /* nodes of the job's steps that left no digest */
+    char *missing_hosts;   /* their names, "n[2-3]"; NULL: none is missing */
     bool complete;         /* of every process all that is recorded of one; nothing was lost */
 };
 
@@ -90,6 +93,7 @@ struct fs_job {
     size_t node_count;
     struct fs_totals totals;
     struct fs_overview *overview; /* what stays of every node */
+    struct fs_whole *whole;       /* likewise, for rules that speak of the whole job */
     struct fs_digest *owned;      /* of the nodes of fs_job_load, else NULL */
     struct fs_digest_reader *reader;
 };
@@ -120,7 +124,7 @@ void fs_job_free(struct fs_job *job);
 /* For fs_job_load: an empty job to which nodes are added. Return 0, or -1 with errno ENOMEM. */
 int fs_job_begin(struct fs_job *job);
 int fs_job_add(struct fs_job *job, const struct fs_node *node); /* to what is kept of every node */
-void fs_job_end(struct fs_job *job);
+int fs_job_end(struct fs_job *job);
 
 /* For fs_job_load: what follows from one digest, which must outlive the node. */
 int fs_node_build(struct fs_node *node, const struct fs_digest *digest);

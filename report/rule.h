@@ -108,9 +108,15 @@ struct fs_rule {
     bool every_process; /* speaks of every process: with some unrecorded, a pass is unknown */
     enum fs_outside outside;
     const char *unseen; /* "which calls are", before "not seen from outside"; NULL: all is */
-    /* Called for each node of a job by itself: `job` has one. */
+    /* Called for each node of a job by itself: `job` has one. NULL: the rule speaks of the
+     * whole job only. */
     void (*check)(const struct fs_job *job, const struct fs_thresholds *thresholds,
                   struct fs_outcome *outcome);
+    /* Called once, after all nodes: job->whole has them all, job->nodes some of them, among
+     * these the first. What it says comes to what check said. A finding's nodes are those that
+     * it sets with fs_set_nodes. NULL: the rule speaks of single nodes. */
+    void (*check_whole)(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                        struct fs_outcome *outcome);
     const char *why;        /* what goes wrong, for a reader new to the matter */
     const char *decided;    /* which facts are compared with which thresholds */
     const char *exceptions; /* when it keeps silent */
@@ -138,6 +144,8 @@ struct fs_finding *fs_add_finding(struct fs_outcome *outcome, enum fs_severity s
                                   const struct fs_node *node, const struct fs_load *load);
 void fs_set_title(struct fs_outcome *outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The nodes, by their numbers, of which a finding of check_whole speaks. */
+void fs_set_nodes(struct fs_outcome *outcome, const struct fs_node_set *nodes);
 void fs_set_place(struct fs_outcome *outcome, const struct fs_place *place); /* is kept */
 void fs_set_population(struct fs_outcome *outcome, long population, long of, const char *unit);
 

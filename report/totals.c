@@ -1,6 +1,7 @@
 #include "report/totals.h"
 
 #include "report/remedy.h"
+#include "report/whole.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,19 @@ void fs_totals_init(struct fs_totals *totals) {
         (struct fs_totals){.collector_share = NAN, .cpu_used = NAN, .window = NAN, .scan = NAN};
 }
 
+int fs_totals_miss(struct fs_totals *totals, const struct fs_whole *whole) {
+    enum { MISSING_COLUMNS = 200 };
+    struct fs_arena arena = {0};
+    totals->missing = whole->missing.count;
+    if (totals->missing == 0) return 0;
+    totals->complete = false;
+    totals->missing_hosts = strdup(fs_names_text(&arena, &whole->missing, MISSING_COLUMNS));
+    fs_arena_free(&arena);
+    return totals->missing_hosts ? 0 : -1;
+}
+
 void fs_totals_free(struct fs_totals *totals) {
+    free(totals->missing_hosts);
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         free(totals->unseen_example[reason]);
     free(totals->told_example);
@@ -139,6 +152,9 @@ const char *fs_losses_text(struct fs_arena *arena, const struct fs_totals *total
     if (totals->alive) text = fs_arena_printf(arena, "%s; %ld still running", text, totals->alive);
     if (totals->recovered)
         text = fs_arena_printf(arena, "%s; recovered without the collector", text);
+    if (totals->missing)
+        text = fs_arena_printf(arena, "%s; no record of %zu node%s (%s)", text, totals->missing,
+                               totals->missing == 1 ? "" : "s", totals->missing_hosts);
     if (totals->interim) text = fs_arena_printf(arena, "%s; the collector never finished", text);
     return *text ? text + 2 : text;
 }

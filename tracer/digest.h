@@ -406,6 +406,8 @@ struct fs_digest {
     struct fs_task *tasks;
     size_t task_count; /* at most FS_TASKS_MAX, by step, launch and rank */
     int tasks_more;
+    char *framework; /* name of a program of the job that shares work among nodes or tasks by its
+                        own means (dask, ray, GNU parallel ...); NULL: none was seen */
     struct fs_variable *variables;
     size_t variable_count; /* recorded ones of the main image */
 };

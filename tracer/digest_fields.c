@@ -421,6 +421,7 @@ static const struct fs_field digest_field[] = {
           .count_offset = offsetof(struct fs_digest, task_count), .length = FS_TASKS_MAX,
           .fields = &fs_task_fields),
     FIELD(fs_digest, INT, "tasks_more", tasks_more),
+    FIELD(fs_digest, STRING, "framework", framework),
     FIELD(fs_digest, ARRAY, "variables", variables,
           .count_offset = offsetof(struct fs_digest, variable_count),
           .length = FS_DIGEST_VARIABLES_MAX, .fields = &fs_variable_fields),

@@ -22,6 +22,7 @@ static const struct fs_field task_field[] = {
     FIELD(fs_task, INT, "threads", threads),
     FIELD(fs_task, BITS, "libraries", libraries),
     FIELD(fs_task, BOOL, "libraries_known", libraries_known),
+    FIELD(fs_task, ID, "rank_use", rank_use, .max = FS_RANK_USE_COUNT - 1),
     FIELD(fs_task, MASK, "mask", mask),
     FIELD(fs_task, MASK, "mask_before", mask_before),
 };

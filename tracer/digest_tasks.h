@@ -33,6 +33,15 @@ enum fs_launch_kind {
     FS_LAUNCH_COUNT
 };
 
+/* Whether a task's program can tell its rank from others': it names the variables in which
+ * launchers tell it. */
+enum fs_rank_use {
+    FS_RANK_NOT_LOOKED = 0, /* the program is not at hand, or it is a module of Python */
+    FS_RANK_UNUSED,         /* no such name is in it, nor in what lies beside it */
+    FS_RANK_USED,
+    FS_RANK_USE_COUNT
+};
+
 struct fs_task {
     enum fs_launch_kind launch;
     int launcher;      /* pid of the recorded process that started it; 0: none is recorded. Tasks
@@ -53,7 +62,8 @@ struct fs_task {
     int threads;          /* most threads of one of its processes, alive at once */
     uint32_t libraries;   /* bits of enum fsp_library, of the whole tree */
     bool libraries_known; /* each program of the tree was looked into */
-    hwloc_bitmap_t mask;  /* of its own process, the last one; NULL: unknown */
+    enum fs_rank_use rank_use;
+    hwloc_bitmap_t mask;        /* of its own process, the last one; NULL: unknown */
     hwloc_bitmap_t mask_before; /* before it changed its mask itself; NULL: it did not */
 };
 

@@ -1,0 +1,321 @@
+/* whole.c - see whole.h. */
+#include "report/whole.h"
+
+#include "preload/segment.h"
+#include "report/hostlist.h"
+#include "tracer/scheduler.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LAUNCHES_MAX = 256, /* more are counted */
+    NAMES_MAX = 1 << 17,
+};
+
+static bool same(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const char *keep(struct fs_whole *whole, const char *text) {
+    return text ? fs_arena_copy(&whole->arena, text, strlen(text)) : NULL;
+}
+
+/* Room for one more element; NULL: no memory. Lists double, what they leave stays in the arena. */
+static void *more_room(struct fs_arena *arena, void *list, size_t count, size_t *room,
+                       size_t size) {
+    if (count < *room) return list;
+    const size_t larger = *room ? 2 * *room : 16;
+    void *grown = fs_arena_alloc(arena, larger * size);
+    if (!grown) return NULL;
+    if (count > 0) memcpy(grown, list, count * size);
+    *room = larger;
+    return grown;
+}
+
+/* --- names of nodes --- */
+
+static int by_name(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static const char *short_name(struct fs_arena *arena, const char *name) {
+    return fs_arena_copy(arena, name, strcspn(name, "."));
+}
+
+static void sort_names(struct fs_names *names) {
+    size_t kept = 0;
+    if (names->count > 1) qsort(names->name, names->count, sizeof *names->name, by_name);
+    for (size_t i = 0; i < names->count; i++)
+        if (kept == 0 || strcmp(names->name[i], names->name[kept - 1]) != 0)
+            names->name[kept++] = names->name[i];
+    names->count = kept;
+}
+
+bool fs_names_has(const struct fs_names *names, const char *name) {
+    char text[FS_NODE_NAME_MAX];
+    const char *key = text;
+    const size_t length = strcspn(name, ".");
+    if (length >= sizeof text || names->count == 0) return false;
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return bsearch(&key, names->name, names->count, sizeof *names->name, by_name) != NULL;
+}
+
+const char *fs_names_text(struct fs_arena *arena, const struct fs_names *names, size_t columns) {
+    static const char more[] = " and 1000000 more";
+    size_t left_out;
+    const char *text = fs_hostlist(arena, names->name, names->count, columns, &left_out);
+    if (left_out == 0) return text;
+    text = fs_hostlist(arena, names->name, names->count,
+                       columns > sizeof more ? columns - sizeof more : 0, &left_out);
+    return *text ? fs_arena_printf(arena, "%s and %zu more", text, left_out)
+                 : fs_arena_printf(arena, "%zu nodes", left_out);
+}
+
+struct naming {
+    struct fs_arena *arena;
+    struct fs_names *names;
+    size_t room;
+};
+
+static int add_name(void *context, const char *name) {
+    struct naming *naming = context;
+    struct fs_names *names = naming->names;
+    if (names->count == NAMES_MAX) return 1;
+    const char **list =
+        more_room(naming->arena, names->name, names->count, &naming->room, sizeof *names->name);
+    if (!list) return -1;
+    names->name = list;
+    names->name[names->count++] = short_name(naming->arena, name);
+    return 0;
+}
+
+/* Adds the nodes of a list as the scheduler writes it; what is no list makes all unknown. */
+static void add_list(struct naming *naming, const char *list) {
+    if (fs_slurm_nodes(list, add_name, naming) != 0) naming->names->known = false;
+}
+
+static void find_allocated(struct fs_whole *whole) {
+    struct naming naming = {.arena = &whole->arena, .names = &whole->allocated};
+    if (!whole->allocated_list) return;
+    whole->allocated.known = true;
+    add_list(&naming, whole->allocated_list);
+    sort_names(&whole->allocated);
+}
+
+static void find_recorded(struct fs_whole *whole) {
+    struct naming naming = {.arena = &whole->arena, .names = &whole->recorded};
+    whole->recorded.known = true;
+    for (size_t i = 0; i < whole->count; i++)
+        if (add_name(&naming, whole->nodes[i].name) != 0) whole->recorded.known = false;
+    sort_names(&whole->recorded);
+}
+
+static void find_missing(struct fs_whole *whole) {
+    struct fs_names *missing = &whole->missing;
+    struct naming naming = {.arena = &whole->arena, .names = missing};
+    size_t kept = 0;
+    missing->known = whole->step_list_count > 0 && !whole->step_lists_cut;
+    for (size_t i = 0; i < whole->step_list_count; i++)
+        add_list(&naming, whole->step_lists[i]);
+    sort_names(missing);
+    for (size_t i = 0; i < missing->count; i++)
+        if (!fs_names_has(&whole->recorded, missing->name[i]))
+            missing->name[kept++] = missing->name[i];
+    missing->count = missing->known ? kept : 0;
+}
+
+static void note_lists(struct fs_whole *whole, const struct fs_scheduler *scheduler) {
+    const size_t most = sizeof whole->step_lists / sizeof *whole->step_lists;
+    const char *step = scheduler->in_step ? scheduler->step_node_list : NULL;
+    if (!whole->allocated_list) whole->allocated_list = keep(whole, scheduler->node_list);
+    for (size_t i = 0; i < whole->step_list_count; i++)
+        if (same(step, whole->step_lists[i])) return;
+    if (!step) return;
+    if (whole->step_list_count < most)
+        whole->step_lists[whole->step_list_count++] = keep(whole, step);
+    else
+        whole->step_lists_cut = true;
+}
+
+/* --- nodes --- */
+
+static double seconds(int64_t ns) {
+    return ns < 0 ? NAN : (double)ns / 1e9;
+}
+
+static void note_loads(struct fs_whole_node *row, const struct fs_node *node) {
+    row->overlap_s = 0;
+    for (size_t i = 0; i < node->load_count; i++) {
+        const struct fs_load *load = &node->loads[i];
+        if (load->ignored != FS_IGNORED_NO) continue;
+        if (load->workers > row->workers) row->workers = load->workers;
+        const double overlap = seconds(load->group->overlap_ns);
+        if (!(overlap <= row->overlap_s)) row->overlap_s = overlap;
+    }
+}
+
+static bool has_world(const struct fs_digest *digest) {
+    for (size_t i = 0; i < digest->mpi_count; i++)
+        if (digest->mpi[i].size != 1) return true;
+    for (size_t i = 0; i < digest->task_count; i++)
+        if ((digest->tasks[i].libraries & FSP_LIBRARY_MPI) && digest->tasks[i].size != 1)
+            return true;
+    return false;
+}
+
+static int note_tasks(struct fs_whole_node *row, const struct fs_digest *digest) {
+    hwloc_bitmap_t all = hwloc_bitmap_alloc();
+    bool known = all != NULL && digest->task_count > 0;
+    row->tasks = (int)digest->task_count + (digest->tasks_more > 0 ? digest->tasks_more : 0);
+    for (size_t i = 0; i < digest->task_count; i++) {
+        const struct fs_task *task = &digest->tasks[i];
+        row->task_cpu_s += task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
+        known = known && task->mask;
+        if (known) hwloc_bitmap_or(all, all, task->mask);
+    }
+    row->task_cpus = known ? fs_mask_cpus(all) : FS_UNKNOWN;
+    hwloc_bitmap_free(all);
+    return all ? 0 : -1;
+}
+
+static int add_node(struct fs_whole *whole, const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
+    const struct fs_scheduler *scheduler = &digest->scheduler;
+    struct fs_whole_node *rows =
+        more_room(&whole->arena, whole->nodes, whole->count, &whole->room, sizeof *rows);
+    if (!rows) return -1;
+    whole->nodes = rows;
+    struct fs_whole_node *row = &rows[whole->count++];
+    const char *name = scheduler->node_name ? scheduler->node_name : digest->host;
+    *row = (struct fs_whole_node){
+        .name = short_name(&whole->arena, name ? name : ""),
+        .cpu_s = seconds(digest->cpu_ns),
+        .wall_s = seconds(digest->wall_ns),
+        .cpus = scheduler->cpus_on_node > node->job_cpus ? scheduler->cpus_on_node : node->job_cpus,
+        .in_step = scheduler->in_step,
+        .launched = digest->launcher || digest->launch_count > 0,
+        .mpi = has_world(digest),
+    };
+    note_loads(row, node);
+    if (digest->framework && !whole->framework) whole->framework = keep(whole, digest->framework);
+    note_lists(whole, scheduler);
+    return note_tasks(row, digest);
+}
+
+/* --- launches --- */
+
+static bool of_one_launch(const struct fs_task *a, const struct fs_task *b) {
+    return a->launch == b->launch && a->step == b->step && a->size == b->size &&
+           a->launcher == b->launcher;
+}
+
+static struct fs_whole_launch *find_launch(struct fs_whole *whole,
+                                           const struct fs_whole_launch *like) {
+    for (size_t i = 0; i < whole->launch_count; i++) {
+        struct fs_whole_launch *launch = &whole->launches[i];
+        if (launch->kind == like->kind && launch->step == like->step &&
+            launch->size == like->size && launch->ordinal == like->ordinal)
+            return launch;
+    }
+    if (whole->launch_count == LAUNCHES_MAX) {
+        whole->launches_more++;
+        return NULL;
+    }
+    struct fs_whole_launch *grown = more_room(&whole->arena, whole->launches, whole->launch_count,
+                                              &whole->launch_room, sizeof *grown);
+    if (!grown) return NULL;
+    whole->launches = grown;
+    grown[whole->launch_count] = *like;
+    return &grown[whole->launch_count++];
+}
+
+static enum fs_rank_use both(enum fs_rank_use a, enum fs_rank_use b) {
+    if (a == FS_RANK_USED || b == FS_RANK_USED) return FS_RANK_USED;
+    return a == FS_RANK_UNUSED ? b : a;
+}
+
+static void add_task(struct fs_whole_launch *launch, const struct fs_task *task) {
+    const double cpu = task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
+    launch->tasks++;
+    launch->alike = launch->alike && same(launch->command, task->command) &&
+                    same(launch->executable, task->executable);
+    launch->mpi = launch->mpi || (task->libraries & FSP_LIBRARY_MPI);
+    launch->libraries_known = launch->libraries_known && task->libraries_known;
+    launch->rank_use = both(launch->rank_use, task->rank_use);
+    if (cpu < launch->cpu_least_s) launch->cpu_least_s = cpu;
+    if (cpu > launch->cpu_most_s) launch->cpu_most_s = cpu;
+    launch->cpu_s += cpu;
+    if (task->workers > launch->workers) launch->workers = task->workers;
+}
+
+/* The tasks of one launch on one node, `count` from `tasks` on. */
+static void add_launch(struct fs_whole *whole, const struct fs_task *tasks, size_t count,
+                       int ordinal) {
+    const struct fs_whole_launch like = {
+        .kind = tasks->launch,
+        .step = tasks->step,
+        .size = tasks->size,
+        .ordinal = ordinal,
+        .tasks_least = (int)count,
+        .first_node = whole->count - 1,
+        .pid = tasks->pid,
+        .command = keep(whole, tasks->command),
+        .executable = keep(whole, tasks->executable),
+        .python = tasks->python,
+        .alike = true,
+        .libraries_known = true,
+        .rank_use = FS_RANK_UNUSED,
+        .cpu_least_s = INFINITY,
+        .cpus_per_task = tasks->cpus_per_task,
+    };
+    struct fs_whole_launch *launch = find_launch(whole, &like);
+    if (!launch) return;
+    fs_node_set_add(&whole->arena, &launch->where, whole->count - 1);
+    if ((int)count > launch->tasks_most) launch->tasks_most = (int)count;
+    if ((int)count < launch->tasks_least) launch->tasks_least = (int)count;
+    for (size_t i = 0; i < count; i++)
+        add_task(launch, &tasks[i]);
+}
+
+/* Tasks come sorted by step and launcher. */
+static void add_launches(struct fs_whole *whole, const struct fs_digest *digest) {
+    const struct fs_task *tasks = digest->tasks, *before = NULL;
+    int ordinal = 0;
+    for (size_t i = 0, count; i < digest->task_count; i += count) {
+        for (count = 1; i + count < digest->task_count; count++)
+            if (!of_one_launch(&tasks[i], &tasks[i + count])) break;
+        const bool again = before && before->launch == tasks[i].launch &&
+                           before->step == tasks[i].step && before->size == tasks[i].size;
+        ordinal = again ? ordinal + 1 : 0;
+        add_launch(whole, &tasks[i], count, ordinal);
+        before = &tasks[i];
+    }
+}
+
+static int result_of(const struct fs_whole *whole, int result) {
+    if (result == 0 && !whole->arena.failed) return 0;
+    errno = ENOMEM;
+    return -1;
+}
+
+int fs_whole_add(struct fs_whole *whole, const struct fs_node *node) {
+    const int result = add_node(whole, node);
+    if (result == 0) add_launches(whole, node->digest);
+    return result_of(whole, result);
+}
+
+int fs_whole_end(struct fs_whole *whole) {
+    find_allocated(whole);
+    find_recorded(whole);
+    find_missing(whole);
+    return result_of(whole, 0);
+}
+
+void fs_whole_free(struct fs_whole *whole) {
+    fs_arena_free(&whole->arena);
+    *whole = (struct fs_whole){0};
+}
