@@ -70,6 +70,7 @@ struct fs_totals {
     long unrecorded;                       /* processes that no witness could describe whole */
     long long lost_processes, lost_threads, lost_events, lost_sites;
     double collector_share;    /* of one CPU, on the node where it is greatest; NAN */
+    int64_t wall_ns;           /* of the node where it is longest; FS_UNKNOWN */
     double cpu_ns, allowed_ns; /* CPU time; wall time x the job's CPUs; NAN */
     double cpu_used;           /* the one by the other, 0 to 1; NAN */
     bool recovered, interim;

@@ -98,7 +98,10 @@ int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
     overview->hosts[overview->count] = fs_arena_copy(&overview->arena, host, strlen(host));
     add_groups(overview, node, row);
     add_clock(overview, &digest->clocks);
-    const int result = fs_classes_add(&overview->classes, &overview->arena, node, overview->count);
+    int result = fs_classes_add(&overview->classes, &overview->arena, node, overview->count);
+    if (result == 0)
+        result =
+            fs_ranks_add(&overview->ranks, &overview->arena, node, overview->count, &row->ranks);
     overview->count++;
     if (result == 0 && overview->arena.failed) return errno = ENOMEM, -1;
     return result;
@@ -106,10 +109,12 @@ int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
 
 void fs_overview_end(struct fs_overview *overview) {
     fs_classes_sort(&overview->classes);
+    fs_ranks_end(&overview->ranks);
 }
 
 void fs_overview_free(struct fs_overview *overview) {
     fs_classes_free(&overview->classes);
+    fs_ranks_free(&overview->ranks);
     free(overview->rows);
     free(overview->hosts);
     fs_arena_free(&overview->arena);

@@ -9,6 +9,7 @@
 #include "report/classes.h"
 #include "report/model.h"
 #include "report/node_set.h"
+#include "report/rank_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@ struct fs_node_row {
     int workers;      /* of groups that are no helpers or shells */
     int masks;        /* different masks of the largest group of them; FS_UNKNOWN */
     const char *mask; /* when that is one; NULL */
+    struct fs_rank_row ranks;
 };
 
 /* How well the clocks of the nodes agree: as well as each agrees with the time of day. */
@@ -37,6 +39,7 @@ struct fs_overview {
     const char **hosts;       /* of them */
     size_t count, room;
     struct fs_classes classes;
+    struct fs_ranks ranks;
     struct fs_clock_bounds clocks;
 };
 

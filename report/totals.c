@@ -12,8 +12,8 @@ static long known(int64_t count) {
 }
 
 void fs_totals_init(struct fs_totals *totals) {
-    *totals =
-        (struct fs_totals){.collector_share = NAN, .cpu_used = NAN, .window = NAN, .scan = NAN};
+    *totals = (struct fs_totals){
+        .wall_ns = FS_UNKNOWN, .collector_share = NAN, .cpu_used = NAN, .window = NAN, .scan = NAN};
 }
 
 int fs_totals_miss(struct fs_totals *totals, const struct fs_whole *whole) {
@@ -116,6 +116,7 @@ int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     add_losses(totals, complete);
     add_cpus(totals, node);
     totals->unrecorded += unrecorded(complete);
+    if (node->digest->wall_ns > totals->wall_ns) totals->wall_ns = node->digest->wall_ns;
     const long long lost =
         totals->lost_processes + totals->lost_threads + totals->lost_events + totals->lost_sites;
     totals->complete = so_far && complete->processes > 0 && totals->recorded >= totals->processes &&

@@ -2,6 +2,7 @@
 #include "report/print/json.h"
 
 #include "report/commands.h"
+#include "report/overview.h"
 #include "report/totals.h"
 
 #include <errno.h>
@@ -59,6 +60,8 @@ static json_t *scope_of(struct fs_json *json, const struct fs_job *job) {
     fs_json_count(json, scope, "nodes", (int64_t)totals->nodes);
     fs_json_count(json, scope, "nodes_at_hand", (int64_t)job->node_count);
     fs_json_count(json, scope, "tasks", tasks);
+    fs_json_count(json, scope, "ranks", job->overview->ranks.count);
+    fs_json_count(json, scope, "ranks_expected", job->overview->ranks.expected);
     fs_json_count(json, scope, "processes", totals->processes);
     return scope;
 }
@@ -166,6 +169,10 @@ int fs_json_print(const struct fs_job *job, const struct fs_verdict *verdict, FI
     fs_json_set(&json, report, "classes", fs_json_classes(&json, job));
     fs_json_set(&json, report, "metrics", fs_json_metrics(&json, job));
     fs_json_set(&json, report, "outliers", fs_json_outliers(&json, job));
+    if (job->overview->ranks.count > 0) {
+        fs_json_set(&json, report, "rank_classes", fs_json_rank_classes(&json, job));
+        fs_json_set(&json, report, "ranks", fs_json_ranks(&json, job));
+    }
     fs_json_set(&json, report, "clocks", fs_json_clocks(&json, job));
     fs_json_set(&json, report, "nodes", fs_json_nodes(&json, job));
     json.failed = json.failed || arena.failed;

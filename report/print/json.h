@@ -21,8 +21,14 @@ json_t *fs_json_findings(struct fs_json *json, const struct fs_verdict *verdict)
 json_t *fs_json_classes(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_metrics(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_outliers(struct fs_json *json, const struct fs_job *job);
+json_t *fs_json_ranks(struct fs_json *json, const struct fs_job *job);
+json_t *fs_json_rank_classes(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_clocks(struct fs_json *json, const struct fs_job *job);
 json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job);
+
+/* The names of a set of nodes, as members hostlist and hosts_left_out of object. */
+void fs_json_set_hosts(struct fs_json *json, json_t *object, const struct fs_job *job,
+                       const struct fs_node_set *nodes);
 
 /* Place in the code; null if nothing is known of it. */
 json_t *fs_json_place(struct fs_json *json, const struct fs_place *place);

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CLASSES_MAX = 64, NODES_MAX = 1000, OUTLIERS_MAX = 5 };
+enum { CLASSES_MAX = 64, NODES_MAX = 600, OUTLIERS_MAX = 5 };
 
 static json_t *spread_of(struct fs_json *json, const struct fs_spread *cpu) {
     if (cpu->n <= 0) return json_null();
@@ -20,19 +20,18 @@ static json_t *spread_of(struct fs_json *json, const struct fs_spread *cpu) {
     return object;
 }
 
-/* A set of nodes by name. */
-static void set_hosts(struct fs_json *json, json_t *object, const struct fs_overview *overview,
-                      const struct fs_node_set *nodes) {
+void fs_json_set_hosts(struct fs_json *json, json_t *object, const struct fs_job *job,
+                       const struct fs_node_set *nodes) {
     struct fs_arena arena = {0};
     size_t left_out;
     fs_json_text(json, object, "hostlist",
-                 fs_node_set_hosts(&arena, nodes, overview->hosts, FS_HOSTS_MAX, &left_out));
+                 fs_node_set_hosts(&arena, nodes, job->overview->hosts, FS_HOSTS_MAX, &left_out));
     fs_json_count(json, object, "hosts_left_out", (int64_t)left_out);
     json->failed = json->failed || arena.failed;
     fs_arena_free(&arena);
 }
 
-static json_t *class_of(struct fs_json *json, const struct fs_overview *overview,
+static json_t *class_of(struct fs_json *json, const struct fs_job *job,
                         const struct fs_class *class) {
     static const char *const kinds[FS_GROUP_KIND_COUNT] = {
         [FS_GROUP_FORK] = "fork",
@@ -55,7 +54,7 @@ static json_t *class_of(struct fs_json *json, const struct fs_overview *overview
     fs_json_count(json, object, "mask_cpus", class->cpus);
     fs_json_count(json, object, "workers", class->workers);
     fs_json_count(json, object, "nodes", (int64_t) class->nodes.count);
-    set_hosts(json, object, overview, &class->nodes);
+    fs_json_set_hosts(json, object, job, &class->nodes);
     fs_json_count(json, object, "groups", class->groups);
     fs_json_text(json, object, "example_host", class->example_host);
     fs_json_count(json, object, "example_workers_at_once", class->example_workers);
@@ -72,7 +71,7 @@ json_t *fs_json_classes(struct fs_json *json, const struct fs_job *job) {
     const struct fs_classes *classes = &job->overview->classes;
     json_t *array = fs_json_array(json);
     for (size_t i = 0; i < classes->count && i < CLASSES_MAX; i++)
-        fs_json_append(json, array, class_of(json, job->overview, classes->list[i]));
+        fs_json_append(json, array, class_of(json, job, classes->list[i]));
     return array;
 }
 
@@ -95,6 +94,14 @@ json_t *fs_json_metrics(struct fs_json *json, const struct fs_job *job) {
         if (quantiles.count > 0)
             fs_json_set(json, metrics, measure->name, metric_of(json, &quantiles));
     }
+    const struct fs_sketch *cpu = &job->overview->ranks.cpu_s;
+    const struct fs_quantiles quantiles = {.count = (size_t)cpu->count,
+                                           .min = cpu->min,
+                                           .p50 = fs_sketch_quantile(cpu, 0.5),
+                                           .p90 = fs_sketch_quantile(cpu, 0.9),
+                                           .p99 = fs_sketch_quantile(cpu, 0.99),
+                                           .max = cpu->max};
+    if (cpu->count > 0) fs_json_set(json, metrics, "rank_cpu_s", metric_of(json, &quantiles));
     return metrics;
 }
 
@@ -126,9 +133,17 @@ json_t *fs_json_clocks(struct fs_json *json, const struct fs_job *job) {
     fs_json_bool(json, clocks, "one_kernel", bounds->one_kernel);
     fs_json_count(json, clocks, "nodes_synchronised", (int64_t)bounds->bounded);
     fs_json_count(json, loose, "nodes", (int64_t)bounds->loose.count);
-    set_hosts(json, loose, job->overview, &bounds->loose);
+    fs_json_set_hosts(json, loose, job, &bounds->loose);
     fs_json_set(json, clocks, "not_synchronised", loose);
     return clocks;
+}
+
+static void set_ranks(struct fs_json *json, json_t *object, const struct fs_rank_row *row) {
+    fs_json_count(json, object, "ranks", row->count);
+    fs_json_count(json, object, "ranks_sharing_cpus", row->shared);
+    fs_json_text(json, object, "rank_list", row->ranks);
+    fs_json_count(json, object, "busiest_rank", row->busiest);
+    fs_json_real(json, object, "busiest_rank_cpu_s", row->busiest_s);
 }
 
 json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job) {
@@ -146,6 +161,7 @@ json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job) {
         fs_json_count(json, object, "workers", row->workers);
         fs_json_count(json, object, "masks", row->masks);
         fs_json_text(json, object, "mask", row->mask);
+        if (overview->ranks.count > 0) set_ranks(json, object, &row->ranks);
         fs_json_real(json, object, "wall_s", row->wall_s);
         fs_json_real(json, object, "cpu_used", row->cpu_used);
         fs_json_real(json, object, "busy_cpus", row->busy_cpus);

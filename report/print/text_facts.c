@@ -1,5 +1,6 @@
 /* text_facts.c - what was seen, without judgement: header, CPUs, tree, completeness. */
 #include "report/commands.h"
+#include "report/overview.h"
 #include "report/print/text.h"
 #include "report/remedy.h"
 #include "report/totals.h"
@@ -26,29 +27,47 @@ static const char *command_text(struct fs_arena *arena, const struct fs_digest *
     return text;
 }
 
+/* What the job was made of; the more there is, the less is told of it here. */
+static const char *scope_text(struct fs_arena *arena, const struct fs_job *job, size_t room) {
+    const long nodes = (long)job->totals.nodes, ranks = job->overview->ranks.count,
+               processes = job->totals.processes;
+    const long wall = job->totals.wall_ns > 0 ? (long)(job->totals.wall_ns / 1000000000) : 0;
+    const char *time =
+        fs_arena_printf(arena, "  %ld:%02ld:%02ld", wall / 3600, wall / 60 % 60, wall % 60);
+    const char *parts[] = {
+        fs_arena_printf(arena, "  %s node%s", fs_text_count(arena, nodes), plural(nodes)),
+        ranks > 0
+            ? fs_arena_printf(arena, "  %s rank%s", fs_text_count(arena, ranks), plural(ranks))
+            : "",
+        fs_arena_printf(arena, "  %s process%s", fs_text_count(arena, processes),
+                        processes == 1 ? "" : "es"),
+    };
+    const char *text = "";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (i == 0 || strlen(text) + strlen(parts[i]) + strlen(time) <= room)
+            text = fs_arena_printf(arena, "%s%s", text, parts[i]);
+    return fs_arena_printf(arena, "%s%s", text, time);
+}
+
 void fs_text_header(struct fs_page *page, const struct fs_job *job) {
+    enum { COMMAND_LEAST = 12 };
     struct fs_arena *arena = page->arena;
     if (job->node_count == 0) return;
     const struct fs_digest *digest = job->nodes[0].digest;
     const struct fs_scheduler *scheduler = &digest->scheduler;
-    const long wall = digest->wall_ns > 0 ? (long)(digest->wall_ns / 1000000000) : 0;
-    const long processes = job->totals.processes;
     const char *id = "";
     if (scheduler->job)
         id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, scheduler->step ? "." : "",
                              scheduler->step ? scheduler->step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
-    const char *tail =
-        fs_arena_printf(arena, "  %s node%s  %s process%s  %ld:%02ld:%02ld",
-                        fs_text_count(arena, (long)job->totals.nodes),
-                        plural((long)job->totals.nodes), fs_text_count(arena, processes),
-                        processes == 1 ? "" : "es", wall / 3600, wall / 60 % 60, wall % 60);
     head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
-    const size_t taken = fs_text_width(head, page->utf8) + strlen(tail);
+    const size_t begin = fs_text_width(head, page->utf8);
+    const char *tail = scope_text(arena, job, FS_COLUMNS - COMMAND_LEAST - begin);
+    const size_t taken = begin + strlen(tail);
     const char *command = fs_harmless(arena, command_text(arena, digest), page->utf8);
-    fs_page_line(page, "%s%s%s", head,
-                 fs_text_cut(arena, command, taken < 68 ? FS_COLUMNS - taken : 12, page->utf8),
-                 tail);
+    fs_page_line(
+        page, "%s%s%s", head,
+        fs_text_cut(arena, command, taken < FS_COLUMNS ? FS_COLUMNS - taken : 0, page->utf8), tail);
 }
 
 /* One character for a run of CPUs: busy wins over allowed, allowed over foreign. */
@@ -214,6 +233,16 @@ static void tell_audit(struct fs_page *page, const struct fs_totals *totals, con
                      1);
 }
 
+/* Ranks that were seen, and how many the launchers said there would be. */
+static const char *ranks_text(struct fs_arena *arena, const struct fs_job *job) {
+    const struct fs_ranks *ranks = &job->overview->ranks;
+    if (ranks->count == 0) return "";
+    if (ranks->expected < 0)
+        return fs_arena_printf(arena, ", %s ranks", fs_text_count(arena, ranks->count));
+    return fs_arena_printf(arena, ", %s/%s ranks", fs_text_count(arena, ranks->count),
+                           fs_text_count(arena, ranks->expected));
+}
+
 void fs_text_data(struct fs_page *page, const struct fs_job *job) {
     struct fs_arena *arena = page->arena;
     const struct fs_totals *totals = &job->totals;
@@ -228,11 +257,11 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
         return;
     }
     fs_page_wrap(page, "Data",
-                 fs_arena_printf(arena, "%s: %s/%s processes, %lld event%s lost%s",
+                 fs_arena_printf(arena, "%s: %s/%s processes%s, %lld event%s lost%s",
                                  totals->complete ? "complete" : "incomplete",
                                  fs_text_count(arena, totals->recorded),
-                                 fs_text_count(arena, totals->processes), totals->lost_events,
-                                 plural((long)totals->lost_events), share),
+                                 fs_text_count(arena, totals->processes), ranks_text(arena, job),
+                                 totals->lost_events, plural((long)totals->lost_events), share),
                  2);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (*losses) fs_page_wrap(page, "", losses, 2);

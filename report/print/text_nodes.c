@@ -45,24 +45,86 @@ static const char *short_name(struct fs_arena *arena, const char *host) {
     return host[strspn(host, "0123456789.")] ? fs_arena_copy(arena, host, length) : host;
 }
 
-static void print_rows(struct fs_page *page, const struct fs_overview *overview) {
-    struct fs_arena *arena = page->arena;
+/* The rank that used most CPU time, against the median of all ranks of the job. */
+static const char *busiest_text(struct fs_arena *arena, const struct fs_overview *overview,
+                                const struct fs_node_row *row) {
+    const double median = fs_sketch_quantile(&overview->ranks.cpu_s, 0.5);
+    if (row->ranks.busiest < 0 || !(median > 0)) return "-";
+    return fs_arena_printf(arena, "%d  %.1fx", row->ranks.busiest, row->ranks.busiest_s / median);
+}
+
+/* What is told of a node beside its CPUs and workers. */
+static const char *row_text(struct fs_arena *arena, const struct fs_overview *overview,
+                            const struct fs_node_row *row) {
+    if (overview->ranks.count == 0) return masks_text(arena, row);
+    const char *ranks = row->ranks.ranks ? row->ranks.ranks : "-";
+    return fs_arena_printf(arena, "%-9s  %-23s  %s", fs_text_cut(arena, ranks, 9, false),
+                           fs_text_cut(arena, row->ranks.masks ? row->ranks.masks : "-", 23, false),
+                           busiest_text(arena, overview, row));
+}
+
+static int host_width(struct fs_arena *arena, const struct fs_overview *overview) {
     int width = 8;
     for (size_t i = 0; i < overview->count; i++) {
         const int length = (int)strlen(short_name(arena, overview->hosts[i]));
         width = length > HOST_WIDTH ? HOST_WIDTH : length > width ? length : width;
     }
-    fs_page_line(page, "%-*s  cpu%%  CPUs  workers  masks", width, "Node");
+    return width;
+}
+
+/* A host's name, and blanks up to so many columns. */
+static const char *host_text(struct fs_page *page, const char *host, int width) {
+    struct fs_arena *arena = page->arena;
+    host = fs_harmless(arena, short_name(arena, host), page->utf8);
+    host = fs_text_cut(arena, host, HOST_WIDTH, page->utf8);
+    return fs_arena_printf(arena, "%s%*s", host, width - (int)fs_text_width(host, page->utf8), "");
+}
+
+static void print_rows(struct fs_page *page, const struct fs_overview *overview) {
+    struct fs_arena *arena = page->arena;
+    const int width = host_width(arena, overview);
+    fs_page_line(page, "%-*s  cpu%%  CPUs  workers  %s", width, "Node",
+                 overview->ranks.count > 0 ? "ranks      masks                    busiest rank"
+                                           : "masks");
     for (size_t i = 0; i < overview->count; i++) {
         const struct fs_node_row *row = &overview->rows[i];
-        const char *host = fs_harmless(arena, short_name(arena, overview->hosts[i]), page->utf8);
-        host = fs_text_cut(arena, host, HOST_WIDTH, page->utf8);
-        fs_page_line(page, "%s%*s  %s  %s  %7d  %s", host,
-                     width - (int)fs_text_width(host, page->utf8), "",
+        fs_page_line(page, "%s  %s  %s  %7d  %s", host_text(page, overview->hosts[i], width),
                      number_text(arena, round(100 * row->cpu_used), 4),
                      number_text(arena, row->job_cpus < 0 ? NAN : row->job_cpus, 4), row->workers,
-                     masks_text(arena, row));
+                     row_text(arena, overview, row));
     }
+}
+
+/* --- all ranks --- */
+
+static const char *rank_text(struct fs_arena *arena, const struct fs_ranks *ranks,
+                             const struct fs_rank *rank) {
+    if (rank->rank < 0) return "?";
+    if (!ranks->several_steps || rank->step < 0) return fs_arena_printf(arena, "%d", rank->rank);
+    return fs_arena_printf(arena, "%d.%d", rank->step, rank->rank);
+}
+
+static void print_ranks(struct fs_page *page, const struct fs_overview *overview) {
+    const struct fs_ranks *ranks = &overview->ranks;
+    struct fs_arena *arena = page->arena;
+    const int width = host_width(arena, overview);
+    if (ranks->count == 0) return;
+    fs_page_line(page, "%-8s  %-*s  cpu s  workers  mask", "Rank", width, "node");
+    for (size_t i = 0; i < ranks->list_count; i++) {
+        const struct fs_rank *rank = &ranks->list[i];
+        const char *mask = rank->shape->mask ? rank->shape->mask : "?";
+        fs_page_line(page, "%-8s  %s  %s  %7d  %s%s%s", rank_text(arena, ranks, rank),
+                     host_text(page, overview->hosts[rank->node], width),
+                     number_text(arena, rank->cpu_s, 5), rank->workers > 0 ? rank->workers : 0,
+                     mask,
+                     rank->shape->cores > 0 ? fs_arena_printf(arena, " (%dcore/%dpu)",
+                                                              rank->shape->cores, rank->shape->cpus)
+                                            : "",
+                     rank->shared ? ", shared" : "");
+    }
+    if (ranks->count > (long)ranks->list_count)
+        fs_page_line(page, "%-8s  and %s more", "",
+                     fs_text_count(arena, ranks->count - (long)ranks->list_count));
 }
 
 /* --- quantiles --- */
@@ -77,6 +139,17 @@ static const char *outliers_text(struct fs_page *page, const struct fs_overview 
         fs_node_set_add(page->arena, &set, nodes[i]);
     const char *text = fs_node_set_brief(page->arena, &set, overview->hosts, OUTLIERS_WIDTH);
     return count > 0 ? fs_arena_printf(page->arena, "  %s", text) : "";
+}
+
+static void print_rank_quantiles(struct fs_page *page, const struct fs_overview *overview) {
+    static const double shares[] = {0, 0.5, 0.9, 0.99, 1};
+    const struct fs_sketch *cpu = &overview->ranks.cpu_s;
+    const char *text = "";
+    if (cpu->count == 0) return;
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        text = fs_arena_printf(page->arena, "%s%s", text,
+                               number_text(page->arena, fs_sketch_quantile(cpu, shares[i]), 7));
+    fs_page_line(page, "  %-14s%s", "rank CPU, s", text);
 }
 
 static void print_quantiles(struct fs_page *page, const struct fs_overview *overview) {
@@ -97,6 +170,7 @@ static void print_quantiles(struct fs_page *page, const struct fs_overview *over
         fs_page_line(page, "  %-14s%s%s", measure->label, text,
                      outliers_text(page, overview, measure, &quantiles));
     }
+    print_rank_quantiles(page, overview);
 }
 
 /* --- classes --- */
@@ -118,13 +192,12 @@ static const char *maker_text(struct fs_arena *arena, const struct fs_class *cla
 
 /* Where a class is, unless it is everywhere. */
 static const char *where_text(struct fs_arena *arena, const struct fs_overview *overview,
-                              const struct fs_class *class) {
-    if (class->nodes.count == overview->count) return "";
-    if (class->nodes.count > NAMED_MAX)
-        return fs_arena_printf(arena, " on %s nodes",
-                               fs_text_count(arena, (long)class->nodes.count));
-    return fs_arena_printf(
-        arena, " on %s", fs_node_set_brief(arena, &class->nodes, overview->hosts, OUTLIERS_WIDTH));
+                              const struct fs_node_set *nodes) {
+    if (nodes->count == overview->count) return "";
+    if (nodes->count > NAMED_MAX)
+        return fs_arena_printf(arena, " on %s nodes", fs_text_count(arena, (long)nodes->count));
+    return fs_arena_printf(arena, " on %s",
+                           fs_node_set_brief(arena, nodes, overview->hosts, OUTLIERS_WIDTH));
 }
 
 static void print_class(struct fs_page *page, const struct fs_overview *overview,
@@ -133,8 +206,8 @@ static void print_class(struct fs_page *page, const struct fs_overview *overview
     fs_page_wrap(page, label,
                  fs_arena_printf(arena, "%s workers%s: %s, %s",
                                  fs_text_count(arena, class->workers),
-                                 where_text(arena, overview, class), shape_text(arena, class),
-                                 maker_text(arena, class)),
+                                 where_text(arena, overview, &class->nodes),
+                                 shape_text(arena, class), maker_text(arena, class)),
                  page->verbose ? 2 : 1);
 }
 
@@ -159,6 +232,38 @@ static void print_classes(struct fs_page *page, const struct fs_overview *overvi
                                  fs_text_count(arena, workers), left_out,
                                  left_out == 1 ? "" : "es"),
                  1);
+}
+
+static void print_rank_class(struct fs_page *page, const struct fs_overview *overview,
+                             const struct fs_rank_class *class, const char *label) {
+    struct fs_arena *arena = page->arena;
+    const char *shape = class->cores > 0 ? fs_arena_printf(arena, "mask shape %dcore/%dpu",
+                                                           class->cores, class->cpus)
+                                         : "masks unknown";
+    fs_page_wrap(page, label,
+                 fs_arena_printf(arena, "%s ranks%s: %s%s, %s", fs_text_count(arena, class->ranks),
+                                 where_text(arena, overview, &class->nodes), shape,
+                                 class->shared ? " shared" : "",
+                                 class->executable ? fs_base_name(class->executable) : "?"),
+                 page->verbose ? 2 : 1);
+}
+
+static void print_rank_classes(struct fs_page *page, const struct fs_overview *overview) {
+    const struct fs_ranks *ranks = &overview->ranks;
+    struct fs_arena *arena = page->arena;
+    const size_t most = page->verbose ? ranks->class_count : CLASSES_SHOWN;
+    long left_out = ranks->other_ranks;
+    for (size_t i = 0; i < ranks->class_count; i++) {
+        if (i < most)
+            print_rank_class(page, overview, ranks->classes[i], i ? "" : "Ranks");
+        else
+            left_out += ranks->classes[i]->ranks;
+    }
+    if (left_out > 0)
+        fs_page_wrap(page, "",
+                     fs_arena_printf(arena, "%s ranks of other classes: forksight report -v",
+                                     fs_text_count(arena, left_out)),
+                     1);
 }
 
 /* --- clocks --- */
@@ -188,11 +293,15 @@ static void print_clocks(struct fs_page *page, const struct fs_overview *overvie
 
 void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows) {
     const struct fs_overview *overview = job->overview;
+    if (page->verbose) print_ranks(page, overview);
     if (overview->count < 2) return;
     if (page->verbose || overview->count <= (rows < ROWS_MAX ? rows : ROWS_MAX))
         print_rows(page, overview);
     else
         print_quantiles(page, overview);
-    if (overview->count > ROWS_MAX || page->verbose) print_classes(page, overview);
+    if (overview->count > ROWS_MAX || page->verbose) {
+        print_rank_classes(page, overview);
+        print_classes(page, overview);
+    }
     print_clocks(page, overview);
 }
