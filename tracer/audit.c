@@ -44,6 +44,7 @@ static int open_collector(struct fs_audit *audit, char *error, size_t size) {
     collector->sampler.from_now = true;
     collector->sampler.captured = *root != '\0';
     collector->stuck.off = !audit->options->stacks;
+    collector->stuck.all = audit->options->stacks;
     collector->stuck.why_off = "stacks are read with --stacks";
     collector->stuck.hang_after_ns = 2 * FS_SECOND;
     if (*root && !fs_audit_next(audit, 0)) return fail(error, size, root);

@@ -97,8 +97,11 @@ struct fs_group {
     char *threads_owner;     /* library whose start routine most busy threads have; NULL */
     hwloc_bitmap_t mask_union; /* of the workers' last masks (a mask: the union over its threads) */
     hwloc_bitmap_t mask_parent;
-    int masks_distinct; /* different worker masks */
-    bool masks_known;   /* every worker's mask is in the union */
+    int later, later_example; /* audited: workers born a second or more after the oldest one; the
+                                 pid of one of them */
+    int64_t later_ns;         /* how much later that one was */
+    int masks_distinct;       /* different worker masks */
+    bool masks_known;         /* every worker's mask is in the union */
     struct fs_narrowing
         *narrowing; /* why mask_parent (or a worker) is narrower than the job's mask */
     struct fs_spread worker_cpu_ns;
@@ -187,6 +190,7 @@ struct fs_stuck {
     int holder;                  /* tid that owns the lock that it waits for, as the lock says: of
                                     a thread that the fork left behind; 0: not known */
     struct fs_place holder_site; /* what that thread ran (its start routine) */
+    int left_gomp; /* threads of libgomp in its parent, that live and were there at its fork */
     struct fs_stuck_thread *threads; /* the main one first */
     size_t thread_count;
     int threads_more; /* not looked at */

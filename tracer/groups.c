@@ -204,6 +204,22 @@ static void fill_masks(const struct fs_evaluation *evaluation, const struct fs_c
     group->narrowing = fs_find_narrowing(evaluation, parent, members, count);
 }
 
+/* Of a job that was found running: who came in the place of another one. */
+static void fill_ages(struct fs_record *const *members, size_t count, struct fs_group *group) {
+    int64_t oldest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (members[i]->age_ns > oldest) oldest = members[i]->age_ns;
+    for (size_t i = 0; i < count; i++) {
+        const int64_t later = oldest - members[i]->age_ns;
+        if (later < FS_SECOND) continue;
+        group->later++;
+        if (later <= group->later_ns) continue;
+        group->later_ns = later;
+        group->later_example = members[i]->pid;
+    }
+}
+
 static void fill_group(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,
                        struct fs_record *const *members, size_t count, struct fs_group *group) {
     *group = (struct fs_group){0};
@@ -213,6 +229,8 @@ static void fill_group(const struct fs_evaluation *evaluation, const struct fs_c
     fill_samples(cohort, group);
     fill_masks(evaluation, cohort, members, count, group);
     fs_evaluate_lives(evaluation, cohort, members, count, group);
+    group->later_ns = FS_UNKNOWN;
+    if (evaluation->outside) fill_ages(members, count, group);
 }
 
 struct slice {

@@ -13,6 +13,7 @@ enum {
     QUIET_SHARE = 300,         /* of the time may be CPU time ... */
     QUIET_SLACK = 1000 * 1000, /* ... or this */
     CHILDREN_MAX = 8,
+    ALL_MAX = 12,
     PARENTS_MAX = 4,
     BACKOFF_MAX = 4,
 };
@@ -160,6 +161,17 @@ static bool lost_a_worker(const struct fs_table *table, const struct fs_record *
     return false;
 }
 
+/* For who asks what everybody waits for: parents first, then their children. */
+static void look_at_all(struct look *look) {
+    const struct fs_table *table = look->sampler->table;
+
+    for (const struct fs_record *record = table->first_open; record; record = record->next_open)
+        if (lives(record) && record->kept_children > 0) read_parent(look, record);
+    for (const struct fs_record *record = table->first_open; record; record = record->next_open)
+        if (lives(record) && fs_record_is_forked(record) && look->children < ALL_MAX)
+            look->children += read_one(look, record);
+}
+
 static void look_around(struct look *look) {
     const struct fs_table *table = look->sampler->table;
 
@@ -173,6 +185,7 @@ static void look_around(struct look *look) {
          record = record->next_open)
         if (lives(record) && record->kept_children > 0 && lost_a_worker(table, record))
             read_parent(look, record);
+    if (look->watch->all && look->job_quiet) look_at_all(look);
     if (look->children + look->parents > 0) look->watch->rounds++;
 }
 

@@ -27,6 +27,7 @@ struct fs_stuck_watch {
     /* Set by the owner: */
     bool off;              /* no process is attached to: stacks are not read */
     const char *why_off;   /* for a reader; NULL: the option of `run` */
+    bool all;              /* of a quiet job all are read, also who waits as idle workers do */
     int64_t hang_after_ns; /* quiet for so long beside others that compute */
 
     struct fs_stuck found[FS_STUCK_MAX]; /* times on CLOCK_MONOTONIC */

@@ -2,6 +2,7 @@
 #include "tracer/stuck.h"
 
 #include "tracer/clock.h"
+#include "tracer/libraries.h"
 #include "tracer/stack_reader.h"
 
 #include <errno.h>
@@ -93,6 +94,29 @@ static void name_holder(const struct fs_table *table, const struct fs_record *re
             }
 }
 
+/* Threads are numbered as they come, like processes: within one tick that tells who was first. */
+static bool was_before(const struct fs_record *record, const struct fs_proc_stat *thread) {
+    return thread->starttime < record->start_ticks ||
+           (thread->starttime == record->start_ticks && thread->pid < record->pid);
+}
+
+/* Of the parent's threads that live now, those of libgomp that lived when it forked. */
+static int count_left(struct fs_sampler *sampler, const struct fs_record *record) {
+    const struct fs_record *parent = record->parent;
+    struct fs_proc_stat stat;
+    int count = 0;
+
+    if (!fs_record_is_forked(record) || !record->start_ticks) return 0;
+    for (size_t i = 0; i < parent->thread_count; i++) {
+        const struct fs_thread *thread = &parent->threads[i];
+        const struct fs_site *site = fs_table_site(sampler->table, thread->routine);
+        if (!site || !site->module || !(fs_library_of(site->module) & FSP_LIBRARY_GOMP)) continue;
+        if (fs_proc_thread_stat(sampler->proc, parent->pid, thread->tid, &stat) == 0)
+            count += was_before(record, &stat);
+    }
+    return count;
+}
+
 void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
                    const struct fs_record *record, bool job_quiet, int64_t now,
                    struct fs_stuck *stuck) {
@@ -126,4 +150,5 @@ void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
     else
         read_stacks(watch, record, stuck, stacks);
     name_holder(sampler->table, record, stuck);
+    if (record->parent) stuck->left_gomp = count_left(sampler, record);
 }

@@ -163,6 +163,60 @@ static void report_region(const struct fs_node *node, const struct fs_runtime_fo
     add_region_fixes(outcome, node, load, fork);
 }
 
+/* --- FRK-07 from outside: what hangs there, and which threads the fork left behind --- */
+
+static bool hangs_in_gomp(const struct fs_stuck *stuck) {
+    const char *native = stuck->thread_count == 1 ? stuck->threads[0].native : NULL;
+    return !stuck->went_on && stuck->forked && stuck->thread_count == 1 &&
+           stuck->threads[0].private_wait && stuck->threads_more == 0 && native &&
+           strstr(native, "libgomp");
+}
+
+static void report_left(const struct fs_node *node, const struct fs_stuck *stuck, int children,
+                        struct fs_outcome *outcome) {
+    const struct fs_load *load = load_of(node, stuck->parent);
+    const char *frames = frames_text(outcome->arena, stuck->threads[0].native, 3);
+
+    fs_add_finding(outcome, FS_ERROR, node, load)->confidence = FS_INFERRED;
+    fs_set_title(outcome, "libgomp before and after fork: %d child%s hung", children,
+                 children == 1 ? "" : "ren");
+    fs_set_population(outcome, children, load ? load->group->workers : 0, "children");
+    fs_add_evidence(outcome, "threads_before", stuck->left_gomp, "threads",
+                    "process %d has %d thread%s of libgomp from before the fork of %d",
+                    stuck->parent, stuck->left_gomp, plural(stuck->left_gomp), stuck->pid);
+    fs_add_evidence(outcome, "stack", 1, "count", "child %d has one thread, which hangs in %s",
+                    stuck->pid, frames);
+    fs_add_cause(outcome, "libgomp waits in the child for the threads that it started in the "
+                          "parent; fork copies none of them");
+    fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "no team, nothing to lose", "export OMP_NUM_THREADS=1");
+    if (stuck->python)
+        fs_add_fix(outcome, FS_FIX_CODE, "workers from a process that ran no region",
+                   "multiprocessing.set_start_method(\"forkserver\")");
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first region",
+                   "pid_t pid = fork(); /* ... */ then #pragma omp parallel");
+}
+
+static void judge_left(const struct fs_node *node, struct fs_outcome *outcome) {
+    const struct fs_digest *digest = node->digest;
+    const struct fs_stuck *first = NULL;
+    int children = 0;
+
+    for (size_t i = 0; i < digest->stuck_count; i++) {
+        const struct fs_stuck *stuck = &digest->stuck[i];
+        if (stuck->left_gomp > 0 && !stuck->went_on && stuck->obstacle)
+            fs_vote(outcome, FS_STATUS_UNKNOWN, "a child makes no progress; %s", stuck->obstacle);
+        if (stuck->left_gomp <= 0 || !hangs_in_gomp(stuck)) continue;
+        if (first && stuck->parent != first->parent) continue;
+        if (!first) first = stuck;
+        children++;
+    }
+    if (first)
+        report_left(node, first, children, outcome);
+    else
+        fs_vote(outcome, FS_PASS, "no child hangs in libgomp");
+}
+
 static void judge_regions(const struct fs_node *node, struct fs_outcome *outcome) {
     const struct fs_digest *digest = node->digest;
 
@@ -190,7 +244,10 @@ static void check_regions(const struct fs_job *job, const struct fs_thresholds *
                           struct fs_outcome *outcome) {
     (void)thresholds;
     for (size_t i = 0; i < job->node_count; i++)
-        judge_regions(&job->nodes[i], outcome);
+        if (fs_is_outside(job->nodes[i].digest))
+            judge_left(&job->nodes[i], outcome);
+        else
+            judge_regions(&job->nodes[i], outcome);
 }
 
 const struct fs_rule fs_rule_frk_07 = {

@@ -91,6 +91,8 @@ static void report_stuck(const struct case_of *c, struct fs_outcome *outcome) {
     const struct fs_stuck *stuck = c->stuck;
     const double idle = (double)stuck->idle_ns / 1e9, run = (double)stuck->run_ns / 1e9;
     const struct fs_stuck *parent = fs_stuck_find(c->node->digest, stuck->parent);
+    /* A Python child's own frames go back to its fork. */
+    const bool python = !stuck->site.stack && stuck->thread_count > 0 && stuck->threads[0].python;
     struct fs_arena *arena = outcome->arena;
 
     fs_add_finding(outcome, FS_ERROR, c->node, c->load);
@@ -118,7 +120,7 @@ static void report_stuck(const struct case_of *c, struct fs_outcome *outcome) {
         fs_add_stack(outcome, fs_arena_printf(arena, "its parent, %d", parent->pid),
                      fs_stuck_frames(arena, parent));
     add_holder(c, outcome);
-    fs_add_fork_fixes(outcome, stuck->site.stack,
+    fs_add_fork_fixes(outcome, python ? stuck->threads[0].python : stuck->site.stack,
                       c->load && c->load->workers > 0 ? c->load->workers : c->siblings);
 }
 

@@ -1,4 +1,5 @@
 /* prc.c - rules on the lives of processes: deaths, zombies, orphans. */
+#include "report/pools.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/stacks.h"
@@ -27,9 +28,14 @@ static void report_death(const struct fs_load *load, const struct fs_death *deat
     fs_set_title(outcome, "worker %d died of SIG%s, its parent waits", death->pid,
                  name ? name : "?");
     fs_set_population(outcome, 1, group->workers, "workers");
-    fs_add_evidence(outcome, "signal", death->signal, "number",
-                    "process %d was ended by SIG%s at %.1f s%s", death->pid, name ? name : "?",
-                    (double)death->t / 1e9, death->oom ? " (out-of-memory killer)" : "");
+    if (fs_is_outside(load->node->digest))
+        fs_add_evidence(outcome, "signal", death->signal, "number",
+                        "process %d is a zombie that SIG%s ended; nobody waited for it yet",
+                        death->pid, name ? name : "?");
+    else
+        fs_add_evidence(outcome, "signal", death->signal, "number",
+                        "process %d was ended by SIG%s at %.1f s%s", death->pid, name ? name : "?",
+                        (double)death->t / 1e9, death->oom ? " (out-of-memory killer)" : "");
     fs_add_evidence(outcome, "idle", idle, "s",
                     "for %.1f s after it no worker and not the parent computed", idle);
     if (death->sent_by > 0) fs_add_cause(outcome, "process %d sent the signal", death->sent_by);
@@ -70,12 +76,96 @@ static void judge_deaths(const struct fs_load *load, double idle, struct fs_outc
     }
 }
 
+static const char *frames_of(struct fs_outcome *outcome, const struct fs_digest *digest,
+                             int parent) {
+    for (size_t i = 0; i < digest->stuck_count; i++)
+        if (digest->stuck[i].parent == parent)
+            return fs_stuck_frames(outcome->arena, &digest->stuck[i]);
+    return NULL;
+}
+
+static int stuck_child(const struct fs_digest *digest, int parent) {
+    for (size_t i = 0; i < digest->stuck_count; i++)
+        if (digest->stuck[i].parent == parent) return digest->stuck[i].pid;
+    return 0;
+}
+
+static void report_forsaken(const struct fs_load *load, int looked, struct fs_outcome *outcome) {
+    const struct fs_digest *digest = load->node->digest;
+    const struct fs_group *group = load->group;
+    const struct fs_stuck *parent = fs_stuck_find(digest, group->parent);
+    const char *place = fs_stuck_place(outcome->arena, parent);
+    struct fs_arena *arena = outcome->arena;
+    const int worker = stuck_child(digest, group->parent);
+
+    fs_add_finding(outcome, FS_ERROR, load->node, load)->confidence = FS_INFERRED;
+    fs_set_title(outcome, "a worker's task is lost, process %d waits for it", group->parent);
+    fs_set_population(outcome, looked, group->workers, "workers");
+    fs_add_evidence(outcome, "idle", (double)parent->idle_ns / 1e9, "s",
+                    "for %.1f s no worker and not the parent computed",
+                    (double)parent->idle_ns / 1e9);
+    fs_add_evidence(outcome, "idle_workers", looked, "count",
+                    "%d of %d workers wait for a task, and none is queued", looked, group->workers);
+    if (group->later > 0)
+        fs_add_evidence(outcome, "replaced", group->later, "count",
+                        "worker %d is %.0f s younger than the oldest: Pool made it for one that "
+                        "was gone",
+                        group->later_example, (double)group->later_ns / 1e9);
+    fs_add_cause(outcome, "the parent waits for a result%s%s that no worker has the task of",
+                 place ? " at " : "", place ? place : "");
+    fs_add_cause(outcome, "a worker that is killed or leaves takes its task along; Pool never "
+                          "learns of it");
+    fs_add_stack(outcome, fs_arena_printf(arena, "the parent, %d", group->parent),
+                 fs_stuck_frames(arena, parent));
+    fs_add_stack(outcome, fs_arena_printf(arena, "worker %d", worker),
+                 frames_of(outcome, digest, group->parent));
+    fs_add_fix(outcome, FS_FIX_CODE, "raises BrokenProcessPool instead of waiting",
+               "concurrent.futures.ProcessPoolExecutor(%d)", load->workers);
+}
+
+/* The signals of a crash: no parent sends these. */
+static bool is_crash(int signal) {
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
+           signal == SIGABRT || signal == SIGSYS;
+}
+
+/* From outside a death shows as long as nobody waited for it, and a lost task by what all wait
+ * for. */
+static void judge_outside(const struct fs_load *load, double idle, struct fs_outcome *outcome) {
+    const struct fs_group *group = load->group;
+    const int64_t window = load->node->digest->audited->window_ns;
+    const bool quiet = group->cpu_ns >= 0 && 50 * group->cpu_ns < window;
+    int looked;
+
+    for (size_t i = 0; i < group->death_count && quiet; i++) {
+        const struct fs_death *death = &group->deaths[i];
+        if (!is_crash(death->signal))
+            fs_vote(outcome, FS_STATUS_UNKNOWN, "who ended worker %d is not seen from outside",
+                    death->pid);
+        else if (death->parent_waited && (double)death->idle_ns >= idle * 1e9)
+            return report_death(load, death, outcome);
+    }
+    const enum fs_pool_wait wait = quiet && (double)window >= idle * 1e9
+                                       ? fs_pool_wait(load->node->digest, group, &looked)
+                                       : FS_POOL_NOT;
+    if (wait == FS_POOL_FORSAKEN)
+        report_forsaken(load, looked, outcome);
+    else if (wait == FS_POOL_UNTOLD)
+        fs_vote(outcome, FS_STATUS_UNKNOWN,
+                load->node->digest->audited->stacks
+                    ? "the workers are idle, and not all stacks could be read"
+                    : "the workers are idle; --stacks tells what everybody waits for");
+}
+
 static void check_deaths(const struct fs_job *job, const struct fs_thresholds *thresholds,
                          struct fs_outcome *outcome) {
     const double idle = fs_threshold(thresholds, outcome->rule, DEATH_IDLE);
     for (size_t i = 0; i < job->node_count; i++)
         for (size_t j = 0; j < job->nodes[i].load_count; j++)
-            judge_deaths(load_of(&job->nodes[i], j), idle, outcome);
+            if (fs_is_outside(job->nodes[i].digest))
+                judge_outside(load_of(&job->nodes[i], j), idle, outcome);
+            else
+                judge_deaths(load_of(&job->nodes[i], j), idle, outcome);
     if (outcome->count == 0) fs_vote(outcome, FS_PASS, "no worker was ended by a signal");
 }
 
