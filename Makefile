@@ -145,6 +145,8 @@ KERNEL_FLAGS_thr07_team_size := -fopenmp
 KERNEL_FLAGS_frk09_gpu_fork = $(call STANDIN,libcuda.so.1)
 $(O)/kernels/frk09_gpu_fork: $(O)/standins/libcuda.so.1
 PROGRAM_FLAGS_displays := -lhwloc -l:libX11.so.6
+PROGRAM_FLAGS_asks_for_mpi = $(call STANDIN,libasksmpi.so)
+$(O)/programs/asks_for_mpi: $(O)/standins/libasksmpi.so
 PROGRAM_FLAGS_hip_fork = $(call STANDIN,libamdhip64.so.6)
 $(O)/programs/hip_fork: $(O)/standins/libamdhip64.so.6
 

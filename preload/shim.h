@@ -258,6 +258,9 @@ void fsp_libraries_note(uint64_t now);
 void fsp_libraries_note_last(void);       /* the same, where the time of it means nothing */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
 
+/* mpi_names.c: takes names of MPI away where there is no MPI; in the constructor. */
+void fsp_mpi_names(void);
+
 /* exit.c */
 void fsp_exit_register(void);
 void fsp_exit_record(enum fsp_exit how, int code);

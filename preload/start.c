@@ -151,5 +151,6 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         arguments.argc = argc;
         arguments.argv = argv;
     }
+    fsp_mpi_names();
     fsp_ready();
 }
