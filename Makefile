@@ -57,7 +57,8 @@ TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c repo
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)
 STANDIN_SOURCES := $(wildcard tests/programs/standins/*.c)
-KERNEL_SOURCES := $(filter-out kernels/k7_%,$(wildcard kernels/*.c))
+MPI_KERNEL_SOURCES := $(shell grep -l '<mpi.h>' kernels/*.c)
+KERNEL_SOURCES := $(filter-out $(MPI_KERNEL_SOURCES),$(wildcard kernels/*.c))
 # Only where the compilers of an MPI are: nothing that is needed is built with them.
 MPIS := $(foreach mpi,openmpi mpich,$(if $(shell command -v mpicc.$(mpi)),$(mpi)))
 MPI_FORTRANS := $(foreach mpi,$(MPIS),$(if $(shell command -v mpif90.$(mpi)),$(mpi)))
@@ -72,7 +73,7 @@ PROGRAMS := $(PROGRAM_SOURCES:tests/programs/%.c=$(O)/programs/%)
 STANDINS := $(STANDIN_SOURCES:tests/programs/standins/%.c=$(O)/standins/%)
 PROBES := $(PROBE_SOURCES:tests/probes/%.c=$(O)/probes/%)
 KERNELS := $(KERNEL_SOURCES:kernels/%.c=$(O)/kernels/%) \
-           $(foreach mpi,$(MPIS),$(patsubst kernels/%.c,$(O)/kernels/%.$(mpi),$(wildcard kernels/k7_*.c))) \
+           $(foreach mpi,$(MPIS),$(patsubst kernels/%.c,$(O)/kernels/%.$(mpi),$(MPI_KERNEL_SOURCES))) \
            $(foreach mpi,$(MPI_FORTRANS),$(patsubst kernels/%.f90,$(O)/kernels/%.$(mpi),$(wildcard kernels/*.f90)))
 MPI_PROGRAMS := $(foreach mpi,$(MPIS),$(MPI_PROGRAM_SOURCES:tests/programs/mpi/%.c=$(O)/programs/%.$(mpi)))
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)

@@ -83,6 +83,9 @@ struct fsp_recorded_variable {
     X(IBV_FORK_SAFE, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                           \
     X(RDMAV_HUGEPAGES_SAFE, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                    \
     X(FI_EFA_FORK_SAFE, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                        \
+    X(FI_CXI_ODP, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, FSP_LIBRARY_CXI)                              \
+    X(UCX_IB_FORK_INIT, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, FSP_LIBRARY_UCX)                        \
+    X(HUGETLB_MORECORE, FSP_VARIABLE_FORK, FSP_VALUE_TEXT, 0)                                      \
     X(HWLOC_COMPONENTS, FSP_VARIABLE_OTHER, FSP_VALUE_TEXT, FSP_LIBRARY_MPI)                       \
     X(MALLOC_ARENA_MAX, FSP_VARIABLE_OTHER, FSP_VALUE_TEXT, 0)                                     \
     X(PYTHONMALLOC, FSP_VARIABLE_OTHER, FSP_VALUE_TEXT, FSP_LIBRARY_PYTHON)                        \

@@ -375,7 +375,7 @@ enum fsp_library { /* bits of fsp_header.libraries: a shared object of that fami
 
 /* Memory that an image gave a network card to read and write. */
 struct fsp_verbs {
-    _Atomic uint64_t site;          /* of the first registration */
+    _Atomic uint64_t t, site;       /* of the first registration */
     _Atomic uint32_t registrations; /* ibv_reg_mr and the like; on-demand paging left out */
     _Atomic uint32_t fork_inits;    /* ibv_fork_init that returned 0 */
 };
@@ -434,7 +434,7 @@ struct fsp_header {
     struct fsp_verbs verbs;
     struct fsp_displays displays;
     struct fsp_mpi mpi; /* of the image; empty in an extension */
-    uint8_t reserved[512];
+    uint8_t reserved[504];
     /* at index_at: _Atomic int32_t index[processes]: 0 free, -1 reserved, else the pid.
      * Base segments keep it in the last bytes of the header page, extensions
      * from `executable` on (they have no image). */

@@ -28,8 +28,10 @@ static void note_registration(unsigned access, const void *return_address) {
 
     if ((access & ACCESS_ON_DEMAND) != 0 || !fsp_ready()) return;
     verbs = &fsp_segment(0)->verbs;
-    if (atomic_load_explicit(&verbs->site, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&verbs->t, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&verbs->t, fsp_now(), memory_order_relaxed);
         atomic_store_explicit(&verbs->site, fsp_site_call(return_address), memory_order_relaxed);
+    }
     count(&verbs->registrations);
     fsp_keep_errno(error);
 }

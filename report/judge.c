@@ -113,6 +113,13 @@ static bool same_node(const struct fs_finding *cause, const struct fs_finding *s
     return cause->node == symptom->node;
 }
 
+/* Two rules on the same line of the program. */
+static bool same_place(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    const struct fs_place *a = cause->place, *b = symptom->place;
+    return same_node(cause, symptom) && a && b && same_text(a->file, b->file) &&
+           a->line == b->line && same_text(a->module, b->module) && a->offset == b->offset;
+}
+
 /* Ranks with a team each are like workers with threads each, but told in their own terms. */
 static bool of_ranks(const struct fs_finding *cause, const struct fs_finding *symptom) {
     return same_node(cause, symptom) && strncmp(cause->unit, "rank", 4) == 0;
@@ -163,7 +170,8 @@ static const struct {
     {"MEM-01", "PRC-02", killed},          {"MEM-02", "PRC-02", bus_error},
     {"FRK-07", "FRK-08", of_same_load},    {"FRK-09", "FRK-08", of_same_load},
     {"FRK-07", "PRC-02", of_same_load},    {"FRK-09", "PRC-02", of_same_load},
-    {"AFF-02", "AFF-09", same_node},
+    {"AFF-02", "AFF-09", same_node},       {"FRK-02", "FRK-01", same_place},
+    {"FRK-03", "FRK-01", same_place},      {"FRK-04", "FRK-01", same_place},
 };
 
 static bool names(const char *pattern, const struct fs_finding *finding) {

@@ -21,6 +21,10 @@
     X(ovs_06) \
     X(ovs_07) \
     X(ovs_08) \
+    X(frk_01) \
+    X(frk_02) \
+    X(frk_03) \
+    X(frk_04) \
     X(frk_06) \
     X(frk_07) \
     X(frk_08) \

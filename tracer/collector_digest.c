@@ -300,7 +300,7 @@ static int fill_audited(const struct fs_collector *collector, struct fs_digest *
 
 int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         bool final, struct fs_digest *digest, struct fs_evaluation *evaluation) {
-    const bool asks_displays = final && !collector->recovered && !collector->outside.facts;
+    const bool asks_machine = final && !collector->recovered && !collector->outside.facts;
 
     fs_digest_init(digest);
     note_ends(collector, supervisor);
@@ -328,7 +328,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_incidents(evaluation, digest) != 0 ||
         fs_evaluate_fork_sites(evaluation, digest) != 0 ||
         fs_evaluate_runtimes(evaluation, digest) != 0 || fs_evaluate_mpi(evaluation, digest) != 0 ||
-        fs_evaluate_displays(evaluation, asks_displays, digest) != 0 ||
+        fs_evaluate_mpi_forks(evaluation, asks_machine, digest) != 0 ||
+        fs_evaluate_displays(evaluation, asks_machine, digest) != 0 ||
         fs_evaluate_random(evaluation, final ? FS_RANDOM_SEARCH : 0, digest) != 0 ||
         fs_evaluate_programs(evaluation, digest) != 0 ||
         fs_stuck_evaluate(&collector->stuck, evaluation, digest) != 0 ||

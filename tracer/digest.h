@@ -30,6 +30,7 @@
 #include "tracer/digest_displays.h"
 #include "tracer/digest_forks.h"
 #include "tracer/digest_mpi.h"
+#include "tracer/digest_mpi_forks.h"
 #include "tracer/digest_placement.h"
 #include "tracer/digest_random.h"
 #include "tracer/digest_runtimes.h"
@@ -390,6 +391,11 @@ struct fs_digest {
     struct fs_gpu_fork *gpu_forks;
     size_t gpu_fork_count; /* at most FS_GPU_FORKS_MAX, first come */
     int runtimes_more;     /* processes with facts that are in none of the three */
+    struct fs_mpi_fork *mpi_forks;
+    size_t mpi_fork_count; /* at most FS_MPI_FORKS_MAX, those with forked workers first */
+    int mpi_forks_more;
+    int copies_on_fork; /* 1: the kernel says that it copies registered memory at a fork; 0: it
+                           does not say so; FS_UNKNOWN: not asked, it did not matter */
     struct fs_closed_display *closed_displays;
     size_t closed_display_count; /* at most FS_DISPLAYS_MAX: those with a server */
     int display_searches;        /* programs in which hwloc could not open some display */

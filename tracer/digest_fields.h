@@ -74,7 +74,7 @@ extern const struct fs_fields fs_clocks_fields;
 extern const struct fs_fields fs_team_fields, fs_rivals_fields, fs_watched_fields;
 extern const struct fs_fields fs_fork_site_fields, fs_task_fields, fs_audited_fields;
 extern const struct fs_fields fs_region_use_fields, fs_runtime_fork_fields, fs_gpu_fork_fields;
-extern const struct fs_fields fs_closed_display_fields;
+extern const struct fs_fields fs_closed_display_fields, fs_mpi_fork_fields;
 extern const struct fs_fields fs_mpi_ranks_fields;
 extern const struct fs_fields fs_random_births_fields, fs_random_streams_fields;
 extern const struct fs_fields fs_launch_fields, fs_siblings_fields, fs_login_fields;

@@ -73,6 +73,10 @@ int fs_evaluate_watched(const struct fs_evaluation *evaluation, struct fs_digest
 /* runtimes.c: digest->region_uses, runtime_forks, gpu_forks. */
 int fs_evaluate_runtimes(const struct fs_evaluation *evaluation, struct fs_digest *digest);
 
+/* mpi_forks.c: digest->mpi_forks; live: the kernel is the job's. */
+int fs_evaluate_mpi_forks(const struct fs_evaluation *evaluation, bool live,
+                          struct fs_digest *digest);
+
 /* displays.c: digest->closed_displays. live: their servers can be asked now. */
 int fs_evaluate_displays(const struct fs_evaluation *evaluation, bool live,
                          struct fs_digest *digest);

@@ -185,6 +185,8 @@ static void fold_calls(struct fs_image *image, const struct fsp_header *header) 
     image->registrations = counted(header->verbs.registrations);
     image->fork_inits = counted(header->verbs.fork_inits);
     image->registration_site = header->verbs.site;
+    image->t_registered =
+        header->verbs.t > 0 && header->verbs.t <= INT64_MAX ? (int64_t)header->verbs.t : FS_UNKNOWN;
     image->closed_displays = header->displays.closed & ((1u << FSP_DISPLAYS) - 1);
     image->display_client = header->displays.others != 0;
 }

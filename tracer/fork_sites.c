@@ -194,10 +194,7 @@ void fs_fork_tally_free(struct fs_fork_tally **tallies) {
     }
 }
 
-static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
-                        size_t count, size_t room) {
-    struct fs_site *site = fs_table_site_of(table, id);
-
+size_t fs_fork_place_add(struct fs_site *site, struct fs_site **places, size_t count, size_t room) {
     if (!site || site->file || site->kind != FSP_SITE_CALL || !site->module ||
         site->module[0] != '/' || count == room)
         return count;
@@ -205,6 +202,11 @@ static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs
         if (places[i] == site) return count;
     places[count] = site;
     return count + 1;
+}
+
+static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
+                        size_t count, size_t room) {
+    return fs_fork_place_add(fs_table_site_of(table, id), places, count, room);
 }
 
 size_t fs_fork_tally_places(struct fs_table *table, struct fs_site **places, size_t room) {

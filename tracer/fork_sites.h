@@ -22,6 +22,9 @@ void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
 /* C places that forked beside threads, or that started these: at most room of them. For
  * records that are known now; returns their number. */
 size_t fs_fork_tally_places(struct fs_table *table, struct fs_site **places, size_t room);
+/* Adds one place to the count that are there; nothing if it is no C place without a line, or
+ * there is no room. Returns the new count. */
+size_t fs_fork_place_add(struct fs_site *site, struct fs_site **places, size_t count, size_t room);
 void fs_fork_tally_free(struct fs_fork_tally **tallies);
 
 /* Was it born as a copy of its parent? Did it exec, or try to, within a second? */

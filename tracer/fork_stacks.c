@@ -10,6 +10,7 @@
 #include "tracer/clock.h"
 #include "tracer/fold.h"
 #include "tracer/fork_sites.h"
+#include "tracer/mpi_forks.h"
 #include "tracer/stack_offline.h"
 
 #include <errno.h>
@@ -199,6 +200,8 @@ void fs_fork_stacks_resolve(struct fs_fold *fold) {
     struct order order = {.fold = fold};
 
     order.place_count = fs_fork_tally_places(fold->table, order.places, PLACES_MAX);
+    order.place_count =
+        fs_mpi_fork_places(fold->table, order.places, order.place_count, PLACES_MAX);
     if (!fold->stacks && order.place_count == 0) return;
     char *answer = fs_child_answer(work, &order, patience, NULL);
     if (answer) take_answer(fold, &order, answer);

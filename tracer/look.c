@@ -109,6 +109,8 @@ static void look_for_tracer(struct fs_sampler *sampler, struct fs_record *record
     if (record->t_tracer && now - record->t_tracer < objects_every) return;
     if (fs_proc_status(sampler->proc, record->pid, 0, &status) != 0) return;
     record->t_tracer = now;
+    if (status.huge_kib != FS_PROC_UNKNOWN && status.huge_kib * 1024 > record->huge_bytes)
+        record->huge_bytes = status.huge_kib * 1024;
     /* Not forksight itself, which looks at stacks. */
     if (status.tracer <= 0 || status.tracer == sampler->table->run_pid || record->tracer) return;
     record->tracer = status.tracer;

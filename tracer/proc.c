@@ -358,6 +358,8 @@ static void take_status_line(const char *line, struct fs_proc_status *out) {
         take_hexadecimal(value, &out->signals_ignored);
     } else if ((value = value_of(line, "SigCgt"))) {
         take_hexadecimal(value, &out->signals_caught);
+    } else if ((value = value_of(line, "HugetlbPages"))) {
+        take_signed(&value, &out->huge_kib);
     } else if ((value = value_of(line, "voluntary_ctxt_switches"))) {
         take_signed(&value, &out->voluntary);
     } else if ((value = value_of(line, "nonvoluntary_ctxt_switches"))) {
@@ -376,6 +378,7 @@ int fs_proc_status(struct fs_proc *proc, int pid, int tid, struct fs_proc_status
         .uid = FS_PROC_UNKNOWN,
         .voluntary = FS_PROC_UNKNOWN,
         .involuntary = FS_PROC_UNKNOWN,
+        .huge_kib = FS_PROC_UNKNOWN,
     };
     if (mask) hwloc_bitmap_zero(mask);
     char *rest = NULL;

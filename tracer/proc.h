@@ -59,6 +59,7 @@ struct fs_proc_status {
     int tracer;                               /* TracerPid; 0: none */
     int uid;                                  /* effective; FS_PROC_UNKNOWN */
     int64_t voluntary, involuntary;           /* context switches; FS_PROC_UNKNOWN */
+    int64_t huge_kib;                         /* HugetlbPages; FS_PROC_UNKNOWN */
 };
 
 /* All processes, in the order of the directory. *pids stays valid until the next

@@ -2,6 +2,7 @@
 #include "tracer/process_table.h"
 
 #include "tracer/fork_sites.h"
+#include "tracer/mpi_forks.h"
 #include "tracer/random_streams.h"
 #include "tracer/runtimes.h"
 #include "tracer/sampler.h"
@@ -63,7 +64,7 @@ struct fs_record *fs_table_add(struct fs_table *table, int pid) {
         FS_UNKNOWN;
     record->self_ns = record->reaped_ns = record->sampled_ns = FS_UNKNOWN;
     record->run_ns = record->wait_ns = record->maxrss_kib = FS_UNKNOWN;
-    record->shm_free = record->shm_total = FS_UNKNOWN;
+    record->shm_free = record->shm_total = record->huge_bytes = FS_UNKNOWN;
     HASH_FIND_INT(table->by_pid, &pid, older);
     if (older) HASH_DEL(table->by_pid, older);
     record->older = older;
@@ -151,6 +152,7 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record) {
     }
     if (cpu > 0) table->forgotten_cpu_ns += cpu;
     fs_fork_tally_add(table, &table->forks, record);
+    fs_mpi_fork_tally_add(table, &table->mpi_forks, record);
     table->forgotten_teams += record->teams != NULL;
     fs_runtime_tally_add(table, &table->runtimes, record);
     fs_record_settle(table, record);
@@ -175,6 +177,7 @@ struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key) {
     }
     image->key = key;
     image->unseen = FS_UNSEEN_OTHER;
+    image->t_registered = FS_UNKNOWN;
     image->next = table->images;
     table->images = image;
     return image;
@@ -294,6 +297,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->failures);
     free(table->roots);
     fs_fork_tally_free(&table->forks);
+    fs_mpi_fork_tally_free(&table->mpi_forks);
     fs_runtime_tally_free(table->runtimes);
     fs_interned_free(&table->interned);
     *table = (struct fs_table){0};

@@ -67,6 +67,7 @@ struct fs_image {
     const char *profiler;                /* an object of a profiler in them; NULL: none */
     int registrations, fork_inits;       /* see struct fsp_verbs */
     uint64_t registration_site;          /* key */
+    int64_t t_registered;                /* the first time; FS_UNKNOWN: never */
     uint32_t closed_displays;            /* see struct fsp_displays */
     bool display_client;                 /* others than hwloc asked for a display */
     bool gil, free_threaded;             /* objects made for that kind of interpreter are in them */
@@ -213,6 +214,7 @@ struct fs_record {
     int tracer;                   /* pid of a process that traces it; 0: none was seen */
     const char *tracer_executable;
     int64_t t_tracer;                    /* when that was looked for; 0: never */
+    int64_t huge_bytes;                  /* in huge pages, at most, when that was looked for */
     int64_t last_busy;                   /* last sample in which it was busy */
     struct fs_cohort *cohort;            /* the group that it counts in; NULL: none */
     const struct fs_image *cohort_image; /* for which image and parent that was decided */
@@ -288,10 +290,11 @@ struct fs_table {
     struct fs_failure *failures;
     size_t failure_count;
     struct fs_random_source *random_sources;
-    struct fs_fork_tally *forks;       /* of records that were given up (fork_sites.c) */
-    struct fs_runtime_tally *runtimes; /* likewise (runtimes.c); NULL: nothing */
-    int64_t threads, lost_threads;     /* seen in all; more than a record keeps */
-    int64_t lost;                      /* facts that memory had no room for */
+    struct fs_fork_tally *forks;         /* of records that were given up (fork_sites.c) */
+    struct fs_runtime_tally *runtimes;   /* likewise (runtimes.c); NULL: nothing */
+    struct fs_mpi_fork_tally *mpi_forks; /* likewise (mpi_forks.c) */
+    int64_t threads, lost_threads;       /* seen in all; more than a record keeps */
+    int64_t lost;                        /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
     int forgotten_teams;   /* of those, processes with threads that worked at once */
     int run_pid, main_pid; /* of forksight and of the command it started (the first one) */

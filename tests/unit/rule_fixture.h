@@ -119,6 +119,7 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.pids.refused = 0;
     f->digest.display_searches = 0;
     f->digest.mpi_more = f->digest.mpi_silent = 0;
+    f->digest.mpi_forks_more = 0;
     f->digest.random_births = (struct fs_random_births){0};
     f->digest.groups = f->group;
     f->digest.variables = f->variables;
