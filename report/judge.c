@@ -125,6 +125,18 @@ static bool of_ranks(const struct fs_finding *cause, const struct fs_finding *sy
     return same_node(cause, symptom) && strncmp(cause->unit, "rank", 4) == 0;
 }
 
+/* The symptom's workers are ranks: a launcher made them. */
+static bool of_rank_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    const struct fs_load *load = symptom->load;
+
+    if (!same_node(cause, symptom) || !load) return false;
+    for (size_t i = 0; i < load->node->digest->task_count; i++)
+        if (load->node->digest->tasks[i].launcher > 0 &&
+            load->node->digest->tasks[i].launcher == load->group->parent)
+            return true;
+    return false;
+}
+
 static bool is_error_of_load(const struct fs_finding *cause, const struct fs_finding *symptom) {
     return cause->severity == FS_ERROR && of_same_load(cause, symptom);
 }
@@ -153,6 +165,10 @@ static const struct {
     const char *cause, *symptom; /* a cause of three letters: the whole family */
     bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
 } precedence[] = {
+    {"MPI-03", "OVS-05", same_node},       {"AFF-05", "AFF-01", of_same_load},
+    {"AFF-05", "OVS-02", of_same_load},    {"AFF-05", "OVS-01", fits_job},
+    {"OVS-05", "OVS-02", of_rank_load},    {"OVS-05", "OVS-06", same_node},
+    {"AFF-06", "OVS-02", of_rank_load},    {"AFF-06", "AFF-01", of_rank_load},
     {"OVS-06", "THR-02", of_ranks},        {"OVS-06", "THR-01", of_ranks},
     {"OVS-06", "OVS-01", of_ranks},        {"OVS-06", "OVS-02", of_ranks},
     {"SLM-02", "AFF-01", of_same_load},    {"SLM-02", "OVS-02", of_same_load},

@@ -56,6 +56,23 @@ static const char *with_ranks(struct fs_arena *arena, const char *word, size_t j
     return fs_arena_printf(arena, "%.*s%d", (int)joined, word, ranks);
 }
 
+/* Words of a taskset in front of a program, with its options and its mask; 0: there is none. */
+static size_t taskset_words(char *const *words, size_t count) {
+    size_t i = 1;
+
+    if (count == 0 || strcmp(fs_base_name(words[0]), "taskset") != 0) return 0;
+    while (i < count && words[i][0] == '-')
+        i++;
+    return i + 1 < count ? i + 1 : 0;
+}
+
+bool fs_launch_has_taskset(const struct fs_launch *launch) {
+    const struct fs_launch_options options = fs_launch_options_of(launch);
+
+    return options.understood &&
+           taskset_words(launch->words + options.program, launch->word_count - options.program) > 0;
+}
+
 static bool can_change(const struct fs_launch *launch, const struct fs_launch_options *options,
                        const struct fs_launch_change *change, size_t *ranks_word, size_t *joined) {
     *ranks_word = change->ranks > 0 ? fs_launch_ranks_word(options->launcher, launch->words,
@@ -95,6 +112,8 @@ void fs_add_launch_fix(struct fs_outcome *outcome, const char *when, const struc
             i += dropped;
             continue;
         }
+        if (change->unwrap && i == options.program)
+            i += taskset_words(launch->words + i, launch->word_count - i);
         const char *word = launch->words[i];
         if (ranks_word > 0 && i == ranks_word)
             word = with_ranks(outcome->arena, word, joined, change->ranks);

@@ -25,6 +25,7 @@ struct fs_launch_change {
     int ranks; /* 0: as it was */
     const char *add;
     bool replace;
+    bool unwrap; /* a taskset in front of the program goes */
 };
 
 /*
@@ -33,6 +34,9 @@ struct fs_launch_change {
  */
 void fs_add_launch_fix(struct fs_outcome *outcome, const char *when, const struct fs_launch *launch,
                        const struct fs_launch_change *change);
+
+/* Whether each rank's program stands behind a taskset. */
+bool fs_launch_has_taskset(const struct fs_launch *launch);
 
 /* Slots that Open MPI counted. Of some hostfiles only bounds are known: a line that does not
  * say how many may be a slot or as many as the host has cores. */

@@ -12,12 +12,16 @@
     X(aff_02) \
     X(aff_03) \
     X(aff_04) \
+    X(aff_05) \
+    X(aff_06) \
+    X(aff_07) \
     X(aff_08) \
     X(aff_09) \
     X(ovs_01) \
     X(ovs_02) \
     X(ovs_03) \
     X(ovs_04) \
+    X(ovs_05) \
     X(ovs_06) \
     X(ovs_07) \
     X(ovs_08) \

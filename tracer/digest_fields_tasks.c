@@ -17,6 +17,7 @@ static const struct fs_field task_field[] = {
     FIELD(fs_task, TIME, "start", start),
     FIELD(fs_task, TIME, "end", end),
     FIELD(fs_task, COUNT, "cpu", cpu_ns),
+    FIELD(fs_task, COUNT, "wait", wait_ns),
     FIELD(fs_task, INT, "processes", processes),
     FIELD(fs_task, INT, "workers", workers),
     FIELD(fs_task, INT, "threads", threads),

@@ -57,6 +57,8 @@ struct fs_task {
     int status;           /* wait status; FS_UNKNOWN */
     int64_t start, end;   /* ns, whole ms; end FS_UNKNOWN: alive */
     int64_t cpu_ns;       /* of the tree; whole ms */
+    int64_t wait_ns;      /* its run-queue wait; whole ms; FS_UNKNOWN: of a process that computed
+                             it is not known */
     int processes;        /* in the tree */
     int workers;          /* most like children of one of its processes, alive at once */
     int threads;          /* most threads of one of its processes, alive at once */

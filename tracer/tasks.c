@@ -11,6 +11,8 @@
 
 /* Ancestors of a process: a damaged record may hold a circle. */
 enum { GENERATIONS_MAX = 1024 };
+/* Of shorter lives nobody asks how long they waited for a CPU. */
+static const int64_t least_scheduled = 100 * FS_MILLISECOND;
 
 /* --- the rank of a program --- */
 
@@ -233,10 +235,13 @@ static hwloc_bitmap_t mask_of(const struct fs_table *table, uint32_t number) {
     return mask ? hwloc_bitmap_dup(mask) : NULL;
 }
 
-/* The mask with which a process began, when it changed that by itself. */
+/* The mask with which a process began, when it changed that by itself: what a launcher sets in
+ * the child that is to become the task is given to it. */
 static uint32_t mask_before(const struct fs_record *record) {
     for (size_t i = 0; i < record->stage_count; i++)
-        if (record->stages[i].t_affinity != FS_UNKNOWN) return record->stages[i].mask_before;
+        if ((!record->stages[i].image || record->stages[i].image->role != FS_ROLE_LAUNCHER) &&
+            record->stages[i].t_affinity != FS_UNKNOWN)
+            return record->stages[i].mask_before;
     return 0;
 }
 
@@ -279,6 +284,10 @@ static void add_process(struct fs_task *task, const struct fs_record *record, in
 
     task->processes++;
     task->cpu_ns += cpu + record->forgotten_ns;
+    if (record->wait_ns == FS_UNKNOWN && cpu >= least_scheduled)
+        task->wait_ns = FS_UNKNOWN;
+    else if (record->wait_ns != FS_UNKNOWN && task->wait_ns != FS_UNKNOWN)
+        task->wait_ns += record->wait_ns;
     if ((int64_t)record->threads_peak + 1 > task->threads)
         task->threads = (int)record->threads_peak + 1;
     for (size_t i = 0; i < record->stage_count; i++)
@@ -356,6 +365,9 @@ static int evaluate(const struct fs_evaluation *evaluation, struct entry *entrie
     if (add_processes(evaluation->table, entries, digest->tasks, count)) return -1;
     for (size_t i = 0; i < count; i++)
         digest->tasks[i].cpu_ns = whole_ms(digest->tasks[i].cpu_ns);
+    for (size_t i = 0; i < count; i++)
+        if (digest->tasks[i].wait_ns != FS_UNKNOWN)
+            digest->tasks[i].wait_ns = whole_ms(digest->tasks[i].wait_ns);
     return add_workers(evaluation, digest->tasks);
 }
 

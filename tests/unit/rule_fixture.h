@@ -30,6 +30,7 @@ struct fixture {
     struct fs_team teams[2];
     struct fs_watched watched;
     struct fs_launch launches[2];
+    struct fs_task tasks[8];
     char *words[2][16];
     char *command[4];
     hwloc_topology_t topology;
@@ -113,6 +114,7 @@ static inline void fixture_machine(struct fixture *f, const char *topology, cons
     f->digest.teams = f->teams;
     f->digest.watched = &f->watched;
     f->digest.launches = f->launches;
+    f->digest.tasks = f->tasks;
     f->digest.siblings = (struct fs_siblings){
         .looks = 100, .busy = fixture_mask(f, ""), .idle = fixture_mask(f, "")};
     f->digest.login = (struct fs_login){.users = 1};
@@ -144,6 +146,30 @@ static inline struct fs_launch *fixture_launch(struct fixture *f, const char *ex
          word = strtok(NULL, " "))
         launch->words[launch->word_count++] = word;
     return launch;
+}
+
+/* A rank that mpirun (process 90) started and that computed for 10 s. */
+static inline struct fs_task *fixture_task(struct fixture *f, const char *cpus) {
+    struct fs_task *task = &f->tasks[f->digest.task_count];
+
+    *task = (struct fs_task){.launch = FS_LAUNCH_OPENMPI,
+                             .launcher = 90,
+                             .step = FS_UNKNOWN,
+                             .rank = (int)f->digest.task_count,
+                             .size = FS_UNKNOWN,
+                             .local_rank = (int)f->digest.task_count,
+                             .cpus_per_task = FS_UNKNOWN,
+                             .pid = 100 + (int)f->digest.task_count,
+                             .command = (char *)"app",
+                             .executable = (char *)"/home/u/app",
+                             .end = 10 * SECOND,
+                             .cpu_ns = 10 * SECOND,
+                             .processes = 1,
+                             .threads = 1,
+                             .libraries_known = true,
+                             .mask = fixture_mask(f, cpus)};
+    f->digest.task_count++;
+    return task;
 }
 
 /* A correct job: a pool of two workers on two cores. */

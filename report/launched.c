@@ -1,0 +1,129 @@
+/* launched.c - see launched.h. */
+#include "report/launched.h"
+
+#include <math.h>
+#include <string.h>
+
+static const int64_t least_cpu_ns = 500000000, least_overlap_ns = 1000000000;
+
+bool fs_same_launch(const struct fs_task *a, const struct fs_task *b) {
+    return a->launch == b->launch && a->launcher == b->launcher && a->step == b->step;
+}
+
+int fs_ranks_of_launch(const struct fs_node *node, const struct fs_task *task) {
+    int count = 0;
+
+    for (size_t i = 0; i < node->digest->task_count; i++)
+        count += fs_same_launch(&node->digest->tasks[i], task);
+    return count;
+}
+
+static enum fs_launcher launcher_kind(const struct fs_task *task) {
+    static const enum fs_launcher kinds[FS_LAUNCH_COUNT] = {
+        [FS_LAUNCH_SRUN] = FS_LAUNCHER_SRUN,
+        [FS_LAUNCH_OPENMPI] = FS_LAUNCHER_OPENMPI,
+        [FS_LAUNCH_HYDRA] = FS_LAUNCHER_HYDRA,
+    };
+
+    return kinds[task->launch];
+}
+
+/* A daemon of mpirun's may stand between it and its ranks: then the kind decides, if there is one
+ * such launcher only. */
+const struct fs_launch *fs_task_launch(const struct fs_node *node, const struct fs_task *task) {
+    const struct fs_digest *digest = node->digest;
+    const enum fs_launcher kind = launcher_kind(task);
+    const struct fs_launch *found = NULL;
+    int alike = 0;
+
+    for (size_t i = 0; i < digest->launch_count; i++) {
+        const struct fs_launch *launch = &digest->launches[i];
+        if (fs_launcher_of(launch->executable) != kind) continue;
+        if (launch->pid == task->launcher) return launch;
+        found = launch;
+        alike++;
+    }
+    return kind != FS_LAUNCHER_NONE && alike == 1 ? found : NULL;
+}
+
+double fs_tasks_wait(const struct fs_task *tasks, size_t count) {
+    double cpu = 0, wait = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i].cpu_ns < 0 || tasks[i].wait_ns < 0) return NAN;
+        cpu += (double)tasks[i].cpu_ns;
+        wait += (double)tasks[i].wait_ns;
+    }
+    return cpu + wait > 0 ? wait / (cpu + wait) : NAN;
+}
+
+static int64_t end_of(const struct fs_node *node, const struct fs_task *task) {
+    return task->end != FS_UNKNOWN ? task->end : node->digest->wall_ns;
+}
+
+bool fs_task_computes(const struct fs_node *node, const struct fs_task *task) {
+    const int64_t life = end_of(node, task) - task->start;
+    const int64_t wait = task->wait_ns > 0 ? task->wait_ns : 0;
+
+    return task->cpu_ns >= least_cpu_ns && 2 * (double)(task->cpu_ns + wait) >= (double)life;
+}
+
+bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a,
+                      const struct fs_task *b) {
+    const int64_t begin = a->start > b->start ? a->start : b->start;
+    const int64_t end_a = end_of(node, a), end_b = end_of(node, b);
+
+    return (end_a < end_b ? end_a : end_b) - begin >= least_overlap_ns;
+}
+
+const char *fs_task_name(struct fs_arena *arena, const struct fs_task *task) {
+    if (task->rank >= 0) return fs_arena_printf(arena, "rank %d", task->rank);
+    return fs_arena_printf(arena, "process %d", task->pid);
+}
+
+const char *fs_task_launcher_name(const struct fs_node *node, const struct fs_task *task) {
+    static const char *const names[FS_LAUNCH_COUNT] = {
+        [FS_LAUNCH_UNKNOWN] = "the launcher", [FS_LAUNCH_SRUN] = "srun",
+        [FS_LAUNCH_OPENMPI] = "mpirun",       [FS_LAUNCH_HYDRA] = "mpiexec",
+        [FS_LAUNCH_MVAPICH] = "mpirun",
+    };
+    const struct fs_launch *launch = fs_task_launch(node, task);
+
+    return launch && launch->word_count ? fs_base_name(launch->words[0]) : names[task->launch];
+}
+
+void fs_add_places_fix(struct fs_outcome *outcome, const char *when, const struct fs_node *node,
+                       const struct fs_task *task, const struct fs_places *places) {
+    const char *const by_kind[] = {
+        [FS_LAUNCHER_NONE] = NULL,
+        [FS_LAUNCHER_OPENMPI] = places->openmpi,
+        [FS_LAUNCHER_HYDRA] = places->hydra,
+        [FS_LAUNCHER_SRUN] = places->srun,
+    };
+    const struct fs_launch *launch = fs_task_launch(node, task);
+    const char *words = by_kind[launcher_kind(task)];
+
+    if (!words) return;
+    if (launch)
+        fs_add_launch_fix(outcome, when, launch,
+                          &(struct fs_launch_change){.add = words, .replace = true});
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, when ? when : "and the rest as it was", "%s %s ...",
+                   fs_task_launcher_name(node, task), words);
+}
+
+void fs_each_launch(const struct fs_job *job, const struct fs_thresholds *thresholds,
+                    struct fs_outcome *outcome, fs_judge_launched *judge) {
+    for (size_t i = 0; i < job->node_count; i++) {
+        const struct fs_digest *digest = job->nodes[i].digest;
+        for (size_t first = 0, j = 1; first < digest->task_count; j++) {
+            if (j < digest->task_count && fs_same_launch(&digest->tasks[first], &digest->tasks[j]))
+                continue;
+            judge(&job->nodes[i], &digest->tasks[first], j - first, thresholds, outcome);
+            first = j;
+        }
+        if (digest->tasks_more > 0)
+            fs_vote(outcome, FS_STATUS_UNKNOWN, "more tasks than were recorded");
+    }
+    fs_vote(outcome, FS_NOT_APPLICABLE, "no launcher started ranks");
+}
