@@ -124,6 +124,14 @@ static enum fsp_off open_recorder(const char *folder) {
     return FSP_OFF_NONE;
 }
 
+/* The prolog and the epilog of a Slurm task have the task's environment, but are not of it. */
+static bool is_task_script(void) {
+    const char *context = variable("SLURM_SCRIPT_CONTEXT");
+
+    return context != NULL &&
+           (fsp_starts(context, "prolog_task") || fsp_starts(context, "epilog_task"));
+}
+
 bool fsp_start(void) {
     const int error = errno;
     uint32_t expected = FSP_COLD;
@@ -133,6 +141,7 @@ bool fsp_start(void) {
     if (!atomic_compare_exchange_strong(&fsp_state, &expected, FSP_INIT))
         return expected == FSP_READY;
     folder = variable(FSP_ENV_DIR);
+    if (folder != NULL && is_task_script()) folder = NULL;
     if (folder != NULL) off = open_recorder(folder);
     if (off != FSP_OFF_NONE && fsp_segment_count() > 0) {
         atomic_store(&fsp_segment(0)->off, off);

@@ -21,6 +21,7 @@
 struct entry { /* a digest, and where it is */
     char *host;
     int64_t start;
+    bool launchers_only;
     size_t file;
     struct fs_digest_mark mark;
 };
@@ -66,6 +67,7 @@ static int add_entry(struct loader *loader, const struct fs_digest *digest,
     if (!host) return fail_here(loader);
     grown[loader->entry_count++] = (struct entry){.host = host,
                                                   .start = digest->start_realtime,
+                                                  .launchers_only = digest->launchers_only,
                                                   .file = loader->file_count - 1,
                                                   .mark = *mark};
     return 0;
@@ -150,6 +152,8 @@ static int find_directory(struct loader *loader, const char *directory) {
 static int by_node(const void *left, const void *right) {
     const struct entry *a = left, *b = right;
     const int hosts = strcmp(a->host, b->host);
+    /* Where the job was only launched from comes after the nodes of the job. */
+    if (a->launchers_only != b->launchers_only) return a->launchers_only ? 1 : -1;
     if (hosts != 0) return hosts;
     if (a->start != b->start) return a->start < b->start ? -1 : 1;
     return (a->mark.hash > b->mark.hash) - (a->mark.hash < b->mark.hash);
@@ -201,7 +205,8 @@ static int visit_entry(struct loader *loader, const struct entry *entry) {
     struct fs_digest *digest = &job->owned[job->node_count];
     if (read_entry(loader, entry, digest) < 0) return -1;
     int wanted = fs_node_build(node, digest);
-    if (wanted == 0) wanted = fs_job_add(job, node);
+    const bool aside = entry->launchers_only && !loader->entries[0].launchers_only;
+    if (wanted == 0 && !aside) wanted = fs_job_add(job, node);
     if (wanted == 0) wanted = loader->visit(node, loader->context);
     if (wanted > 0 ||
         (wanted == 0 && (job->node_count < FS_NODES_KEPT || is_first_with_load(job, node)))) {

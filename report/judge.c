@@ -274,6 +274,11 @@ static void limit_outside(const struct fs_digest *digest, struct fs_outcome *out
         outcome->why = brief ? "the look was too short" : "not every process may be read";
 }
 
+/* Where a job was only launched from, its CPUs, processes and threads are not the job's. */
+static bool is_about_launching(const struct fs_rule *rule) {
+    return strncmp(rule->id, "MPI-", 4) == 0 || strncmp(rule->id, "SLM-", 4) == 0;
+}
+
 int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
                   const struct fs_thresholds *thresholds) {
     const struct fs_job job = {.nodes = (struct fs_node *)(uintptr_t)node, .node_count = 1};
@@ -284,7 +289,9 @@ int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,
     for (int i = 0; fs_rules[i] && !verdict->arena.failed; i++) {
         struct fs_outcome outcome = {.rule = fs_rules[i], .arena = &arena};
         const char *disabled = fs_disabled(thresholds, fs_rules[i]);
-        if (disabled)
+        if (node->digest->launchers_only && !is_about_launching(fs_rules[i]))
+            fs_vote(&outcome, FS_NOT_APPLICABLE, "the job was only launched from here");
+        else if (disabled)
             fs_vote(&outcome, FS_NOT_APPLICABLE, "disabled: %s", disabled);
         else {
             if (fs_rules[i]->check) fs_rules[i]->check(&job, thresholds, &outcome);

@@ -65,6 +65,7 @@ static void add_losses(struct fs_totals *totals, const struct fs_completeness *c
     totals->lost_threads += known(complete->lost_threads);
     totals->lost_events += known(complete->lost_events);
     totals->lost_sites += known(complete->lost_sites);
+    if (complete->bare_tasks > 0) totals->bare_tasks += complete->bare_tasks;
     totals->recovered = totals->recovered || complete->recovered;
     totals->interim = totals->interim || complete->interim;
 }

@@ -6,8 +6,11 @@
 #include "report/commands.h"
 #include "tracer/clock.h"
 #include "tracer/collector.h"
+#include "tracer/door.h"
 #include "tracer/jobdir.h"
 #include "tracer/launch.h"
+#include "tracer/outer.h"
+#include "tracer/rendezvous.h"
 #include "tracer/run.h"
 #include "tracer/supervise.h"
 
@@ -187,15 +190,34 @@ static int parse(int argc, char **argv, struct fs_run_options *options) {
         FS_EXIT_USAGE, "no command; say what to run: forksight run -- CMD (forksight run --help)");
 }
 
-static void flush_interim(void *data) {
-    void **both = data;
+/* The job that this process itself supervises and collects. */
+struct here {
+    const struct fs_run_options *options;
+    struct fs_jobdir job;
+    struct fs_collector collector;
+    struct fs_supervisor supervisor;
+    struct fs_door door;
+    bool opened, started;
+    bool outer; /* it may start tasks by Slurm, which come to the door */
+};
 
-    fs_collector_last_look(both[0]);
-    fs_collector_interim(both[0], both[1]);
+static void flush_interim(void *data) {
+    struct here *here = data;
+
+    fs_collector_last_look(&here->collector);
+    fs_collector_interim(&here->collector, &here->supervisor);
+}
+
+static void serve_door(void *data) {
+    struct here *here = data;
+
+    fs_door_serve(&here->door, &here->collector);
 }
 
 /* While the main process lives. */
-static void follow(struct fs_collector *collector, struct fs_supervisor *supervisor) {
+static void follow(struct here *here) {
+    struct fs_collector *collector = &here->collector;
+    struct fs_supervisor *supervisor = &here->supervisor;
     int64_t due = fs_now();
 
     while (!supervisor->ended) {
@@ -211,12 +233,13 @@ static void follow(struct fs_collector *collector, struct fs_supervisor *supervi
 }
 
 /* Others may outlive the main process a little, and some for good. */
-static void follow_rest(struct fs_collector *collector, struct fs_supervisor *supervisor) {
-    const int64_t until = supervisor->t_end + linger;
+static void follow_rest(struct here *here) {
+    struct fs_collector *collector = &here->collector;
+    const int64_t until = here->supervisor.t_end + linger;
 
     fs_collector_look(collector, fs_now());
     while (fs_collector_alive(collector) > 0 && fs_now() < until) {
-        if (fs_supervise_until(supervisor, fs_now() + linger_step) != 0) return;
+        if (fs_supervise_until(&here->supervisor, fs_now() + linger_step) != 0) return;
         fs_collector_look(collector, fs_now());
     }
 }
@@ -237,64 +260,98 @@ int fs_run_not_started(const struct fs_run_options *options, bool exec_failed, i
     return fs_run_complain(not_found ? FS_EXIT_NOT_FOUND : FS_EXIT_NOT_EXECUTABLE, message);
 }
 
+static void close_door(struct here *here) {
+    const char *place = here->options->place;
+    char error[FS_ERROR_SIZE];
+
+    if (!here->outer) return;
+    const int lock = fs_lock_any(&place, error, sizeof error);
+    fs_door_serve(&here->door, &here->collector);
+    fs_door_close(&here->door);
+    fs_unlock(lock, place);
+    here->supervisor.serve_beside = NULL;
+    fs_door_farewell(&here->door, NULL);
+}
+
+static void print_report(const struct here *here) {
+    const char *directory = here->job.path;
+    const struct fs_report_options report = {.thresholds = here->options->thresholds};
+
+    fs_report_print(&directory, 1, stderr, &report);
+}
+
 /* From the start of the application to its exit status. */
-static int run_job(const struct fs_run_options *options, struct fs_jobdir *job,
-                   struct fs_collector *collector, char *const environment[]) {
-    struct fs_supervisor supervisor = {.flush = flush_interim};
-    void *both[] = {collector, &supervisor};
+static int run_job(struct here *here, char *const environment[]) {
+    struct fs_supervisor *supervisor = &here->supervisor;
     char error[FS_ERROR_SIZE];
     bool exec_failed;
 
-    supervisor.data = both;
-    if (fs_supervise_start(&supervisor, options->command, environment, &exec_failed) != 0) {
+    *supervisor = (struct fs_supervisor){.flush = flush_interim,
+                                         .data = here,
+                                         .serve_beside = here->outer ? serve_door : NULL,
+                                         .beside = here->door.poll};
+    if (fs_supervise_start(supervisor, here->options->command, environment, &exec_failed) != 0) {
         const int reason = errno;
-        fs_jobdir_undo(job);
-        return fs_run_not_started(options, exec_failed, reason);
+        return fs_run_not_started(here->options, exec_failed, reason);
     }
-    fs_collector_started(collector, &supervisor);
-    collector->stuck.off = !options->attach;
-    collector->stuck.hang_after_ns = options->hang_after_s * FS_SECOND;
-    follow(collector, &supervisor);
-    follow_rest(collector, &supervisor);
-    if (fs_collector_finish(collector, &supervisor, error, sizeof error) != 0) {
+    here->started = true;
+    fs_collector_started(&here->collector, supervisor);
+    here->collector.stuck.off = !here->options->attach;
+    here->collector.stuck.hang_after_ns = here->options->hang_after_s * FS_SECOND;
+    follow(here);
+    follow_rest(here);
+    close_door(here);
+    if (fs_collector_finish(&here->collector, supervisor, error, sizeof error) != 0) {
         fs_run_complain(FS_EXIT_FAILED, error);
     } else {
-        fs_folder_remove(job);
-        if (!options->quiet) {
-            const char *directory = job->path;
-            const struct fs_report_options report = {.thresholds = options->thresholds};
-            fs_report_print(&directory, 1, stderr, &report);
-        }
+        fs_folder_remove(&here->job);
+        if (here->outer) fs_outer_end(&here->job);
+        if (!here->options->quiet) print_report(here);
     }
-    fs_supervise_end(&supervisor);
-    return fs_exit_status(supervisor.status);
+    fs_supervise_end(supervisor);
+    return fs_exit_status(supervisor->status);
+}
+
+static int open_job(struct here *here, const char *preload, char *error, size_t error_size) {
+    const struct fs_run_options *options = here->options;
+
+    fs_folder_sweep(options->place);
+    if (fs_folder_make(&here->job, options->place, error, error_size) != 0) return -1;
+    here->opened = true;
+    if (fs_collector_open(&here->collector, &here->job, options->command,
+                          options->period_ms * FS_MILLISECOND, error, error_size) != 0)
+        return -1;
+    here->outer = fs_outer_wanted(options);
+    here->door.stays = true;
+    if (!here->outer || (fs_door_open(&here->door, here->job.folder) == 0 &&
+                         fs_outer_prepare(options, &here->job, preload) == 0))
+        return 0;
+    snprintf(error, error_size, "cannot make way for the tasks of the job: %s", strerror(errno));
+    return -1;
 }
 
 static int run_here(const struct fs_run_options *options, const char *preload) {
+    static struct here here;
     char error[FS_ERROR_SIZE];
-    struct fs_collector collector;
-    struct fs_jobdir job;
     int status = FS_EXIT_FAILED;
 
-    if (fs_jobdir_make(&job, options->directory, error, sizeof error) != 0)
+    here.options = options;
+    if (fs_jobdir_make(&here.job, options->directory, error, sizeof error) != 0)
         return fs_run_complain(status, error);
-    fs_folder_sweep(options->place);
-    if (fs_folder_make(&job, options->place, error, sizeof error) != 0) {
-        fs_jobdir_undo(&job);
-        return fs_run_complain(status, error);
-    }
-    char **environment =
-        fs_environment_make(preload, job.folder, options->repair_env, options->command[0]);
-    if (fs_collector_open(&collector, &job, options->command, options->period_ms * FS_MILLISECOND,
-                          error, sizeof error) != 0 ||
-        !environment) {
-        fs_jobdir_undo(&job);
-        fs_run_complain(status, environment ? error : "out of memory");
+    if (open_job(&here, preload, error, sizeof error) != 0) {
+        fs_run_complain(status, error);
     } else {
-        status = run_job(options, &job, &collector, environment);
+        char **environment =
+            fs_environment_make(preload, here.job.folder, options->repair_env, options->command[0]);
+        status =
+            environment ? run_job(&here, environment) : fs_run_complain(status, "out of memory");
+        fs_environment_free(environment);
     }
-    fs_collector_close(&collector);
-    fs_environment_free(environment);
+    if (!here.started) {
+        if (here.outer) fs_outer_end(&here.job);
+        fs_jobdir_undo(&here.job);
+    }
+    if (here.opened) fs_collector_close(&here.collector);
     return status;
 }
 

@@ -47,6 +47,7 @@ struct fs_collector {
     int interrupted;       /*   by this signal, which the supervisor of a task told of */
     struct fs_task_end *tasks;
     size_t task_count;
+    int bare_tasks; /* see struct fs_completeness */
     struct fs_teams teams;
     struct fs_siblings_watch siblings;
     struct fs_cgroups *cgroups;

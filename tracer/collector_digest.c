@@ -10,6 +10,7 @@
 #include "tracer/login.h"
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
+#include "tracer/step_environment.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
@@ -97,8 +98,13 @@ static int fill_scheduler(const struct fs_collector *collector, struct fs_digest
     if (collector->outside.facts)
         return fs_scheduler_read(collector->outside.environment, collector->meta.host,
                                  &digest->scheduler);
-    if (!collector->recovered)
-        return fs_scheduler_read(environ, collector->meta.host, &digest->scheduler);
+    char **steps = fs_step_environment_load(collector->meta.folder);
+    if (steps || !collector->recovered) {
+        const int read =
+            fs_scheduler_read(steps ? steps : environ, collector->meta.host, &digest->scheduler);
+        free(steps);
+        return read;
+    }
     char **environment = calloc(count + 1, sizeof *environment);
     if (!environment) return -1;
     for (size_t i = 0; i < count; i++)
@@ -298,6 +304,14 @@ static int fill_audited(const struct fs_collector *collector, struct fs_digest *
     return 0;
 }
 
+static bool has_launchers_only(const struct fs_table *table) {
+    for (const struct fs_record *record = table->first; record; record = record->next) {
+        const struct fs_image *image = fs_record_image(record);
+        if (!image || image->role != FS_ROLE_LAUNCHER) return false;
+    }
+    return table->count > 0 && table->forgotten == 0;
+}
+
 int fs_collector_digest(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         bool final, struct fs_digest *digest, struct fs_evaluation *evaluation) {
     const bool asks_machine = final && !collector->recovered && !collector->outside.facts;
@@ -318,9 +332,11 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fill_shm(collector, digest);
     fill_work(collector, evaluation, digest);
     fill_main(collector, supervisor, digest);
+    digest->launchers_only = has_launchers_only(&collector->table);
     if (!collector->recovered) fs_login_read("", collector->sampler.proc, &digest->login);
     digest->complete.interim = !final;
     digest->complete.recovered = collector->recovered;
+    digest->complete.bare_tasks = collector->bare_tasks;
     if (fill_audited(collector, digest) != 0) return errno = ENOMEM, -1;
     fs_evaluate_completeness(evaluation, digest);
     fill_own_cost(collector, digest);

@@ -306,6 +306,7 @@ struct fs_completeness {
     int64_t lost_processes, lost_threads, lost_events, lost_sites;
     int shim_off;     /* processes in which the shim switched itself off */
     int bad_segments; /* files or slots that were not what they should be */
+    int bare_tasks;   /* tasks whose launcher did not hand down the variables of `run` to them */
     bool recovered;   /* folded by `report` after the collector was gone */
     bool interim;     /* written while the job ran (the collector never finished) */
     int64_t collector_cpu_ns, collector_maxrss_kib, samples;
@@ -336,6 +337,7 @@ struct fs_digest {
     int status; /* wait status of the main process; FS_UNKNOWN: not known */
     int main_pid;
     int interrupted; /* signal that `run` passed on or saw from the terminal; 0: none */
+    bool launchers_only; /* all processes here were launchers: the job's are on other nodes */
     char *launcher;  /* executable name when the command is one (srun, mpirun ...); NULL */
 
     hwloc_topology_t topology; /* of the node; NULL: unknown */

@@ -51,7 +51,7 @@ static int watch(struct fs_door *door, int descriptor, void *what) {
 int fs_door_open(struct fs_door *door, const char *folder) {
     char path[PATH_MAX + 16];
 
-    *door = (struct fs_door){.t_change = fs_now()};
+    *door = (struct fs_door){.t_change = fs_now(), .stays = door->stays};
     snprintf(door->path, sizeof door->path, "%s/%s", folder, door_name);
     snprintf(path, sizeof path, "%s/%s", folder, list_name);
     door->list = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -189,7 +189,7 @@ static void come(struct fs_door *door, struct fs_guest *guest, struct fs_collect
     guest->rank = message->rank;
     snprintf(guest->step, sizeof guest->step, "%s", message->step);
     if (message->expected > door->expected) door->expected = message->expected;
-    door->variables_lost |= message->variables_lost;
+    collector->bare_tasks += message->variables_lost;
     start(door, guest, collector, message);
     answer(guest, FS_WORD_WELCOME, NULL);
 }
@@ -311,7 +311,7 @@ void fs_door_serve(struct fs_door *door, struct fs_collector *collector) {
                 let_in(door);
         }
     } while (count == 64);
-    const bool present = fs_door_present(door, collector);
+    const bool present = door->stays || fs_door_present(door, collector);
     if (present || fs_door_seen(door) < door->expected) dismiss(door, present, FS_WORD_NOTED, NULL);
 }
 

@@ -64,7 +64,7 @@ struct fs_door {
     size_t count;
     int expected;     /* tasks on this node, as the launcher says; 0: it does not */
     int64_t t_change; /* when somebody last came or went */
-    bool variables_lost;
+    bool stays;       /* the collector goes on when all its guests have gone: nobody waits for it */
 };
 
 /* Opens the door of a folder. -1 with errno. */

@@ -39,6 +39,19 @@ static int write_owner(const struct fs_jobdir *job) {
     return result;
 }
 
+int fs_folder_make_as(struct fs_jobdir *job, const char *folder) {
+    if (snprintf(job->folder, sizeof job->folder, "%s", folder) >= (int)sizeof job->folder)
+        return errno = ENAMETOOLONG, -1;
+    if (mkdir(folder, 0700) == 0) {
+        if (write_owner(job) == 0) return 0;
+        const int saved = errno;
+        fs_folder_remove(job);
+        errno = saved;
+    }
+    job->folder[0] = '\0';
+    return -1;
+}
+
 static int make_in(struct fs_jobdir *job, const char *place) {
     char base[PATH_MAX];
     struct statvfs space;

@@ -42,6 +42,19 @@ struct fs_fork_tally {
 
 /* --- one fork --- */
 
+/* A launcher's forks are its own business: its threads and locks are made for them. */
+static bool is_by_launcher(const struct fs_record *record) {
+    const struct fs_record *parent = record->parent;
+    const struct fs_stage *stage =
+        parent && parent->stage_count ? fs_record_stage_at(parent, fs_record_begin(record)) : NULL;
+
+    return stage && stage->image && stage->image->role == FS_ROLE_LAUNCHER;
+}
+
+static bool is_fork_of_job(const struct fs_record *record) {
+    return fs_is_fork(record) && !is_by_launcher(record);
+}
+
 bool fs_is_fork(const struct fs_record *record) {
     return record->birth == FSP_BIRTH_FORK || record->birth == FSP_BIRTH__FORK ||
            record->birth == FSP_BIRTH_CLONE || record->birth == FSP_BIRTH_ATFORK ||
@@ -182,7 +195,7 @@ static void add_fork(struct fs_table *table, struct fs_fork_tally **tallies,
 
 void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
                        const struct fs_record *record) {
-    if (fs_is_fork(record)) add_fork(table, tallies, record, true);
+    if (is_fork_of_job(record)) add_fork(table, tallies, record, true);
 }
 
 void fs_fork_tally_free(struct fs_fork_tally **tallies) {
@@ -289,7 +302,7 @@ int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_dig
     for (const struct fs_record *record = table->first; record; record = record->next) {
         const bool decided = record->over || record->zombie ||
                              evaluation->t_closed - fs_record_begin(record) > exec_window;
-        if (fs_is_fork(record)) add_fork(table, &tallies, record, decided);
+        if (is_fork_of_job(record)) add_fork(table, &tallies, record, decided);
     }
     HASH_SORT(tallies, by_weight);
     digest->fork_sites_more = 0;

@@ -258,6 +258,12 @@ static int gather(struct gathering *all, char **argv, char *error, size_t error_
     return fs_collector_finish(collector, NULL, error, error_size);
 }
 
+/* On all nodes under one name, if that is to be had: some launchers hand down one environment. */
+static int make_folder(struct gathering *all, const char *wanted, char *error, size_t error_size) {
+    if (wanted[0] && fs_folder_make_as(&all->job, wanted) == 0) return 0;
+    return fs_folder_make(&all->job, all->place, error, error_size);
+}
+
 int fs_gather_main(int argc, char **argv) {
     static struct gathering all;
     char error[FS_ERROR_SIZE] = "";
@@ -266,7 +272,7 @@ int fs_gather_main(int argc, char **argv) {
     all.place = argv[3][0] ? argv[3] : NULL;
     fs_jobdir_join(&all.job, argv[1], argv[2]);
     fs_folder_sweep(all.place);
-    if (fs_folder_make(&all.job, all.place, error, sizeof error) != 0 ||
+    if (make_folder(&all, argv[4], error, sizeof error) != 0 ||
         fs_door_open(&all.door, all.job.folder) != 0) {
         char text[FS_ERROR_SIZE + 1];
         snprintf(text, sizeof text, "!%s", error[0] ? error : strerror(errno));

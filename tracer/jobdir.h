@@ -84,6 +84,9 @@ void fs_jobdir_withdraw_node(const struct fs_jobdir *job); /* it recorded nothin
 /* Makes the segment folder in `place`, or if NULL in /dev/shm, $TMPDIR or /tmp. */
 int fs_folder_make(struct fs_jobdir *job, const char *place, char *error, size_t error_size);
 
+/* The same under a name that is wanted. -1 with errno: it is taken, or cannot be made. */
+int fs_folder_make_as(struct fs_jobdir *job, const char *folder);
+
 /* Number `index` of the places above; NULL: no more of them. */
 const char *fs_folder_place(const char *place, int index);
 

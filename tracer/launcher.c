@@ -38,10 +38,11 @@ bool fs_slurm_step(char *const *environment, char *step, size_t size) {
     return inside;
 }
 
-static bool find_slurm(char *const *environment, struct fs_launched *launch) {
+bool fs_launch_of_slurm(char *const *environment, struct fs_launched *launch) {
     const char *list = fs_environment_value(environment, "SLURM_STEP_TASKS_PER_NODE");
     const int node = number_of(environment, "SLURM_NODEID");
 
+    *launch = (struct fs_launched){.rank = FS_UNKNOWN, .tasks = FS_UNKNOWN};
     if (!fs_slurm_step(environment, launch->name, sizeof launch->name)) return false;
     snprintf(launch->identity, sizeof launch->identity, "slurm %s", launch->name);
     launch->rank = number_of(environment, "SLURM_PROCID");
@@ -76,7 +77,7 @@ static size_t read_proc(int pid, const char *name, char *text, size_t size) {
     return length > 0 ? (size_t)length : 0;
 }
 
-static int parent_of(int pid) {
+int fs_parent_of(int pid) {
     char text[1024];
     int parent = 0;
 
@@ -91,7 +92,7 @@ static bool find_control_port(char *port, size_t size) {
     char text[COMMAND_SIZE];
     int pid = getppid();
 
-    for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++, pid = parent_of(pid)) {
+    for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++, pid = fs_parent_of(pid)) {
         const char *const end = text + read_proc(pid, "cmdline", text, sizeof text);
         const char *slash = strrchr(text, '/');
         if (strncmp(slash ? slash + 1 : text, "hydra_", 6) != 0) continue;
@@ -120,6 +121,6 @@ bool fs_task_of_launch(char *const *environment, struct fs_launched *launch) {
     *launch = (struct fs_launched){.rank = FS_UNKNOWN, .tasks = FS_UNKNOWN};
     /* mpirun's daemons may be tasks of srun: the innermost launcher counts. */
     return (find_openmpi(environment, launch) || find_hydra(environment, launch) ||
-            find_slurm(environment, launch)) &&
+            fs_launch_of_slurm(environment, launch)) &&
            launch->tasks > 1;
 }

@@ -21,6 +21,12 @@ struct fs_launched {
  */
 bool fs_task_of_launch(char *const *environment, struct fs_launched *launch);
 
+/* The same of the Slurm step alone, however many tasks it has. */
+bool fs_launch_of_slurm(char *const *environment, struct fs_launched *launch);
+
+/* The parent of a process; 0: there is no such process. */
+int fs_parent_of(int pid);
+
 /* The Slurm step of an environment as "JOB.STEP". False: it is in none that srun made. */
 bool fs_slurm_step(char *const *environment, char *step, size_t size);
 

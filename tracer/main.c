@@ -7,6 +7,7 @@
 #include "report/commands.h"
 #include "tracer/commands.h"
 #include "tracer/gather.h"
+#include "tracer/outer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,8 @@ int main(int argc, char **argv) {
         return FS_EXIT_USAGE;
     }
     if (is_option(argv[1], "-h", "--help")) return print_help();
+    if (strcmp(argv[1], FS_TASK_PROLOG) == 0) return fs_task_prolog(argc, argv);
+    if (strcmp(argv[1], FS_TASK_EPILOG) == 0) return fs_task_epilog(argc, argv);
     if (is_option(argv[1], "-V", "--version")) return print_version();
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].function(argc - 1, argv + 1);

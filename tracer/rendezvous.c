@@ -75,6 +75,7 @@ void fs_message_mask(struct fs_message *message) {
 
 struct search {
     const struct fs_jobdir *job;
+    bool with_door;
     char *folder;
     size_t size;
 };
@@ -86,13 +87,14 @@ static int is_wanted(void *context, const char *folder) {
     if (fs_folder_owner(folder, &owner) != 0 || strcmp(owner.job, search->job->path) != 0) return 0;
     /* That of `run` itself is there for all steps. */
     if (owner.step[0] && strcmp(owner.step, search->job->step) != 0) return 0;
-    if (!owner.start || fs_start_ticks(owner.pid) != owner.start || !fs_door_is_open(folder))
-        return 0;
+    if (!owner.start || fs_start_ticks(owner.pid) != owner.start) return 0;
+    if (search->with_door && !fs_door_is_open(folder)) return 0;
     return snprintf(search->folder, search->size, "%s", folder) < (int)search->size;
 }
 
-bool fs_find_folder(const struct fs_jobdir *job, const char *place, char *folder, size_t size) {
-    struct search search = {job, folder, size};
+bool fs_find_folder(const struct fs_jobdir *job, const char *place, bool with_door, char *folder,
+                    size_t size) {
+    struct search search = {job, with_door, folder, size};
     const char *candidate;
 
     for (int i = 0; (candidate = fs_folder_place(place, i)); i++)
@@ -127,7 +129,7 @@ static int connect_or_start(struct fs_membership *membership, const struct fs_jo
 
     if (lock < 0) return -1;
     membership->connection = -1;
-    if (fs_find_folder(job, gathering->place, membership->folder, sizeof membership->folder))
+    if (fs_find_folder(job, gathering->place, true, membership->folder, sizeof membership->folder))
         membership->connection = fs_door_knock(membership->folder);
     int result = 0;
     if (membership->connection < 0) {

@@ -46,8 +46,10 @@ int fs_join(struct fs_membership *membership, const struct fs_jobdir *job,
             const struct fs_gathering *gathering, const struct fs_message *come, char *error,
             size_t error_size);
 
-/* The folder in `place` (NULL: the usual ones) of a job and step whose owner lives. False: none. */
-bool fs_find_folder(const struct fs_jobdir *job, const char *place, char *folder, size_t size);
+/* The folder in `place` (NULL: the usual ones) of a job and step whose owner lives; with_door: and
+ * lets people in. False: none. */
+bool fs_find_folder(const struct fs_jobdir *job, const char *place, bool with_door, char *folder,
+                    size_t size);
 
 /* The CPUs that this process may use. */
 void fs_message_mask(struct fs_message *message);

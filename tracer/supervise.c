@@ -171,7 +171,8 @@ static bool serve(struct fs_supervisor *supervisor, const struct signalfd_siginf
 }
 
 int fs_supervise_until(struct fs_supervisor *supervisor, int64_t deadline) {
-    struct pollfd waiting = {.fd = supervisor->descriptor, .events = POLLIN};
+    struct pollfd waiting[2] = {{.fd = supervisor->descriptor, .events = POLLIN},
+                                {.fd = supervisor->beside, .events = POLLIN}};
 
     for (;;) {
         struct signalfd_siginfo info;
@@ -181,7 +182,8 @@ int fs_supervise_until(struct fs_supervisor *supervisor, int64_t deadline) {
         const int64_t left = deadline - fs_now();
         const struct timespec timeout = {.tv_sec = left > 0 ? left / FS_SECOND : 0,
                                          .tv_nsec = left > 0 ? left % FS_SECOND : 0};
-        ppoll(&waiting, 1, &timeout, NULL);
+        ppoll(waiting, supervisor->serve_beside ? 2 : 1, &timeout, NULL);
+        if (supervisor->serve_beside) supervisor->serve_beside(supervisor->data);
         while (read(supervisor->descriptor, &info, sizeof info) == (ssize_t)sizeof info)
             asked |= serve(supervisor, &info);
         if (!supervisor->ended) wait_for_child(supervisor);

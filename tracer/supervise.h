@@ -29,6 +29,11 @@ struct fs_supervisor {
     void (*flush)(void *data);
     void *data;
 
+    /* A descriptor that is to be looked after meanwhile: serve_beside is called when it can be
+     * read. NULL: there is none. */
+    void (*serve_beside)(void *data);
+    int beside;
+
     int descriptor; /* signalfd */
     sigset_t inherited_mask;
     struct sigaction inherited_child; /* disposition of SIGCHLD */
@@ -38,7 +43,7 @@ struct fs_supervisor {
 /*
  * Starts command with environment. Returns 0; -1 with the errno of what failed
  * (fork, exec) and *exec_failed telling which; no child is left then. The
- * members flush and data are the caller's to set before.
+ * members flush, serve_beside and data are the caller's to set before.
  */
 int fs_supervise_start(struct fs_supervisor *supervisor, char *const command[],
                        char *const environment[], bool *exec_failed);

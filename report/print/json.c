@@ -102,6 +102,7 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     fs_json_count(json, data, "places_lost", totals->lost_sites);
     fs_json_count(json, data, "nodes_missing", (int64_t)totals->missing);
     fs_json_text(json, data, "missing_hosts", totals->missing_hosts);
+    fs_json_count(json, data, "tasks_without_variables", totals->bare_tasks);
     fs_json_bool(json, data, "recovered", totals->recovered);
     fs_json_bool(json, data, "interim", totals->interim);
     fs_json_real(json, data, "overhead", totals->collector_share);

@@ -265,6 +265,12 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
                  2);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (*losses) fs_page_wrap(page, "", losses, 2);
+    if (totals->bare_tasks)
+        fs_page_wrap(page, "",
+                     fs_arena_printf(arena,
+                                     "srun --export kept the variables of the job from %ld task%s",
+                                     totals->bare_tasks, plural(totals->bare_tasks)),
+                     2);
     if (totals->told)
         fs_page_wrap(
             page, "",
