@@ -73,7 +73,7 @@ struct fs_totals {
     int64_t wall_ns;           /* of the node where it is longest; FS_UNKNOWN */
     double cpu_ns, allowed_ns; /* CPU time; wall time x the job's CPUs; NAN */
     double cpu_used;           /* the one by the other, 0 to 1; NAN */
-    long bare_tasks; /* to which the launcher did not hand down the variables */
+    long bare_tasks;           /* to which the launcher did not hand down the variables */
     bool recovered, interim;
     size_t audited;      /* nodes that were looked at from outside */
     double window, scan; /* of these the longest look, and first look, in seconds; NAN */

@@ -336,9 +336,9 @@ struct fs_digest {
     int64_t wall_ns;
     int status; /* wait status of the main process; FS_UNKNOWN: not known */
     int main_pid;
-    int interrupted; /* signal that `run` passed on or saw from the terminal; 0: none */
+    int interrupted;     /* signal that `run` passed on or saw from the terminal; 0: none */
     bool launchers_only; /* all processes here were launchers: the job's are on other nodes */
-    char *launcher;  /* executable name when the command is one (srun, mpirun ...); NULL */
+    char *launcher;      /* executable name when the command is one (srun, mpirun ...); NULL */
 
     hwloc_topology_t topology; /* of the node; NULL: unknown */
     char *topology_hash;
