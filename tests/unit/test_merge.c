@@ -30,9 +30,27 @@ static struct fs_clock_mark mark_at(int64_t t) {
                                   .synchronised = synchronised};
 }
 
+/* Ranks of one launch, the last of which may share its CPU. */
+static void add_tasks(struct fixture *f, struct fs_task tasks[2], unsigned number) {
+    for (unsigned i = 0; i < 2; i++)
+        tasks[i] = (struct fs_task){.launch = FS_LAUNCH_SRUN,
+                                    .rank = (int)(2 * number + i),
+                                    .size = 2 * NODES,
+                                    .local_rank = (int)i,
+                                    .executable = (char *)(below(9) ? "/bin/a" : "/bin/b"),
+                                    .status = 0,
+                                    .end = FS_UNKNOWN,
+                                    .cpu_ns = (int64_t)below(1000) * 1000000,
+                                    .workers = (int)below(3),
+                                    .mask = fixture_mask(f, i && below(5) ? "1" : "0")};
+    f->digest.tasks = tasks;
+    f->digest.task_count = 2;
+}
+
 /* One of a few kinds of node, with numbers of its own. */
 static char *text_of_node(unsigned number) {
     static const char *const masks[] = {"0", "1", "0-1"};
+    struct fs_task tasks[2];
     struct fixture f;
     char host[16], *text;
     size_t size;
@@ -51,6 +69,7 @@ static char *text_of_node(unsigned number) {
     f.digest.complete.processes = 5 + (int)below(3);
     f.digest.complete.recorded = 5;
     f.digest.complete.collector_cpu_ns = below(1000000);
+    add_tasks(&f, tasks, number);
     if (below(4) == 0)
         f.digest.quota = (struct fs_quota){.version = 2,
                                            .cpus = 1.5,
@@ -187,6 +206,8 @@ static void order_and_grouping_change_nothing(void **state) {
     assert_non_null(strstr(first, "\"hostlist\": \"n"));
     assert_non_null(strstr(first, "\nClocks    not aligned: unknown on n"));
     assert_non_null(strstr(first, "\n200 nodes "));
+    assert_non_null(strstr(first, ", 400/400 ranks, "));
+    assert_non_null(strstr(first, "\"rank_cpu_s\": {"));
     remove_folders();
     for (unsigned i = 0; i < NODES; i++)
         free(texts[i]);
