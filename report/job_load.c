@@ -80,7 +80,7 @@ static int find_places(struct loader *loader, const char *path, FILE *in) {
     int more, added = 0;
     size_t count = 0;
     fs_digest_reader_seek(loader->job.reader, in, NULL);
-    while ((more = fs_digest_reader_next(loader->job.reader, &digest, &mark, reason,
+    while ((more = fs_digest_reader_skim(loader->job.reader, &digest, &mark, reason,
                                          sizeof reason)) > 0 &&
            added == 0) {
         added = add_entry(loader, &digest, &mark);

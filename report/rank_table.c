@@ -34,6 +34,7 @@ struct launch {
 struct fs_rank_tables {
     struct shape_entry *shapes;
     struct class_entry *classes;
+    struct fs_rank_class *last; /* the class of the rank before: mostly that of the next */
     struct launch launches[LAUNCHES_MAX];
     size_t launch_count;
     bool launches_full;
@@ -130,20 +131,39 @@ static struct fs_rank_class *new_class(struct fs_ranks *ranks, struct fs_arena *
     return NULL;
 }
 
-static int add_to_class(struct fs_ranks *ranks, struct fs_arena *arena, const struct fs_rank *rank,
+static bool is_of_class(const struct fs_rank_class *class, const struct fs_rank *rank,
                         const struct fs_task *task) {
+    return class->cores == rank->shape->cores && class->cpus == rank->shape->cpus &&
+           class->shared == rank->shared &&
+           strcmp(text_of(class->executable), text_of(task->executable)) == 0;
+}
+
+/* The class of a rank, made if it is new; NULL: no memory, or *full, there are enough. */
+static struct fs_rank_class *class_of(struct fs_ranks *ranks, struct fs_arena *arena,
+                                      const struct fs_rank *rank, const struct fs_task *task,
+                                      bool *full) {
     struct class_entry *entry = NULL;
     char key[512];
     snprintf(key, sizeof key, "%d/%d/%d\1%.400s", rank->shape->cores, rank->shape->cpus,
              rank->shared, text_of(task->executable));
     HASH_FIND(hh, ranks->tables->classes, key, strlen(key), entry);
-    struct fs_rank_class *class = entry ? &entry->class : NULL;
-    if (!class && ranks->class_count == FS_RANK_CLASSES_MAX) {
+    if (entry) return &entry->class;
+    *full = ranks->class_count == FS_RANK_CLASSES_MAX;
+    return *full ? NULL : new_class(ranks, arena, rank, task, key);
+}
+
+static int add_to_class(struct fs_ranks *ranks, struct fs_arena *arena, const struct fs_rank *rank,
+                        const struct fs_task *task) {
+    struct fs_rank_class *class = ranks->tables->last;
+    bool full = false;
+    if (!class || !is_of_class(class, rank, task))
+        class = class_of(ranks, arena, rank, task, &full);
+    if (!class && !full) return -1;
+    if (full) {
         ranks->other_ranks++;
         return 0;
     }
-    if (!class) class = new_class(ranks, arena, rank, task, key);
-    if (!class) return -1;
+    ranks->tables->last = class;
     class->ranks++;
     fs_node_set_add(arena, &class->nodes, rank->node);
     return 0;

@@ -35,6 +35,7 @@ struct fs_digest_reader {
 
     struct fs_digest *digest;    /* the one that is being read, once its first line was */
     bool open, whole;            /* its end was not read yet, or was just now */
+    bool skims;                  /* only its place is asked for */
     struct fs_digest_mark *mark; /* of it */
     struct known_topology *topologies;
     size_t topology_count, topology_room;
@@ -137,6 +138,10 @@ static int read_node(struct fs_digest_reader *reader, const json_t *line) {
         .offset = reader->offset, .line = reader->number, .hash = 0xcbf29ce484222325};
     add_to_mark(reader);
     if (!digest->host) return fail_here(reader);
+    if (reader->skims) {
+        digest->start_realtime = json_integer_value(json_object_get(line, "start"));
+        return 0;
+    }
     if (fs_fields_read(&fs_digest_fields, line, digest, &wrong) == 0) return 0;
     return fail_fields(reader, wrong);
 }
@@ -162,6 +167,7 @@ static int read_group(struct fs_digest_reader *reader, const json_t *line) {
     digest->groups = groups;
     struct fs_group *group = &digest->groups[digest->group_count++];
     fs_group_init(group);
+    if (reader->skims) return 0;
     if (fs_fields_read(&fs_group_fields, line, group, &wrong) == 0) return 0;
     return fail_fields(reader, wrong);
 }
@@ -290,6 +296,14 @@ int fs_digest_reader_next(struct fs_digest_reader *reader, struct fs_digest *dig
     }
     if (result < 0 && reader->open) fs_digest_release(digest);
     errno = saved;
+    return result;
+}
+
+int fs_digest_reader_skim(struct fs_digest_reader *reader, struct fs_digest *digest,
+                          struct fs_digest_mark *mark, char *error, size_t error_size) {
+    reader->skims = true;
+    const int result = fs_digest_reader_next(reader, digest, mark, error, error_size);
+    reader->skims = false;
     return result;
 }
 

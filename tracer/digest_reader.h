@@ -36,6 +36,14 @@ int fs_digest_reader_seek(struct fs_digest_reader *reader, FILE *in,
 int fs_digest_reader_next(struct fs_digest_reader *reader, struct fs_digest *digest,
                           struct fs_digest_mark *mark, char *error, size_t error_size);
 
+/*
+ * The same, but digest gets only its host, its start and as many groups without a member as
+ * there are: for who looks for places. That its lines are those of a digest is checked, the
+ * values in them are not.
+ */
+int fs_digest_reader_skim(struct fs_digest_reader *reader, struct fs_digest *digest,
+                          struct fs_digest_mark *mark, char *error, size_t error_size);
+
 /* Releases what digest holds but the topology. */
 void fs_digest_release(struct fs_digest *digest);
 
