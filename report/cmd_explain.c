@@ -43,6 +43,19 @@ static void explain_sources(struct fs_page *page, const struct fs_rule *rule) {
     }
 }
 
+/* What `forksight audit` makes of it. */
+static void explain_outside(struct fs_page *page, const struct fs_rule *rule) {
+    const char *lacks = rule->unseen ? rule->unseen : "what it asks for is";
+    const char *text = "decides it, from what it sees while it looks";
+
+    if (rule->outside == FS_OUTSIDE_NOTHING)
+        text = fs_arena_printf(page->arena, "cannot decide it: %s not seen from outside", lacks);
+    if (rule->outside == FS_OUTSIDE_FINDINGS)
+        text = fs_arena_printf(page->arena,
+                               "may find it, but never passes it: %s not seen from outside", lacks);
+    fs_page_wrap(page, "audit", text, 3);
+}
+
 static void explain_rule(struct fs_page *page, const struct fs_rule *rule,
                          const struct fs_thresholds *thresholds) {
     fs_page_line(page, "%s  %s (%s, %s)", rule->id, rule->title, severity_names[rule->severity],
@@ -52,6 +65,7 @@ static void explain_rule(struct fs_page *page, const struct fs_rule *rule,
     fs_page_wrap(page, "decided", rule->decided, PARAGRAPH_LINES);
     explain_thresholds(page, rule, thresholds);
     fs_page_wrap(page, "except", rule->exceptions, PARAGRAPH_LINES);
+    explain_outside(page, rule);
     fs_page_wrap(page, "fix", rule->fix, PARAGRAPH_LINES);
     if (rule->dispute) fs_page_wrap(page, "disputed", rule->dispute, PARAGRAPH_LINES);
     explain_sources(page, rule);

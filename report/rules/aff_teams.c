@@ -72,7 +72,7 @@ const struct fs_rule fs_rule_aff_09 = {
     .title = "unpinned thread team migrates",
     .severity = FS_NOTE,
     .outside = FS_OUTSIDE_FINDINGS,
-    .unseen = "longer moves of threads are",
+    .unseen = "how threads moved before is",
     .check = check_moves,
     .why = "Memory belongs to the NUMA domain of the thread that touched it first. When the kernel "
            "moves the thread to another domain, every access goes the long way. One site measured "
