@@ -109,6 +109,11 @@ static bool is_error(const struct fs_finding *cause, const struct fs_finding *sy
     return cause->severity == FS_ERROR && cause->node == symptom->node;
 }
 
+/* Both speak of the whole job. */
+static bool always(const struct fs_finding *cause, const struct fs_finding *symptom) {
+    return cause && symptom;
+}
+
 static bool same_node(const struct fs_finding *cause, const struct fs_finding *symptom) {
     return cause->node == symptom->node;
 }
@@ -165,7 +170,8 @@ static const struct {
     const char *cause, *symptom; /* a cause of three letters: the whole family */
     bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
 } precedence[] = {
-    {"MPI-03", "OVS-05", same_node},       {"AFF-05", "AFF-01", of_same_load},
+    {"MPI-02", "SLM-03", always},          {"MPI-03", "SLM-03", always},
+    {"MPI-03", "OVS-05", always},          {"AFF-05", "AFF-01", of_same_load},
     {"AFF-05", "OVS-02", of_same_load},    {"AFF-05", "OVS-01", fits_job},
     {"OVS-05", "OVS-02", of_rank_load},    {"OVS-05", "OVS-06", same_node},
     {"AFF-06", "OVS-02", of_rank_load},    {"AFF-06", "AFF-01", of_rank_load},

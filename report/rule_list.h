@@ -36,8 +36,11 @@
     X(frk_10) \
     X(mpi_01) \
     X(mpi_02) \
+    X(mpi_03) \
+    X(mpi_04) \
     X(mpi_05) \
     X(slm_02) \
+    X(slm_03) \
     X(slm_05) \
     X(thr_01) \
     X(thr_02) \

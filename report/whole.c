@@ -3,6 +3,7 @@
 
 #include "preload/segment.h"
 #include "report/hostlist.h"
+#include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
 
 #include <errno.h>
@@ -178,6 +179,7 @@ static int note_tasks(struct fs_whole_node *row, const struct fs_digest *digest)
         if (known) hwloc_bitmap_or(all, all, task->mask);
     }
     row->task_cpus = known ? fs_mask_cpus(all) : FS_UNKNOWN;
+    row->task_cores = known ? fs_mask_cores(digest->topology, all) : FS_UNKNOWN;
     hwloc_bitmap_free(all);
     return all ? 0 : -1;
 }
@@ -196,12 +198,14 @@ static int add_node(struct fs_whole *whole, const struct fs_node *node) {
         .cpu_s = seconds(digest->cpu_ns),
         .wall_s = seconds(digest->wall_ns),
         .cpus = scheduler->cpus_on_node > node->job_cpus ? scheduler->cpus_on_node : node->job_cpus,
+        .cores = node->job_cores,
         .in_step = scheduler->in_step,
         .launched = digest->launcher || digest->launch_count > 0,
         .mpi = has_world(digest),
     };
     note_loads(row, node);
     if (digest->framework && !whole->framework) whole->framework = keep(whole, digest->framework);
+    whole->steps_beside = whole->steps_beside || scheduler->steps_beside > 0;
     note_lists(whole, scheduler);
     return note_tasks(row, digest);
 }
@@ -233,11 +237,6 @@ static struct fs_whole_launch *find_launch(struct fs_whole *whole,
     return &grown[whole->launch_count++];
 }
 
-static enum fs_rank_use both(enum fs_rank_use a, enum fs_rank_use b) {
-    if (a == FS_RANK_USED || b == FS_RANK_USED) return FS_RANK_USED;
-    return a == FS_RANK_UNUSED ? b : a;
-}
-
 static void add_task(struct fs_whole_launch *launch, const struct fs_task *task) {
     const double cpu = task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
     launch->tasks++;
@@ -245,7 +244,7 @@ static void add_task(struct fs_whole_launch *launch, const struct fs_task *task)
                     same(launch->executable, task->executable);
     launch->mpi = launch->mpi || (task->libraries & FSP_LIBRARY_MPI);
     launch->libraries_known = launch->libraries_known && task->libraries_known;
-    launch->rank_use = both(launch->rank_use, task->rank_use);
+    launch->rank_use = fs_rank_use_both(launch->rank_use, task->rank_use);
     if (cpu < launch->cpu_least_s) launch->cpu_least_s = cpu;
     if (cpu > launch->cpu_most_s) launch->cpu_most_s = cpu;
     launch->cpu_s += cpu;

@@ -15,17 +15,18 @@
 #include <stddef.h>
 
 struct fs_whole_node {
-    const char *name;     /* in the scheduler's lists */
-    double cpu_s, wall_s; /* NAN */
-    int workers;          /* of the largest load, alive at once; 0: there is none */
-    double overlap_s;     /* in which two workers of a load were busy; NAN: not sampled */
-    int cpus;             /* that the job was given here; FS_UNKNOWN */
-    int tasks;            /* that a launcher started here */
-    int task_cpus;        /* in the union of their masks; FS_UNKNOWN */
-    double task_cpu_s;    /* CPU time of their trees */
-    bool in_step;         /* of Slurm */
-    bool launched;        /* a launcher ran here, so there may be work on other nodes */
-    bool mpi;             /* a process belonged to an MPI world of several, or may have */
+    const char *name;          /* in the scheduler's lists */
+    double cpu_s, wall_s;      /* NAN */
+    int workers;               /* of the largest load, alive at once; 0: there is none */
+    double overlap_s;          /* in which two workers of a load were busy; NAN: not sampled */
+    int cpus;                  /* that the job was given here; FS_UNKNOWN */
+    int tasks;                 /* that a launcher started here */
+    int cores;                 /* of these CPUs; FS_UNKNOWN */
+    int task_cpus, task_cores; /* in the union of their masks; FS_UNKNOWN */
+    double task_cpu_s;         /* CPU time of their trees */
+    bool in_step;              /* of Slurm */
+    bool launched;             /* a launcher ran here, so there may be work on other nodes */
+    bool mpi;                  /* a process belonged to an MPI world of several, or may have */
 };
 
 /* Tasks that one launcher started, on all nodes. */
@@ -71,6 +72,7 @@ struct fs_whole {
     const char *step_lists[16];
     size_t step_list_count;
     bool step_lists_cut;
+    bool steps_beside; /* another step of the job ran at the same time */
 };
 
 /* Returns 0, or -1 with errno ENOMEM. */

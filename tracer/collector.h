@@ -65,6 +65,7 @@ struct fs_collector {
     int64_t limit_bytes;       /* of the segment folder */
     bool folder_hidden;        /* renamed away, for it is over the limit */
     struct fs_digest *earlier; /* interim digest of a killed collector; NULL: none */
+    int steps_beside;          /* most that were seen */
     bool recovered;            /* there was no sampling: folded after the collector was gone */
     struct fs_from_outside {   /* of a job that was found running (audit.h) */
         const struct fs_audited *facts; /* NULL: it is none */

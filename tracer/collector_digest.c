@@ -11,6 +11,7 @@
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
 #include "tracer/step_environment.h"
+#include "tracer/steps.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
@@ -116,6 +117,17 @@ static int fill_scheduler(const struct fs_collector *collector, struct fs_digest
         free(environment[i]);
     free(environment);
     return result;
+}
+
+/* They come and go: whoever was seen once counts. */
+static void fill_steps(struct fs_collector *collector, struct fs_digest *digest) {
+    const int beside =
+        collector->recovered || collector->outside.facts
+            ? FS_UNKNOWN
+            : fs_steps_beside(collector->sampler.proc, &collector->table, &digest->scheduler);
+
+    if (beside > collector->steps_beside) collector->steps_beside = beside;
+    digest->scheduler.steps_beside = beside == FS_UNKNOWN ? FS_UNKNOWN : collector->steps_beside;
 }
 
 static void fill_topology(const struct fs_collector *collector, struct fs_digest *digest) {
@@ -324,6 +336,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     if (fill_command(&collector->meta, digest) != 0 || fill_scheduler(collector, digest) != 0 ||
         fill_clocks(collector, evaluation, digest) != 0)
         return errno = ENOMEM, -1;
+    fill_steps(collector, digest);
     fill_topology(collector, digest);
     fill_job_mask(collector, digest);
     evaluation->mask_job = digest->mask_job;
@@ -352,7 +365,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_teams(evaluation, &collector->teams.rivals, digest) != 0 ||
         fs_evaluate_watched(evaluation, digest) != 0 ||
         fs_evaluate_launches(evaluation, digest) != 0 ||
-        fs_evaluate_tasks(evaluation, digest) != 0 ||
+        fs_evaluate_tasks(evaluation, final, digest) != 0 ||
         fs_siblings_evaluate(&collector->siblings, &digest->siblings) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);

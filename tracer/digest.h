@@ -317,6 +317,8 @@ struct fs_scheduler { /* facts of Slurm or PBS as the environment gives them; FS
     char *job, *step;
     int cpus_on_node, cpus_per_task, tasks, step_tasks, nodes, threads_per_core;
     int step_tasks_on_node; /* tasks of this step on this node */
+    int steps_beside;       /* most other steps of the job that ran at once, as far as this node
+                               tells */
     char *node_name;        /* of this node in the lists below; NULL: its host name */
     char *node_list;        /* of the job, as Slurm writes it: "n[001-003,7]" */
     char *step_node_list;   /* of the step */

@@ -324,6 +324,7 @@ static const struct fs_field scheduler_field[] = {
     FIELD(fs_scheduler, INT, "nodes", nodes),
     FIELD(fs_scheduler, INT, "threads_per_core", threads_per_core),
     FIELD(fs_scheduler, INT, "step_tasks_on_node", step_tasks_on_node),
+    FIELD(fs_scheduler, INT, "steps_beside", steps_beside),
     FIELD(fs_scheduler, STRING, "node_name", node_name),
     FIELD(fs_scheduler, STRING, "node_list", node_list),
     FIELD(fs_scheduler, STRING, "step_node_list", step_node_list),

@@ -80,8 +80,9 @@ int fs_evaluate_mpi_forks(const struct fs_evaluation *evaluation, bool live,
 /* displays.c: digest->closed_displays. live: their servers can be asked now. */
 int fs_evaluate_displays(const struct fs_evaluation *evaluation, bool live,
                          struct fs_digest *digest);
-/* tasks.c: digest->tasks. */
-int fs_evaluate_tasks(const struct fs_evaluation *evaluation, struct fs_digest *digest);
+/* tasks.c: digest->tasks and framework. programs: their files may be read. */
+int fs_evaluate_tasks(const struct fs_evaluation *evaluation, bool programs,
+                      struct fs_digest *digest);
 
 /* mpi_facts.c: digest->mpi, mpi_silent. */
 int fs_evaluate_mpi(const struct fs_evaluation *evaluation, struct fs_digest *digest);

@@ -278,6 +278,7 @@ int fs_scheduler_read(char *const *environment, const char *host, struct fs_sche
         .nodes = FS_UNKNOWN,
         .threads_per_core = FS_UNKNOWN,
         .step_tasks_on_node = FS_UNKNOWN,
+        .steps_beside = FS_UNKNOWN,
     };
     int result = 0;
     if (fs_environment_value(environment, "SLURM_JOB_ID"))

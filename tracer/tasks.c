@@ -3,6 +3,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/evaluation.h"
+#include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
 
 #include <limits.h>
@@ -347,7 +348,53 @@ static void number_locally(const struct entry *entries, struct fs_task *tasks, s
     }
 }
 
-static int evaluate(const struct fs_evaluation *evaluation, struct entry *entries,
+static void find_framework(const struct fs_table *table, struct fs_digest *digest) {
+    for (const struct fs_image *image = table->images; image; image = image->next) {
+        const char *name = fs_framework_of(image->executable, image->command);
+        if (!name) continue;
+        digest->framework = copy(name);
+        return;
+    }
+}
+
+/* Of the programs that a record became: not of those that it was forked with. */
+static enum fs_rank_use use_of_record(const struct fs_record *record, const char *directory,
+                                      struct fs_rank_readings *readings) {
+    enum fs_rank_use use = FS_RANK_UNUSED;
+
+    if (record->stage_count == 0) return FS_RANK_NOT_LOOKED;
+    for (size_t i = 0; i < record->stage_count; i++) {
+        const struct fs_image *image = record->stages[i].image;
+        if (!image) return FS_RANK_NOT_LOOKED;
+        if (image->pid != record->pid) continue;
+        use = fs_rank_use_both(
+            use, fs_rank_use_of(readings, image->executable, image->command, directory));
+    }
+    return use;
+}
+
+/* Where there are several tasks without MPI: may each know which one it is? */
+static int add_rank_use(const struct fs_table *table, struct fs_digest *digest) {
+    struct fs_rank_readings *readings = calloc(1, sizeof *readings);
+    struct fs_record *task;
+
+    if (!readings) return -1;
+    for (size_t i = 0; i < digest->task_count; i++)
+        digest->tasks[i].rank_use = FS_RANK_UNUSED;
+    for (struct fs_record *record = table->first; record; record = record->next) {
+        if (!(task = fs_task_of(record))) continue;
+        struct fs_task *told = &digest->tasks[task->task - 1];
+        const bool alone = told->size == 1 || (told->libraries & FSP_LIBRARY_MPI);
+        told->rank_use = alone
+                             ? FS_RANK_NOT_LOOKED
+                             : fs_rank_use_both(told->rank_use,
+                                                use_of_record(record, digest->directory, readings));
+    }
+    free(readings);
+    return 0;
+}
+
+static int evaluate(const struct fs_evaluation *evaluation, struct entry *entries, bool programs,
                     struct fs_digest *digest) {
     const size_t found = find_tasks(evaluation->table, entries);
     const size_t count = found < FS_TASKS_MAX ? found : FS_TASKS_MAX;
@@ -368,13 +415,16 @@ static int evaluate(const struct fs_evaluation *evaluation, struct entry *entrie
     for (size_t i = 0; i < count; i++)
         if (digest->tasks[i].wait_ns != FS_UNKNOWN)
             digest->tasks[i].wait_ns = whole_ms(digest->tasks[i].wait_ns);
+    if (programs && add_rank_use(evaluation->table, digest)) return -1;
     return add_workers(evaluation, digest->tasks);
 }
 
-int fs_evaluate_tasks(const struct fs_evaluation *evaluation, struct fs_digest *digest) {
+int fs_evaluate_tasks(const struct fs_evaluation *evaluation, bool programs,
+                      struct fs_digest *digest) {
     struct entry *entries = calloc(evaluation->table->count + 1, sizeof *entries);
-    const int result = entries ? evaluate(evaluation, entries, digest) : -1;
+    const int result = entries ? evaluate(evaluation, entries, programs, digest) : -1;
 
+    find_framework(evaluation->table, digest);
     free(entries);
     return result;
 }

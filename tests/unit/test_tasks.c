@@ -22,7 +22,7 @@ static struct fs_digest evaluated(void) {
     fs_fold_pass(&fold, now, false);
     fs_cohorts_assign(&cohorts, now);
     fs_digest_init(&digest);
-    assert_int_equal(fs_evaluate_tasks(&evaluation, &digest), 0);
+    assert_int_equal(fs_evaluate_tasks(&evaluation, false, &digest), 0);
     fs_cohorts_free(&cohorts);
     return digest;
 }

@@ -1,0 +1,68 @@
+/* steps.c - see steps.h. */
+#include "tracer/steps.h"
+
+#include "tracer/scheduler.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool fs_is_other_step(const char *title, const char *job, const char *step) {
+    const size_t length = strlen(job);
+    char number[16];
+    const char *at = strchr(title, '[');
+
+    if (!at || strncmp(at + 1, job, length) != 0 || at[length + 1] != '.') return false;
+    at += length + 2;
+    const size_t digits = strspn(at, "0123456789");
+    if (digits == 0 || digits >= sizeof number || at[digits] != ']') return false;
+    snprintf(number, sizeof number, "%.*s", (int)digits, at);
+    return fs_slurm_real_step(number) && (!step || strcmp(number, step) != 0);
+}
+
+struct asked {
+    const char *job;
+    bool same;
+};
+
+static int visit(void *context, const char *name, size_t length, const char *value) {
+    struct asked *asked = context;
+
+    if (length != 12 || strncmp(name, "SLURM_JOB_ID", 12) != 0) return 0;
+    asked->same = strcmp(value, asked->job) == 0;
+    return 1;
+}
+
+/* srun is two processes; the child is left out. */
+static bool is_foreign_srun(struct fs_proc *proc, const struct fs_table *table, int pid,
+                            const char *job) {
+    struct asked asked = {.job = job};
+    struct fs_proc_stat stat;
+    char name[32];
+
+    if (fs_table_newest(table, pid) || fs_proc_stat(proc, pid, &stat) != 0) return false;
+    if (fs_proc_text(proc, stat.ppid, "comm", name, sizeof name) > 0 && strcmp(name, "srun\n") == 0)
+        return false;
+    return fs_proc_environment(proc, pid, visit, &asked, NULL) == 1 && asked.same;
+}
+
+int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
+                    const struct fs_scheduler *scheduler) {
+    const int *pids;
+    size_t count;
+    char name[32], title[256];
+    int steps = 0, sruns = 0;
+
+    if (!scheduler->name || strcmp(scheduler->name, "slurm") != 0 || !scheduler->job ||
+        fs_proc_pids(proc, &pids, &count) != 0)
+        return FS_UNKNOWN;
+    for (size_t i = 0; i < count; i++) {
+        if (fs_proc_text(proc, pids[i], "comm", name, sizeof name) <= 0) continue;
+        if (strcmp(name, "slurmstepd\n") == 0 &&
+            fs_proc_command(proc, pids[i], title, sizeof title) > 0)
+            steps += fs_is_other_step(title, scheduler->job, scheduler->step);
+        else if (strcmp(name, "srun\n") == 0)
+            sruns += is_foreign_srun(proc, table, pids[i], scheduler->job);
+    }
+    sruns -= sruns > 0 && scheduler->in_step;
+    return steps > sruns ? steps : sruns;
+}

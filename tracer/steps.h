@@ -1,0 +1,22 @@
+/*
+ * steps.h - steps of the same Slurm job that run beside the recorded one.
+ */
+#ifndef FS_STEPS_H
+#define FS_STEPS_H
+
+#include "tracer/proc.h"
+#include "tracer/process_table.h"
+
+/*
+ * How many run now, as far as this node tells: its slurmstepds name their steps, and an srun
+ * of the job that is no process of `table` starts one somewhere. In a step the one srun that
+ * started it is left out. FS_UNKNOWN: not in a job of Slurm, or /proc cannot be read.
+ */
+int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
+                    const struct fs_scheduler *scheduler);
+
+/* From a slurmstepd's title, "slurmstepd: [42.1]": whether it is a step that srun made, of that
+ * job and not of number `step` (NULL: none is left out). */
+bool fs_is_other_step(const char *title, const char *job, const char *step);
+
+#endif
