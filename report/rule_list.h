@@ -39,6 +39,7 @@
     X(mpi_03) \
     X(mpi_04) \
     X(mpi_05) \
+    X(slm_01) \
     X(slm_02) \
     X(slm_03) \
     X(slm_05) \
