@@ -96,7 +96,9 @@ static struct judgement judge_verbs(const struct fs_digest *digest,
     if (variable(fork, "RDMAV_FORK_SAFE") || variable(fork, "IBV_FORK_SAFE"))
         return (struct judgement){FS_PASS, "RDMAV_FORK_SAFE or IBV_FORK_SAFE is set"};
     if (is_efa(fork) && is_yes(variable(fork, "FI_EFA_FORK_SAFE")))
-        return (struct judgement){FS_PASS, "FI_EFA_FORK_SAFE is set"};
+        return (struct judgement){FS_STATUS_UNKNOWN,
+                                  "FI_EFA_FORK_SAFE is set, but libfabric did not call "
+                                  "ibv_fork_init: the card may be another one"};
     if (is_in(&fork->registrar, "libuct") && !is_no(variable(fork, "UCX_IB_FORK_INIT")))
         return (struct judgement){FS_PASS, "UCX asks for fork support by itself"};
     if (digest->copies_on_fork < 0)
@@ -439,12 +441,12 @@ static void report_verbs(const struct fs_node *node, const struct fs_mpi_fork *f
     fs_add_evidence(outcome, "fork_init", 0, "count",
                     "no ibv_fork_init, neither RDMAV_FORK_SAFE nor IBV_FORK_SAFE%s, and the kernel "
                     "does not say that it copies such memory",
-                    is_efa(fork) ? " nor FI_EFA_FORK_SAFE" : "");
+                    is_efa(fork) ? " nor, for EFA, FI_EFA_FORK_SAFE" : "");
     tell_places(outcome, node->digest, fork);
     fs_add_cause(outcome, "copy-on-write after a fork gives the rank new pages; the card's DMA "
                           "goes on with the stale ones");
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "registered memory stays out of children",
-               is_efa(fork) ? "export FI_EFA_FORK_SAFE=1 RDMAV_HUGEPAGES_SAFE=1"
+               is_efa(fork) ? "export FI_EFA_FORK_SAFE=1 RDMAV_FORK_SAFE=1 RDMAV_HUGEPAGES_SAFE=1"
                             : "export RDMAV_FORK_SAFE=1 RDMAV_HUGEPAGES_SAFE=1");
     add_avoidance(outcome, fork);
 }
@@ -467,10 +469,10 @@ const struct fs_rule fs_rule_frk_04 = {
            "copy-on-write after a fork: the rank gets new ones when it writes, and the card goes "
            "on with stale ones.",
     .decided = "What FRK-01 finds, after memory was registered (ibv_reg_mr, counted inside the "
-               "process), while ibv_fork_init was not called and neither RDMAV_FORK_SAFE nor "
-               "IBV_FORK_SAFE (for EFA: nor FI_EFA_FORK_SAFE) was set when MPI began, and "
-               "the kernel does not answer over netlink that it copies registered memory at "
-               "a fork, as libibverbs asks it.",
+               "process), while ibv_fork_init was not called (libfabric calls it for EFA when "
+               "FI_EFA_FORK_SAFE is set), neither RDMAV_FORK_SAFE nor IBV_FORK_SAFE was set when "
+               "MPI began, and the kernel does not answer over netlink that it copies registered "
+               "memory at a fork, as libibverbs asks it.",
     .exceptions =
         "Silent where the kernel copies such memory (IBV_FORK_UNNEEDED), for memory that is paged "
         "in on demand, for UCX, which asks for fork support unless UCX_IB_FORK_INIT=n, and when "
