@@ -30,7 +30,7 @@ static const char usage_text[] =
     "                               override a number that a rule compares with\n"
     "      --config FILE            read such overrides, a line each (FORKSIGHT_CONFIG)\n"
     "      --color WHEN             auto, always or never\n"
-    "  -v, --verbose                whole stacks, without a limit of lines\n"
+    "  -v, --verbose                whole stacks, every node and rank; no limit of lines\n"
     "  -h, --help                   this text\n\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no or incomplete data.\n";
 

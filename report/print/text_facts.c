@@ -30,12 +30,16 @@ static const char *command_text(struct fs_arena *arena, const struct fs_digest *
 /* What the job was made of; the more there is, the less is told of it here. */
 static const char *scope_text(struct fs_arena *arena, const struct fs_job *job, size_t room) {
     const long nodes = (long)job->totals.nodes, ranks = job->overview->ranks.count,
-               processes = job->totals.processes;
+               processes = job->totals.processes, missing = (long)job->totals.missing;
     const long wall = job->totals.wall_ns > 0 ? (long)(job->totals.wall_ns / 1000000000) : 0;
     const char *time =
         fs_arena_printf(arena, "  %ld:%02ld:%02ld", wall / 3600, wall / 60 % 60, wall % 60);
     const char *parts[] = {
-        fs_arena_printf(arena, "  %s node%s", fs_text_count(arena, nodes), plural(nodes)),
+        fs_arena_printf(
+            arena, "  %s%s node%s", fs_text_count(arena, nodes),
+            missing > 0 ? fs_arena_printf(arena, " of %s", fs_text_count(arena, nodes + missing))
+                        : "",
+            plural(nodes + missing)),
         ranks > 0
             ? fs_arena_printf(arena, "  %s rank%s", fs_text_count(arena, ranks), plural(ranks))
             : "",

@@ -73,6 +73,10 @@ def tasks_of(ranks, nodes, number, chance, odd):
             "cpu": steps(cpu, 6), "mask": ";".join(masks)}
 
 
+def width_of(nodes):
+    return len(str(nodes)) + 1
+
+
 def change_node(line, ranks, nodes, number, chance, odd):
     line["start"] += chance.randrange(5_000_000)
     line["wall"] = varied(line["wall"], chance, 0.01)
@@ -85,7 +89,8 @@ def change_node(line, ranks, nodes, number, chance, odd):
                 mask_job=f"0-{2 * ranks - 1}", tasks=tasks_of(ranks, nodes, number, chance, odd),
                 scheduler={"name": "slurm", "job": "987700", "step": "0", "nodes": nodes,
                            "step_tasks": nodes * ranks, "step_tasks_on_node": ranks,
-                           "in_step": True})
+                           "step_node_list": f"nid[{1:0{width_of(nodes)}}-{nodes}]",
+                           "tasks_per_node": f"{ranks}(x{nodes})", "in_step": True})
     for count in ("processes", "recorded"):
         line["complete"][count] += ranks
 
@@ -104,6 +109,15 @@ def change_group(line, chance, odd):
     elif "short" in odd and line.get("workers", 0) > 2:
         for member in ("workers", "peak", "busy_peak", "scheduled"):
             line[member] -= 1
+
+
+def stretched(value, factor):
+    """A line with all that it says of time and CPU time times factor."""
+    times = {"wall", "cpu", "active", "begin", "end", "busy", "overlap", "run", "wait", "window",
+             "window_cpu", "first_idle", "last_busy", "min", "p50", "p90", "max", "sum"}
+    return {name: stretched(part, factor) if isinstance(part, dict)
+            else part * factor if name in times and isinstance(part, int) else part
+            for name, part in value.items()}
 
 
 def lines_of(template, name, number, chance, ranks, nodes):
@@ -125,16 +139,17 @@ def lines_of(template, name, number, chance, ranks, nodes):
 def nodes_of(template, nodes, ranks=0, seed=1):
     """Yields (name, text of the digest) for each node."""
     chance = random.Random(seed)
-    width = len(str(nodes)) + 1
+    width = width_of(nodes)
     for number in range(nodes):
         name = f"nid{number + 1:0{width}}"
         lines = lines_of(template, name, number, chance, ranks, nodes)
         yield name, "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
 
 
-def template_of(path):
+def template_of(path, stretch=1):
+    """The lines of a digest, of a job that took `stretch` times as long."""
     with Path(path).open(encoding="utf-8") as digest:
-        return [json.loads(line) for line in digest]
+        return [stretched(json.loads(line), stretch) for line in digest]
 
 
 def write_nodes(source, folder, nodes, ranks=0, seed=1):
