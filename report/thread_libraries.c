@@ -103,11 +103,26 @@ bool fs_teams_unsampled(const struct fs_thread_program *program) {
     return false;
 }
 
+/* Libraries of an MPI start a thread or two in every rank that sleep until something comes: no
+ * team that shares out work. */
+static bool serves_messages(const char *owner) {
+    static const char *const prefixes[] = {"libpmix",  "libucs",    "libuct",      "libucp",
+                                           "libevent", "libmpi",    "libopen-pal", "libopen-rte",
+                                           "libprrte", "libfabric", "libpsm",      "libibverbs"};
+    const char *slash = owner ? strrchr(owner, '/') : NULL;
+    const char *name = slash ? slash + 1 : owner;
+
+    for (size_t i = 0; name && i < sizeof prefixes / sizeof *prefixes; i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+    return false;
+}
+
 bool fs_threads_only_spun(const struct fs_load *load) {
     const struct fs_digest *digest = load->node->digest;
     const char *owner = load->group->threads_owner;
     const uint32_t family = owner ? fs_library_of(owner) : 0;
     bool found = false;
+    if (serves_messages(owner)) return true;
     for (size_t i = 0; i < digest->program_count; i++) {
         if (!is_of_load(&digest->programs[i], load)) continue;
         const struct fs_thread_library *library = fs_program_library(&digest->programs[i], family);

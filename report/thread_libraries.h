@@ -46,8 +46,9 @@ const struct fs_thread_library *fs_program_library(const struct fs_thread_progra
 /* Whether threads of its libraries were started, but it is not known what they did. */
 bool fs_teams_unsampled(const struct fs_thread_program *program);
 
-/* Whether the workers' busy threads are those of a library and hardly worked: a pool spins for
- * a moment when it starts, also when a call (threadpoolctl) holds the teams to one thread. */
+/* Whether the workers' busy threads are those of an MPI, or of a library and hardly worked: a pool
+ * spins for a moment when it starts, also when a call (threadpoolctl) holds the teams to one
+ * thread. */
 bool fs_threads_only_spun(const struct fs_load *load);
 
 /* Whose threads a library works with: its own, or those of the runtime that it was built

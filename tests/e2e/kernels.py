@@ -22,6 +22,12 @@ def command_of(variant):
     return [h.PYTHON, file, *variant["args"]]
 
 
+def wrapper_of(variant):
+    cores = h.core_count()
+    return [word.replace("{cores+1}", str(cores + 1)).replace("{cores}", str(cores))
+            for word in variant.get("wrapper", [])]
+
+
 def need_modules(file):
     for module in ("numpy", "numba", "scipy", "joblib", "threadpoolctl", "mpi4py"):
         if file.suffix == ".py" and (f"import {module}" in file.read_text()
@@ -54,16 +60,16 @@ def run_variant(variant):
         need_modules(h.KERNELS / variant["file"])
         h.need_files(*variant.get("files", []))
         if "interrupt" in variant:
-            command = [*variant.get("wrapper", []), *command_of(variant)]
+            command = [*wrapper_of(variant), *command_of(variant)]
             result = press_until_it_ends(command, folder, variant)
             h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
             h.check_screen(result.report)
             check_variant(variant, result.directory, folder)
             return
-        result = h.under_forksight([*variant.get("wrapper", []), *command_of(variant)],
+        result = h.under_forksight([*wrapper_of(variant), *command_of(variant)],
                                    outer=variant.get("outer", ()), cwd=folder,
                                    env=h.environment(**variant["environment"]))
-        h.equal(result.status, 0, f"status\n{result}")
+        h.equal(result.status, variant.get("status", 0), f"status\n{result}")
         h.check(re.search(variant.get("output", ""), result.stdout, re.M), f"output\n{result}")
         h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
         h.check_screen(result.report)

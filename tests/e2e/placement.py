@@ -16,14 +16,6 @@ while time.monotonic() < end:
 """
 
 
-def cores():
-    """Cores of this machine, by what the kernel says."""
-    found = set()
-    for cpu in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
-        found.add(((cpu / "physical_package_id").read_text(), (cpu / "core_id").read_text()))
-    return len(found)
-
-
 def mpi(folder, line, seconds=2, **variables):
     """forksight run -- line, of which SPIN is a program that computes for a while."""
     (folder / "spin.py").write_text(SPIN.format(seconds=seconds))
@@ -41,7 +33,7 @@ def report_of_rule(result, rule):
 
 @h.test
 def mpi_05_fires_more_ranks_than_cores_and_its_fix(folder):
-    slots = cores()
+    slots = h.core_count()
     result = mpi(folder, f"mpirun.openmpi --bind-to none -n {slots + 1} SPIN", seconds=1)
     h.check(result.status != 0, f"mpirun started them\n{result}")
     h.expect_rules(result, ["MPI-05"])
@@ -87,9 +79,80 @@ def mpi_05_guard_other_failures_of_mpirun(folder):
 
 @h.test
 def mpi_05_guard_mpich_starts_what_it_is_told(folder):
-    result = mpi(folder, f"mpirun.mpich -n {cores() + 1} true")
+    result = mpi(folder, f"mpirun.mpich -n {h.core_count() + 1} true")
     h.equal(result.status, 0, f"status\n{result}")
     h.expect_clean(result)
+
+
+# --- masks of ranks ---------------------------------------------------------------------
+
+def pool_words(folder):
+    h.need_cpus(2)
+    return f"{h.PYTHON} {h.KERNELS / 'k3_darts_pi.py'} 20000000"
+
+
+def paste(fix, folder, name, **variables):
+    """Runs a fix that is one command line."""
+    return h.under_forksight(re.split(r"\s+#", fix)[0].split(), cwd=folder, directory=folder / name,
+                             env=h.environment(**AS_ROOT, **variables))
+
+
+@h.test
+def aff_05_fires_a_pool_in_a_bound_rank_and_its_fixes(folder):
+    words = f"mpirun.openmpi -n 1 --bind-to core {pool_words(folder)}"
+    result = mpi(folder, words, NUM_PROCS=2)
+    h.equal(result.status, 0, f"status\n{result}")
+    h.expect_rules(result, ["AFF-05"])
+    h.equal(h.findings(result.report)["AFF-05"][0], "error", "severity")
+    h.check("AFF-01" in h.folded(result.report), f"AFF-01 is not folded\n{result}")
+    text = " ".join(h.section(result.report, "AFF-05").split())
+    h.check("2 workers (2 busy at once)" in text and "1 CPU (1 core)" in text, f"numbers\n{text}")
+    h.check("k3_darts_pi.py:40 in parallel_pi" in text, f"the fork is not named\n{text}")
+    wait = int(re.search(r"run-queue wait: (\d+) %", text)[1])
+    h.check(wait >= 40, f"two workers on a core wait half of their time\n{text}")
+    h.check_screen(result.report)
+    for name, fix in zip(("unbound", "wide"), h.fixes(result.report, "AFF-05")):
+        again = paste(fix, folder, name, NUM_PROCS=2)
+        h.equal(again.status, 0, f"the pasted fix {fix!r}\n{again}")
+        h.expect_clean(again)
+
+
+@h.test
+def aff_06_fires_two_ranks_behind_one_taskset_and_its_fix(folder):
+    h.need_cpus(2)
+    result = mpi(folder, "mpirun.openmpi --bind-to none -n 2 taskset -c 0 SPIN")
+    h.equal(result.status, 0, f"status\n{result}")
+    h.expect_rules(result, ["AFF-06"])
+    text = " ".join(h.section(result.report, "AFF-06").split())
+    h.check("rank 0 has mask 0, rank 1 has 0" in text, f"masks\n{text}")
+    h.check("sched_setaffinity by taskset" in text, f"who did it\n{text}")
+    h.check("in no rank's mask: CPU 1" in text, f"what is unused\n{text}")
+    h.check_screen(result.report)
+    fix = re.split(r"\s+#", h.fixes(result.report, "AFF-06")[0])[0]
+    h.equal(fix, f"mpirun.openmpi --bind-to none -n 2 {h.PYTHON} spin.py", "fix")
+    again = paste(fix, folder, "apart")
+    h.equal(again.status, 0, f"the pasted fix\n{again}")
+    h.expect_clean(again)
+
+
+@h.test
+def aff_05_06_07_ovs_05_guard_ranks_bound_to_a_core_each(folder):
+    h.need_cpus(2)
+    result = mpi(folder, "mpirun.openmpi --bind-to core -n 2 SPIN")
+    h.expect_clean(result)
+    h.equal(report_of_rule(result, "AFF-06")[0], "pass", "AFF-06")
+    h.equal(report_of_rule(result, "OVS-05"), ("pass", "no more ranks than cores"), "OVS-05")
+
+
+@h.test
+def ovs_05_fires_a_hostfile_with_more_slots_than_cores(folder):
+    ranks = h.core_count() + 1
+    (folder / "hosts").write_text(f"localhost slots={ranks}\n")
+    result = mpi(folder, f"mpirun.openmpi --hostfile hosts --bind-to none -n {ranks} SPIN")
+    h.expect_rules(result, ["OVS-05"])
+    text = " ".join(h.section(result.report, "OVS-05").split())
+    h.check(f"the hostfile hosts says {ranks} slots" in text, f"cause\n{text}")
+    h.check(f"slots={h.core_count()}" in text, f"fix\n{text}")
 
 
 # --- a login node, made of this machine by a mount namespace ----------------------------

@@ -252,6 +252,14 @@ def cpu_count():
     return len(os.sched_getaffinity(0))
 
 
+def core_count():
+    """Cores of this machine, by what the kernel says."""
+    found = set()
+    for cpu in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"):
+        found.add(((cpu / "physical_package_id").read_text(), (cpu / "core_id").read_text()))
+    return len(found)
+
+
 def need_cpus(count):
     if cpu_count() < count:
         raise Skip(f"needs {count} CPUs, has {cpu_count()}")

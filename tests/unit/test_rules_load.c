@@ -44,6 +44,10 @@ static void one_thread(struct fixture *f) {
 static void threads_unknown(struct fixture *f) {
     f->group[0].threads_busy_peak = FS_UNKNOWN;
 }
+static void threads_of_an_mpi(struct fixture *f) {
+    f->group[0].threads_busy_peak = 3;
+    f->group[0].threads_owner = (char *)"/lib/x86_64-linux-gnu/libpmix.so.2";
+}
 static void few_threads(struct fixture *f) {
     f->group[0].threads_busy_peak = 2;
 }
@@ -67,6 +71,7 @@ static void teams_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
         {"one thread each", one_thread, FS_PASS},
+        {"threads of an MPI", threads_of_an_mpi, FS_PASS},
         {"the threads fit", few_threads, FS_PASS},
         {"idle pool", idle_pool, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
