@@ -76,6 +76,36 @@ bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a,
     return (end_a < end_b ? end_a : end_b) - begin >= least_overlap_ns;
 }
 
+static bool was_given(const struct fs_task *task, hwloc_const_bitmap_t mask) {
+    return task->mask && !task->mask_before && mask && hwloc_bitmap_isincluded(mask, task->mask);
+}
+
+/* Do all tasks of the launch together have every core of the job? */
+static bool spreads_all_cores(const struct fs_node *node, const struct fs_task *task) {
+    const struct fs_digest *digest = node->digest;
+    hwloc_bitmap_t given = hwloc_bitmap_alloc();
+    bool known = given != NULL;
+
+    for (size_t i = 0; i < digest->task_count && known; i++) {
+        if (!fs_same_launch(&digest->tasks[i], task)) continue;
+        known = digest->tasks[i].mask != NULL;
+        if (known) hwloc_bitmap_or(given, given, digest->tasks[i].mask);
+    }
+    const bool all = known && fs_mask_cores(digest->topology, given) >= node->job_cores;
+    hwloc_bitmap_free(given);
+    return all;
+}
+
+bool fs_has_launched_share(const struct fs_load *load) {
+    const struct fs_digest *digest = load->node->digest;
+
+    if (load->group->narrowing || load->node->job_cores < 1 || digest->tasks_more > 0) return false;
+    for (size_t i = 0; i < digest->task_count; i++)
+        if (was_given(&digest->tasks[i], load->group->mask_union))
+            return spreads_all_cores(load->node, &digest->tasks[i]);
+    return false;
+}
+
 const char *fs_task_name(struct fs_arena *arena, const struct fs_task *task) {
     if (task->rank >= 0) return fs_arena_printf(arena, "rank %d", task->rank);
     return fs_arena_printf(arena, "process %d", task->pid);

@@ -27,6 +27,12 @@ bool fs_task_computes(const struct fs_node *node, const struct fs_task *task);
 /* Did they live at one time for a second or more? */
 bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a, const struct fs_task *b);
 
+/*
+ * Whether the workers have what their launcher gave to their task, and it gave away all cores
+ * that the job has on the node: then they are many for their share, but nobody squeezed them.
+ */
+bool fs_has_launched_share(const struct fs_load *load);
+
 /* "rank 3", "task 0 (process 4711)" */
 const char *fs_task_name(struct fs_arena *arena, const struct fs_task *task);
 

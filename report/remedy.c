@@ -157,9 +157,15 @@ static bool rewrite_mask(struct fs_arena *arena, const char **words, size_t coun
     return false;
 }
 
+/* Slurm's own are srun's to set for its tasks: in front of srun they say something else. */
+static bool is_launchers(const struct fs_load *load, const char *name) {
+    return strncmp(name, "SLURM_", 6) == 0 && load->node->digest->task_count > 0;
+}
+
 static const char *sizing_variable(const struct fs_load *load) {
     for (size_t i = 0; i < sizeof sizing_variables / sizeof *sizing_variables; i++) {
         const char *value = fs_load_variable(load, sizing_variables[i]);
+        if (is_launchers(load, sizing_variables[i])) continue;
         char *end;
         if (!value || !*value) continue;
         errno = 0;

@@ -1,5 +1,6 @@
 /* aff.c - rules on affinity: on which CPUs the workers may run. */
 #include "preload/recorded_variables.h"
+#include "report/launched.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
@@ -114,6 +115,8 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_PASS, "the workers may use all cores of the job");
     else if (load->cores >= load->workers)
         fs_vote(outcome, FS_PASS, "every worker has a core to itself");
+    else if (fs_has_launched_share(load))
+        fs_vote(outcome, FS_PASS, "the launcher spread all cores of the job over its tasks");
     else if (load->busy < 0 || group->sample_ns < 0 || isnan(load->wait))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "load and run-queue wait were not sampled");
     else if (load->busy <= load->cores)
@@ -146,10 +149,12 @@ const struct fs_rule fs_rule_aff_01 = {
                "min(workers, cores of the job); more workers were busy at once than the union has "
                "cores; they overlapped for `overlap` seconds; and they waited in the run queue "
                "for at least `wait` of the time in which they could have run.",
-    .exceptions = "Silent when the job itself was given no more CPUs (that is OVS-02), when the "
-                  "workers do not all have work at once, and when each pinned itself to a CPU of "
-                  "its own. The last mask counts: libraries that probe by binding for a moment "
-                  "leave no trace.",
+    .exceptions =
+        "Silent when the job itself was given no more CPUs, or a launcher gave all of them "
+        "away to its tasks, each its share (that is OVS-02), when the workers do not all have work "
+        "at once, and when each pinned itself to a CPU of "
+        "its own. The last mask counts: libraries that probe by binding for a moment "
+        "leave no trace.",
     .fix = "Remove or correct the call that narrowed the mask (the finding names it). Until then, "
            "widen the mask in the workers: os.sched_setaffinity(0, cpus) in the pool's "
            "initializer.",

@@ -56,6 +56,34 @@ static void squeeze_without_a_variable_sizes_the_pool(void **state) {
     fixture_free(&f);
 }
 
+/* Two tasks of srun: each has one of the two cores, and a pool in one of them. */
+static void share_of_a_task(struct fixture *f) {
+    f->group[0].narrowing = NULL;
+    fixture_task(f, "0");
+    fixture_task(f, "1");
+}
+static void share_that_a_task_narrowed(struct fixture *f) {
+    share_of_a_task(f);
+    f->digest.tasks[0].mask_before = fixture_mask(f, "0-1");
+}
+static void share_while_a_core_is_left(struct fixture *f) {
+    share_of_a_task(f);
+    f->digest.tasks[1].mask = fixture_mask(f, "0");
+}
+
+/* srun sets it for its tasks; in front of srun it means another number of tasks. */
+static void squeeze_leaves_what_srun_sets(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.digest.variable_count = 0;
+    fixture_variable(&f, "SLURM_NTASKS", "4");
+    share_while_a_core_is_left(&f);
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_false(any_fix_has(finding, "SLURM_NTASKS"));
+    fixture_free(&f);
+}
+
 static void squeeze_by_a_library_widens_the_workers(void **state) {
     (void)state;
     struct fixture f;
@@ -144,6 +172,9 @@ static void squeeze_guards(void **state) {
         {"short overlap", short_overlap, FS_PASS},
         {"no contention", no_wait, FS_PASS},
         {"pinned apart", pinned_apart, FS_PASS},
+        {"a launcher's share of all cores", share_of_a_task, FS_PASS},
+        {"... that the task narrowed", share_that_a_task_narrowed, FS_FINDING},
+        {"... while cores are left", share_while_a_core_is_left, FS_FINDING},
         {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
         {"cores unknown", no_topology, FS_STATUS_UNKNOWN},
         {"not sampled", no_samples, FS_STATUS_UNKNOWN},
@@ -282,6 +313,7 @@ int main(void) {
         cmocka_unit_test(taskset_bit_mask_is_rewritten),
         cmocka_unit_test(numactl_is_rewritten),
         cmocka_unit_test(squeeze_guards),
+        cmocka_unit_test(squeeze_leaves_what_srun_sets),
         cmocka_unit_test(binding_guards),
         cmocka_unit_test(places_alone_bind),
         cmocka_unit_test(step_finding),
