@@ -12,9 +12,9 @@
 
 static const int64_t shortest_period = 100 * FS_MILLISECOND;
 /* A sample costs at most this share of the time until the next one ... */
-enum { COST_SHARE = 200 };
+enum { COST_SHARE = 140 };
 /* ... and there are at least so many in a window, for less would tell nothing. */
-enum { SAMPLES_LEAST = 3 };
+enum { SAMPLES_LEAST = 2 };
 /* Less CPU time than this share of its life: it waited all along. */
 enum { QUIET_SHARE = 300 };
 
@@ -131,12 +131,21 @@ static void say_progress(const struct fs_audit *audit, int64_t elapsed) {
             (double)audit->options->window_ns / 1e9);
 }
 
-/* Samples until the window is over. */
-static int watch(struct fs_audit *audit) {
+/* How long to wait after a sample that took so much CPU time. */
+static int64_t period_after(const struct fs_audit *audit, int64_t cpu_ns) {
+    const int64_t longest = audit->options->window_ns / SAMPLES_LEAST;
+    const int64_t period =
+        cpu_ns * COST_SHARE > shortest_period ? cpu_ns * COST_SHARE : shortest_period;
+
+    return period < longest ? period : longest;
+}
+
+/* Samples until the window is over. sample_cpu_ns: what the first sample took. */
+static int watch(struct fs_audit *audit, int64_t sample_cpu_ns) {
     struct fs_collector *collector = &audit->collector;
     const int64_t begin = collector->sampler.t_full, window = audit->options->window_ns;
     const bool captured = *audit->options->root != '\0';
-    int64_t now = begin, period = shortest_period;
+    int64_t now = begin, period = period_after(audit, sample_cpu_ns);
 
     while (captured || now < begin + window) {
         say_progress(audit, now - begin);
@@ -152,9 +161,7 @@ static int watch(struct fs_audit *audit) {
         }
         fs_collector_sample(collector, now);
         count_moves(audit);
-        period = (fs_clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu) * COST_SHARE;
-        if (period < shortest_period) period = shortest_period;
-        if (period > window / SAMPLES_LEAST) period = window / SAMPLES_LEAST;
+        period = period_after(audit, fs_clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu);
     }
     collector->outside.t_end = now;
     audit->facts.window_ns = now - begin;
@@ -195,11 +202,13 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
         return errno = ESRCH,
                snprintf(error, size, "the processes ended before they could be looked at"), -1;
     fs_audit_count_inside(audit);
+    const int64_t first = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID);
     begin_window(audit, fs_audit_now(audit));
     audit->facts.scan_ns = fs_now() - begin;
     audit->facts.scan_cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     collector->cpu_start = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID);
-    if (watch(audit) != 0) return fail(error, size, "cannot read /proc");
+    if (watch(audit, collector->cpu_start - first) != 0)
+        return fail(error, size, "cannot read /proc");
     collector->outside.cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
     fs_stuck_last_look(&collector->stuck, &collector->sampler, collector->outside.t_end);
     if (audit->options->progress) fputs("\r\033[K", stderr);

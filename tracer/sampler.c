@@ -150,16 +150,18 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
     const int64_t wait = (int64_t)schedule.wait_ns - thread->wait_ns;
     thread->delta_run_ns = run > 0 ? run : 0;
     thread->delta_wait_ns = wait > 0 ? wait : 0;
-    /* A thread that did nothing since the last sample sleeps: its state need not be read. */
-    if (process->threads > 1 && (run > 0 || wait > 0 || thread->runnable) &&
+    /* A thread that did nothing since the last sample sleeps: its state need not be read; nor,
+     * where a look must cost little, that of one which only looked around. */
+    const int64_t little = sampler->from_now ? activity->interval_ns / 200 : 0;
+    if (process->threads > 1 && (run > little || wait > little || thread->runnable) &&
         fs_proc_thread_stat(sampler->proc, record->pid, tid, &stat) != 0)
         return;
-    const bool runs_now =
-        stat.state == 'R' && (process->threads == 1 || run > 0 || wait > 0 || thread->runnable);
+    const bool runs_now = stat.state == 'R' && (process->threads == 1 || run > little ||
+                                                wait > little || thread->runnable);
     thread->busy = run + wait > activity->interval_ns / 100 || (runs_now && thread->runnable);
     thread->runnable = runs_now;
     thread->seen = true;
-    if (run > 0) {
+    if (run > little) {
         thread->processor_before = thread->processor;
         thread->processor = stat.processor;
     }
