@@ -74,6 +74,9 @@ static struct judgement judge_cxi(const struct fs_mpi_fork *fork) {
     if (has_huge_pages(fork)) return (struct judgement){FS_FINDING, NULL};
     if (fork->huge_bytes < 0)
         return (struct judgement){FS_STATUS_UNKNOWN, "nobody looked for huge pages"};
+    if (variable(fork, "HUGETLB_MORECORE") && !is_no(variable(fork, "HUGETLB_MORECORE")))
+        return (struct judgement){FS_STATUS_UNKNOWN,
+                                  "HUGETLB_MORECORE asks for huge pages; none were seen yet"};
     return (struct judgement){FS_PASS, "CXI_FORK_SAFE is set, and there were no huge pages"};
 }
 

@@ -104,12 +104,14 @@ static void status_is_read(void **state) {
     assert_int_equal(status.signals_caught, UINT64_C(0x180000002));
     assert_int_equal(status.voluntary, 12);
     assert_int_equal(status.involuntary, 34);
+    assert_int_equal(status.huge_kib, 2048);
     assert_int_equal(fs_proc_status(captured, 202, 0, &status), -1);
     assert_int_equal(errno, EBADMSG);
     hwloc_bitmap_free(status.mask);
     status.mask = NULL;
     assert_int_equal(fs_proc_status(captured, 202, 0, &status), 0);
     assert_int_equal(status.uid, FS_PROC_UNKNOWN);
+    assert_int_equal(status.huge_kib, FS_PROC_UNKNOWN);
     free(mask);
 }
 

@@ -209,6 +209,10 @@ static void fork_safe_huge(struct fixture *f) {
     fork_safe(f);
     forks[0].huge_bytes = 64 << 20;
 }
+static void fork_safe_huge_wanted(struct fixture *f) {
+    fork_safe(f);
+    variable("HUGETLB_MORECORE", "yes");
+}
 static void fork_safe_both(struct fixture *f) {
     fork_safe_huge(f);
     variable("CXI_FORK_SAFE_HP", "1");
@@ -228,6 +232,7 @@ static void cxi_guards(void **state) {
         {"CXI_FORK_SAFE", fork_safe, FS_PASS},
         {"CXI_FORK_SAFE, huge pages not looked for", fork_safe_huge_unknown, FS_STATUS_UNKNOWN},
         {"CXI_FORK_SAFE, huge pages", fork_safe_huge, FS_FINDING},
+        {"CXI_FORK_SAFE, huge pages wanted", fork_safe_huge_wanted, FS_STATUS_UNKNOWN},
         {"both, huge pages", fork_safe_both, FS_PASS},
         {"on-demand paging", on_demand, FS_PASS},
         {"no on-demand paging", not_on_demand, FS_FINDING},
