@@ -9,6 +9,7 @@
  */
 #include "tracer/clock.h"
 #include "tracer/jobdir.h"
+#include "tracer/recover.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -176,6 +177,13 @@ int fs_folder_owner(const char *folder, struct fs_owner *owner) {
     return sound ? 0 : -1;
 }
 
+/* What a killed collector left is folded, if its job directory can be written. */
+static void recover(const struct fs_owner *owner, const char *path) {
+    char error[FS_ERROR_SIZE];
+
+    if (job_needs_it(owner->job, path)) fs_recover_here(owner->job, error, sizeof error);
+}
+
 static bool is_left_over(const char *path) {
     struct fs_owner owner;
     struct stat status;
@@ -185,8 +193,9 @@ static bool is_left_over(const char *path) {
     if (has_living_writer(path)) return false;
     const bool old = time(NULL) - status.st_mtime > LEFT_ALONE_FOR_S;
     if (fs_folder_owner(path, &owner) != 0) return old;
-    const bool collector_lives = owner.start && fs_start_ticks(owner.pid) == owner.start;
-    return !collector_lives && (old || !job_needs_it(owner.job, path));
+    if (owner.start && fs_start_ticks(owner.pid) == owner.start) return false;
+    recover(&owner, path);
+    return access(path, F_OK) == 0 && (old || !job_needs_it(owner.job, path));
 }
 
 int fs_folder_each(const char *place, int (*visit)(void *context, const char *folder),

@@ -181,11 +181,12 @@ struct recovery {
 
 static int recover_record(struct recovery *recovery, struct fs_jobdir *job, struct fs_meta *meta) {
     char folder[PATH_MAX];
+    /* Several hosts may run in one kernel, and segment folders of one name be on many. */
+    const bool here = meta->host && strcmp(meta->host, job->host) == 0;
 
-    if (is_this_boot(meta) && find_folder(meta, folder, sizeof folder))
+    if (here && is_this_boot(meta) && find_folder(meta, folder, sizeof folder))
         return fold_and_write(job, meta, folder, recovery->error, recovery->error_size);
     if (has_digest(job)) return 0;
-    const bool here = meta->host && strcmp(meta->host, job->host) == 0;
     snprintf(recovery->error, recovery->error_size,
              "%s: its collector %s and its segments are not on this node (recorded on %s%s)",
              recovery->directory, here ? "was killed" : "is at work or was killed",
@@ -227,4 +228,23 @@ int fs_recover(const char *directory, char *error, size_t error_size) {
 
     fs_meta_each(directory, recover_node, &recovery);
     return recovery.result;
+}
+
+int fs_recover_here(const char *directory, char *error, size_t error_size) {
+    struct recovery recovery = {.directory = directory, .error = error, .error_size = error_size};
+    char host[256] = "", safe[256], name[300], path[PATH_MAX + 300];
+
+    gethostname(host, sizeof host - 1);
+    fs_safe_name(host, safe, sizeof safe);
+    recover_node(&recovery, FS_META_NAME);
+    recovery.result = 0;
+    for (int number = 1;; number++) {
+        if (number == 1)
+            snprintf(name, sizeof name, "%s" FS_META_NODE, safe);
+        else
+            snprintf(name, sizeof name, "%s-%d" FS_META_NODE, safe, number);
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        if (access(path, F_OK) != 0) return recovery.result;
+        recover_node(&recovery, name);
+    }
 }

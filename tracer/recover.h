@@ -20,4 +20,7 @@
  */
 int fs_recover(const char *directory, char *error, size_t error_size);
 
+/* The same for the records of this host alone. */
+int fs_recover_here(const char *directory, char *error, size_t error_size);
+
 #endif

@@ -92,7 +92,7 @@ static void recover(const struct fs_run_options *options, const struct fs_jobdir
     char error[FS_ERROR_SIZE];
     const int lock = fs_lock_any(&place, error, sizeof error);
 
-    fs_recover(job->path, error, sizeof error);
+    fs_recover_here(job->path, error, sizeof error);
     fs_unlock(lock, place);
 }
 

@@ -4,6 +4,7 @@
 #include "preload/segment.h"
 #include "tracer/clock.h"
 #include "tracer/commands.h"
+#include "tracer/recover.h"
 #include "tracer/rendezvous.h"
 #include "tracer/scheduler.h"
 #include "tracer/step_environment.h"
@@ -139,6 +140,15 @@ static void wait_until_written(int connection, const char *folder, int64_t deadl
         nanosleep(&step, NULL);
 }
 
+/* No collector: it has written and gone, or it was killed. */
+static void recover(const char *place, const struct fs_jobdir *job) {
+    char error[FS_ERROR_SIZE];
+    const int lock = fs_lock_any(&place, error, sizeof error);
+
+    fs_recover_here(job->path, error, sizeof error);
+    fs_unlock(lock, place);
+}
+
 int fs_task_epilog(int argc, char **argv) {
     const int64_t deadline = fs_now() + epilog_patience;
     struct fs_message left;
@@ -155,6 +165,9 @@ int fs_task_epilog(int argc, char **argv) {
     if (found) connection = fs_door_knock(folder);
     if (connection >= 0) fs_message_send(connection, &left);
     const int status = wait_for_users(start_users(argv[FS_SCRIPT_USERS], -1));
-    if (found) wait_until_written(connection, folder, deadline);
+    if (found)
+        wait_until_written(connection, folder, deadline);
+    else
+        recover(place, &job);
     return status;
 }
