@@ -361,8 +361,8 @@ static void end_outcome(struct fs_verdict *verdict, struct fs_outcome *outcome, 
     verdict->unknown += outcome->status == FS_STATUS_UNKNOWN;
 }
 
-static void tell_nodes(struct fs_verdict *verdict, struct fs_finding *finding) {
-    finding->of_nodes = verdict->nodes;
+static void tell_nodes(struct fs_verdict *verdict, struct fs_finding *finding, size_t of_nodes) {
+    finding->of_nodes = of_nodes;
     finding->hosts = fs_node_set_hosts(&verdict->arena, &finding->where, verdict->hosts,
                                        FS_HOSTS_MAX, &finding->hosts_left_out);
     finding->hosts_brief =
@@ -406,7 +406,7 @@ int fs_judge_end(struct fs_verdict *verdict, const struct fs_job *job,
         qsort(verdict->findings, verdict->count, sizeof *verdict->findings, by_weight);
     for (size_t i = 0; i < verdict->count; i++) {
         struct fs_finding *finding = &verdict->findings[i];
-        tell_nodes(verdict, finding);
+        tell_nodes(verdict, finding, totals->nodes);
         if (finding->follows) continue;
         verdict->errors += finding->severity == FS_ERROR;
         verdict->warnings += finding->severity == FS_WARNING;

@@ -139,7 +139,9 @@ static int read_node(struct fs_digest_reader *reader, const json_t *line) {
     add_to_mark(reader);
     if (!digest->host) return fail_here(reader);
     if (reader->skims) {
-        digest->start_realtime = json_integer_value(json_object_get(line, "start"));
+        const json_t *start = json_object_get(line, "start");
+        if (json_is_integer(start)) digest->start_realtime = json_integer_value(start);
+        digest->launchers_only = json_is_true(json_object_get(line, "launchers_only"));
         return 0;
     }
     if (fs_fields_read(&fs_digest_fields, line, digest, &wrong) == 0) return 0;

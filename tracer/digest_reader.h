@@ -37,9 +37,9 @@ int fs_digest_reader_next(struct fs_digest_reader *reader, struct fs_digest *dig
                           struct fs_digest_mark *mark, char *error, size_t error_size);
 
 /*
- * The same, but digest gets only its host, its start and as many groups without a member as
- * there are: for who looks for places. That its lines are those of a digest is checked, the
- * values in them are not.
+ * The same, but digest gets only its host, its start, launchers_only and as many groups without a
+ * member as there are: for who looks for places. That its lines are those of a digest is checked,
+ * the values in them are not.
  */
 int fs_digest_reader_skim(struct fs_digest_reader *reader, struct fs_digest *digest,
                           struct fs_digest_mark *mark, char *error, size_t error_size);

@@ -13,6 +13,7 @@
 
 #include "tests/unit/random_digest.h"
 #include "tracer/digest.h"
+#include "tracer/digest_reader.h"
 #include "tracer/mask.h"
 #include "tracer/topology.h"
 
@@ -313,6 +314,35 @@ static void full_disk_is_an_error(void **state) {
     fs_digest_free(&digest);
 }
 
+/* What job_load.c sorts by must be the same whichever way it was read. */
+static void skimming_tells_the_same_places(void **state) {
+    (void)state;
+    char error[200];
+    for (unsigned seed = 1; seed <= 100; seed++) {
+        struct fs_digest digest, whole, skimmed;
+        struct fs_digest_mark marks[2];
+        struct fs_digest_reader *reader = fs_digest_reader_new();
+        random_digest(&digest, seed);
+        char *text = text_of(&digest);
+        FILE *in = fmemopen(text, strlen(text), "r");
+        fs_digest_reader_seek(reader, in, NULL);
+        assert_int_equal(fs_digest_reader_skim(reader, &skimmed, &marks[0], error, 200), 1);
+        fs_digest_reader_seek(reader, NULL, &marks[0]);
+        assert_int_equal(fs_digest_reader_next(reader, &whole, &marks[1], error, 200), 1);
+        assert_string_equal(skimmed.host, whole.host);
+        assert_int_equal(skimmed.start_realtime, whole.start_realtime);
+        assert_int_equal(skimmed.launchers_only, whole.launchers_only);
+        assert_int_equal(skimmed.group_count, whole.group_count);
+        assert_true(marks[0].hash == marks[1].hash && marks[0].line == marks[1].line);
+        fs_digest_release(&skimmed);
+        fs_digest_release(&whole);
+        fs_digest_reader_free(reader);
+        fclose(in);
+        free(text);
+        fs_digest_free(&digest);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_is_read_is_written),
@@ -327,6 +357,7 @@ int main(void) {
         cmocka_unit_test(any_bytes_can_be_written),
         cmocka_unit_test(large_node_stays_small),
         cmocka_unit_test(full_disk_is_an_error),
+        cmocka_unit_test(skimming_tells_the_same_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
