@@ -158,6 +158,14 @@ static enum fs_language language_of_launches(const struct fs_digest *digest) {
     return found ? languages[fs_launcher_of(found->executable)] : FS_LANGUAGE_PLAIN;
 }
 
+const struct fs_digest *fs_job_front(const struct fs_job *job) {
+    for (size_t i = 0; i < job->node_count; i++) {
+        const struct fs_digest *digest = job->nodes[i].digest;
+        if (digest->status >= 0 || digest->interrupted > 0) return digest;
+    }
+    return job->node_count ? job->nodes[0].digest : NULL;
+}
+
 enum fs_language fs_node_language(const struct fs_node *node) {
     static const struct {
         const char *launcher;

@@ -143,6 +143,10 @@ int fs_mask_cpus(hwloc_const_bitmap_t mask);
 
 enum fs_language fs_node_language(const struct fs_node *node);
 
+/* The node at hand that tells how the command ended: a launcher's end is known where it was
+ * started, not where its tasks are. NULL: no node is at hand. */
+const struct fs_digest *fs_job_front(const struct fs_job *job);
+
 /* Value of a recorded variable: of the group's workers, else of the job's main
  * image; NULL if unset or unknown. */
 const char *fs_load_variable(const struct fs_load *load, const char *name);

@@ -33,11 +33,10 @@ static struct fs_cohort_key key_of(const struct fs_table *table, const struct fs
     memset(&key, 0, sizeof key);
     key.kind = forked ? FS_GROUP_FORK : FS_GROUP_EXECUTABLE;
     key.executable = image ? image->executable : record->exec_path;
-    key.helper = is_manager(table, record);
+    key.helper = is_manager(table, record) || (image && image->role == FS_ROLE_LAUNCHER);
     if (!forked && image) {
         if (image->role == FS_ROLE_SPAWN_WORKER) key.kind = FS_GROUP_SPAWN;
-        key.helper |= image->role == FS_ROLE_TRACKER || image->role == FS_ROLE_FORKSERVER ||
-                      image->role == FS_ROLE_LAUNCHER;
+        key.helper |= image->role == FS_ROLE_TRACKER || image->role == FS_ROLE_FORKSERVER;
     }
     if (forked && is_fork_server(parent)) {
         key.kind = FS_GROUP_FORKSERVER;

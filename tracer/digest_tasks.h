@@ -46,7 +46,8 @@ struct fs_task {
     enum fs_launch_kind launch;
     int launcher;      /* pid of the recorded process that started it; 0: none is recorded. Tasks
                           of one launch agree in this and in `launch` */
-    int step;          /* of Slurm, in which it ran; FS_UNKNOWN: none */
+    int step;          /* of Slurm, that srun made for it; FS_UNKNOWN: none (mpirun's daemons are in
+                          steps, but on its own node they are not) */
     int rank, size;    /* as the launcher said; FS_UNKNOWN */
     int local_rank;    /* likewise, or its place among the ranks of its launch on this node */
     int cpus_per_task; /* asked for (-c); FS_UNKNOWN: nothing was */

@@ -203,13 +203,22 @@ static int first_known(int a, int b) {
     return a != FS_UNKNOWN ? a : b;
 }
 
+/* This node's name in Slurm's lists, if it is not host. Hydra hands the environment of its own
+ * node to all others, so what the variable says counts only where the host is in no list. */
+static const char *slurm_name(char *const *environment, const char *host) {
+    const char *nodes = fs_environment_value(environment, "SLURM_JOB_NODELIST");
+    return nodes && fs_slurm_node_index(nodes, host) >= 0
+               ? NULL
+               : fs_environment_value(environment, "SLURMD_NODENAME");
+}
+
 /* This node's element of a per-node list of the job; FS_UNKNOWN. */
 static int job_count_here(char *const *environment, const char *name, const char *host) {
     const char *list = fs_environment_value(environment, name);
     const char *nodes = fs_environment_value(environment, "SLURM_JOB_NODELIST");
-    const char *slurm_name = fs_environment_value(environment, "SLURMD_NODENAME");
+    const char *told = slurm_name(environment, host);
     if (!list) return FS_UNKNOWN;
-    const int index = fs_slurm_node_index(nodes, slurm_name ? slurm_name : host);
+    const int index = fs_slurm_node_index(nodes, told ? told : host);
     return first_known(index >= 0 ? fs_slurm_count_at(list, index) : FS_UNKNOWN,
                        fs_slurm_count_at(list, -1));
 }
@@ -220,12 +229,13 @@ bool fs_slurm_real_step(const char *id) {
     return number != FS_UNKNOWN && number < FIRST_SPECIAL;
 }
 
-static int read_lists(char *const *environment, struct fs_scheduler *facts) {
+static int read_lists(char *const *environment, const char *host, struct fs_scheduler *facts) {
     const bool in_step = facts->in_step;
+    const char *told = slurm_name(environment, host);
     const char *tasks = in_step ? "SLURM_STEP_TASKS_PER_NODE" : "SLURM_TASKS_PER_NODE";
 
     if (copy_value(&facts->node_list, environment, "SLURM_JOB_NODELIST")) return -1;
-    if (copy_value(&facts->node_name, environment, "SLURMD_NODENAME")) return -1;
+    if (told && !(facts->node_name = strdup(told))) return -1;
     if (copy_value(&facts->cpus_per_node, environment, "SLURM_JOB_CPUS_PER_NODE")) return -1;
     if (in_step && copy_value(&facts->step_node_list, environment, "SLURM_STEP_NODELIST"))
         return -1;
@@ -239,7 +249,7 @@ static int read_slurm(char *const *environment, const char *host, struct fs_sche
         step && fs_slurm_real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
     if (copy_value(&facts->job, environment, "SLURM_JOB_ID")) return -1;
     if (facts->in_step && copy_value(&facts->step, environment, "SLURM_STEP_ID")) return -1;
-    if (read_lists(environment, facts)) return -1;
+    if (read_lists(environment, host, facts)) return -1;
 
     /* Inside a step SLURM_CPUS_ON_NODE is the step's share: the job's list comes first. */
     facts->cpus_on_node = first_known(job_count_here(environment, "SLURM_JOB_CPUS_PER_NODE", host),

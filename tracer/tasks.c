@@ -62,7 +62,7 @@ bool fs_rank_read(const struct fs_variable *variables, size_t count, struct fs_r
         const int number = number_of(variables, count, launches[i].rank);
         if (number == FS_UNKNOWN) continue;
         *rank = (struct fs_rank){.launch = launches[i].launch,
-                                 .step = in_step ? slurm.step : FS_UNKNOWN,
+                                 .step = FS_UNKNOWN,
                                  .rank = number,
                                  .size = FS_UNKNOWN,
                                  .local_rank = FS_UNKNOWN,

@@ -35,10 +35,11 @@ static void set_signal(struct fs_json *json, json_t *object, const char *name, i
     fs_json_text(json, object, name, number > 0 ? text : NULL);
 }
 
-static json_t *job_of(struct fs_json *json, const struct fs_digest *digest) {
+static json_t *job_of(struct fs_json *json, const struct fs_digest *digest,
+                      const struct fs_digest *front) {
     json_t *job = fs_json_object(json);
-    const bool ended = digest->status >= 0 && WIFEXITED(digest->status);
-    const bool killed = digest->status >= 0 && WIFSIGNALED(digest->status);
+    const bool ended = front->status >= 0 && WIFEXITED(front->status);
+    const bool killed = front->status >= 0 && WIFSIGNALED(front->status);
     fs_json_text(json, job, "id", digest->scheduler.job);
     fs_json_text(json, job, "step", digest->scheduler.step);
     fs_json_text(json, job, "scheduler", digest->scheduler.name);
@@ -47,9 +48,9 @@ static json_t *job_of(struct fs_json *json, const struct fs_digest *digest) {
     fs_json_text(json, job, "directory", digest->directory);
     set_start(json, job, digest->start_realtime);
     fs_json_seconds(json, job, "wall_s", digest->wall_ns);
-    fs_json_count(json, job, "exit_status", ended ? WEXITSTATUS(digest->status) : -1);
-    set_signal(json, job, "signal", killed ? WTERMSIG(digest->status) : 0);
-    set_signal(json, job, "interrupted_by", digest->interrupted);
+    fs_json_count(json, job, "exit_status", ended ? WEXITSTATUS(front->status) : -1);
+    set_signal(json, job, "signal", killed ? WTERMSIG(front->status) : 0);
+    set_signal(json, job, "interrupted_by", front->interrupted);
     return job;
 }
 
@@ -161,7 +162,10 @@ int fs_json_print(const struct fs_job *job, const struct fs_verdict *verdict, FI
 
     fs_json_text(&json, report, "schema", FS_JSON_SCHEMA);
     fs_json_set(&json, report, "tool", tool_of(&json));
-    if (job->node_count > 0) fs_json_set(&json, report, "job", job_of(&json, job->nodes[0].digest));
+    if (job->node_count > 0) {
+        const struct fs_digest *digest = job->nodes[0].digest;
+        fs_json_set(&json, report, "job", job_of(&json, digest, fs_job_front(job)));
+    }
     fs_json_set(&json, report, "scope", scope_of(&json, job));
     fs_json_set(&json, report, "data", data_of(&json, job, &arena));
     fs_json_set(&json, report, "verdict", verdict_of(&json, verdict, job->totals.cpu_used));

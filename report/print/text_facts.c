@@ -207,7 +207,7 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
         arena, fs_harmless(arena, command_text(arena, digest), page->utf8), 40, page->utf8);
     fs_page_wrap(page, "Tree",
                  fs_arena_printf(arena, "%s%s%s; %s", command, *groups ? " -> " : "", groups,
-                                 end_text(arena, digest)),
+                                 end_text(arena, fs_job_front(job))),
                  2);
 }
 

@@ -138,6 +138,9 @@ static void lists_of_a_step(void **state) {
     assert_string_equal(facts.tasks_per_node, "2(x2),1");
     assert_int_equal(facts.step_tasks_on_node, 1);
     fs_scheduler_free(&facts);
+    assert_int_equal(fs_scheduler_read(environment, "n2.cluster", &facts), 0);
+    assert_null(facts.node_name); /* of the launcher's node, and not to be believed */
+    fs_scheduler_free(&facts);
     environment[1] = "SLURM_STEP_ID=4294967291";
     assert_int_equal(fs_scheduler_read(environment, "host3", &facts), 0);
     assert_null(facts.step_node_list);
