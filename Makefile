@@ -52,7 +52,7 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 # that was touched, and the fewer such places, the fewer faults.
 SHIM_OF_CHILDREN := $(patsubst %,preload/%.c,birth identity exit process usage)
 SHIM_SOURCES := $(SHIM_OF_CHILDREN) $(filter-out $(SHIM_OF_CHILDREN),$(wildcard preload/*.c))
-SHIM_ASSEMBLY := $(wildcard preload/vfork_$(ARCH).S)
+SHIM_ASSEMBLY := $(wildcard preload/*_$(ARCH).S)
 TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c report/*/*.c))
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 PROGRAM_SOURCES := $(wildcard tests/programs/*.c)

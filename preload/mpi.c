@@ -43,7 +43,9 @@ void fsp_mpi_note_caller(enum fsp_mpi_stranger kind, const char *function,
         caller->tid = fsp_tid();
         caller->t = fsp_now();
         caller->site = fsp_site_call(return_address);
-        caller->routine = fsp_tls.thread != NULL ? fsp_tls.thread->start_site : 0;
+        caller->created = fsp_tls.thread != NULL ? fsp_tls.thread->create_site : 0;
+        if (kind == FSP_MPI_CHILD && fsp_tls.self != NULL)
+            caller->created = fsp_tls.self->birth_site;
         fsp_text_copy(caller->function, sizeof caller->function, function);
         atomic_store_explicit(&caller->known, 1, memory_order_release);
     }

@@ -26,7 +26,7 @@ struct fsp_mpi_caller {
     _Atomic uint32_t known; /* 1 once the rest is stored */
     int32_t pid, tid;
     uint64_t t, site;
-    uint64_t routine; /* site of the thread's start routine; 0: a main thread, or not known */
+    uint64_t created; /* of the call that made the thread, or of the fork; 0: not known */
     char function[24];
 };
 

@@ -223,6 +223,7 @@ static const struct {
     {"FRK-09", "PRC-02", of_same_load},
     {"AFF-02", "AFF-09", same_node},
     {"FRK-02", "FRK-01", same_place},
+    {"FRK-05", "FRK-01", same_node},
     {"FRK-03", "FRK-01", same_place},
     {"FRK-04", "FRK-01", same_place},
 };

@@ -29,6 +29,7 @@
     X(frk_02) \
     X(frk_03) \
     X(frk_04) \
+    X(frk_05) \
     X(frk_06) \
     X(frk_07) \
     X(frk_08) \
@@ -39,6 +40,7 @@
     X(mpi_03) \
     X(mpi_04) \
     X(mpi_05) \
+    X(mpi_08) \
     X(slm_01) \
     X(slm_02) \
     X(slm_03) \

@@ -87,6 +87,8 @@ static const struct fs_source sources[] = {
      GITHUB "olcf/olcf-user-docs (systems/frontier_user_guide.rst)"},
     {"OM7", "Open MPI, messages of hwloc's search for X servers",
      GITHUB "open-mpi/ompi/issues/7701"},
+    {"NCI", "NCI, fork in MPI programs",
+     "https://opus.nci.org.au/pages/viewpage.action?pageId=13141354"},
     {"OMF", "Open MPI, fork, system and popen in MPI processes",
      "https://docs.open-mpi.org/en/v5.0.8/tuning-apps/fork-system-popen.html"},
     {"P84", "CPython, fork and threads: start methods of multiprocessing",

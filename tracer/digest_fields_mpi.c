@@ -13,7 +13,7 @@ static const struct fs_field caller_field[] = {
     FIELD(fs_mpi_caller, TIME, "t", t),
     FIELD(fs_mpi_caller, STRING, "function", function),
     FIELD(fs_mpi_caller, INLINE, "place", place, .fields = &fs_place_fields),
-    FIELD(fs_mpi_caller, INLINE, "routine", routine, .fields = &fs_place_fields),
+    FIELD(fs_mpi_caller, INLINE, "created", created, .fields = &fs_place_fields),
 };
 static const struct fs_fields caller_fields = TABLE(caller_field, fs_mpi_caller);
 

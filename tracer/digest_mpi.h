@@ -35,7 +35,7 @@ struct fs_mpi_caller {
     int tid;
     int64_t t;
     char *function;                 /* of MPI */
-    struct fs_place place, routine; /* of the call; what the thread runs */
+    struct fs_place place, created; /* of the call; where the thread or process was made */
 };
 
 struct fs_mpi_ranks {

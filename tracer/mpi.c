@@ -43,7 +43,7 @@ static void fold_stranger(struct fs_table *table, uint64_t image, const struct f
     to->t = time_of(from->t);
     to->function = text_of(table, from->function, sizeof from->function);
     to->site = (struct fs_site_key){.image = image, .key = from->site};
-    to->routine = (struct fs_site_key){.image = image, .key = from->routine};
+    to->created = (struct fs_site_key){.image = image, .key = from->created};
 }
 
 void fs_mpi_fold(struct fs_table *table, struct fs_image *image, const struct fsp_header *header) {

@@ -14,7 +14,7 @@ struct fs_mpi_stranger {
     int count, pid, tid;
     int64_t t;
     const char *function; /* interned; NULL: not stored (yet) */
-    struct fs_site_key site, routine;
+    struct fs_site_key site, created;
 };
 
 /* Of an image; times on CLOCK_MONOTONIC, FS_UNKNOWN: not (yet). */

@@ -198,7 +198,7 @@ static void add_caller(const struct fs_evaluation *evaluation, const struct rank
     caller->t = fs_job_time(evaluation, stranger->t);
     caller->function = copy(stranger->function);
     fs_place_of(evaluation->table, stranger->site, &caller->place);
-    fs_place_of(evaluation->table, stranger->routine, &caller->routine);
+    fs_place_of(evaluation->table, stranger->created, &caller->created);
 }
 
 static int add_rank(const struct fs_evaluation *evaluation, const struct rank *rank,

@@ -178,6 +178,11 @@ size_t fs_mpi_fork_places(struct fs_table *table, struct fs_site **places, size_
         count = add_place(table, tally->site, places, count, room);
     for (const struct fs_record *record = table->first; record; record = record->next)
         if (use_of(record)) count = add_place(table, record->birth_site, places, count, room);
+    for (const struct fs_image *image = table->images; image; image = image->next)
+        for (unsigned i = 0; image->mpi && i < FSP_MPI_STRANGER_COUNT; i++) {
+            count = add_place(table, image->mpi->stranger[i].site, places, count, room);
+            count = add_place(table, image->mpi->stranger[i].created, places, count, room);
+        }
     return count;
 }
 

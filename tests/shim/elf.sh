@@ -16,7 +16,7 @@ else
 fi
 
 exported=$(nm -D --defined-only --with-symbol-versions "$SHIM" | awk '{print $3}' | LC_ALL=C sort)
-listed=$(printf '#include "preload/entries.h"\n#include "preload/hooks.h"\n#define N1(t, n, a) n\n#define N2(n) n\nNAMES FSP_HOOKS(N1) FSP_ALIASES(N2) FSP_ENTRIES(N1)\n' |
+listed=$(printf '#include "preload/entries.h"\n#include "preload/hooks.h"\n#ifdef __x86_64__\n#include "preload/mpi_calls.h"\n#define N3(n) MPI_##n PMPI_##n\n#else\n#define FSP_MPI_CALLS(X)\n#endif\n#define N1(t, n, a) n\n#define N2(n) n\nNAMES FSP_HOOKS(N1) FSP_ALIASES(N2) FSP_ENTRIES(N1) FSP_MPI_CALLS(N3)\n' |
     ${CC:-cc} -E -P -D_GNU_SOURCE -iquote "$SOURCES/.." -x c - | sed -n 's/^NAMES//p' |
     tr -s ' ' '\n' | grep . | LC_ALL=C sort)
 mapped=$(sed -n 's/^ *\([A-Za-z_0-9]*\);$/\1/p' "$SOURCES/forksight.map" | LC_ALL=C sort)

@@ -1,4 +1,5 @@
-/* MPI-01, MPI-02: ranks that their launcher, or nobody, told who they are. */
+/* MPI-01, MPI-02: ranks that their launcher, or nobody, told who they are. FRK-05, MPI-08:
+ * calls by those that must not make them. */
 #include "tests/unit/rule_fixture.h"
 
 static struct fs_mpi_ranks ranks[3];
@@ -227,6 +228,107 @@ static void mpi_02_guard_unknown_libraries(void **state) {
     silent(&f, "MPI-02", FS_NOT_APPLICABLE);
 }
 
+/* --- FRK-05, MPI-08 --- */
+
+static struct fs_mpi_caller caller;
+
+static void called(struct fixture *f, bool thread) {
+    launched(f);
+    ranks[0].calls_seen = true;
+    ranks[0].asked = ranks[0].provided = 0;
+    caller = (struct fs_mpi_caller){
+        .thread = thread,
+        .count = 1,
+        .pid = 300,
+        .tid = 301,
+        .rank = 2,
+        .function = (char *)"MPI_Send",
+        .created = {.file = (char *)"/home/u/hello.c", .line = 12, .function = (char *)"main"}};
+    ranks[0].callers = &caller;
+    ranks[0].caller_count = 1;
+}
+
+static void frk_05_fires_for_a_child(void **state) {
+    (void)state;
+    struct fixture f;
+    called(&f, false);
+    const struct fs_finding *finding = judged(&f, "FRK-05");
+    assert_string_equal(finding->title, "1 forked child called MPI (MPI_Send)");
+    assert_string_equal(finding->evidence[0].text,
+                        "process 300, forked by rank 2 after MPI_Init, called MPI_Send");
+    assert_string_equal(finding->cause[1], "it was forked at hello.c:12 in main");
+    fixture_free(&f);
+    called(&f, false);
+    caller.function = (char *)"pmpi_finalize_";
+    assert_string_equal(judged(&f, "FRK-05")->fix[0].text, "_exit(0);");
+    fixture_free(&f);
+}
+
+static void frk_05_guard_calls_of_the_ranks_alone(void **state) {
+    (void)state;
+    struct fixture f;
+    called(&f, true);
+    silent(&f, "FRK-05", FS_PASS);
+    called(&f, true);
+    ranks[0].caller_count = 0;
+    ranks[0].calls_seen = false; /* no other calls than MPI_Finalize can be seen */
+    silent(&f, "FRK-05", FS_STATUS_UNKNOWN);
+}
+
+static void mpi_08_fires_for_a_second_thread(void **state) {
+    (void)state;
+    struct fixture f;
+    for (int level = 0; level < 2; level++) {
+        called(&f, true);
+        ranks[0].provided = level;
+        const struct fs_finding *finding = judged(&f, "MPI-08");
+        assert_string_equal(finding->title,
+                            level ? "1 other thread called MPI at thread level FUNNELED"
+                                  : "1 other thread called MPI at thread level SINGLE");
+        assert_string_equal(finding->cause[0], "the thread was started at hello.c:12 in main");
+        fixture_free(&f);
+    }
+}
+
+static void mpi_08_guard_levels_for_several_threads(void **state) {
+    (void)state;
+    struct fixture f;
+    for (int level = 2; level < 4; level++) {
+        called(&f, true);
+        ranks[0].provided = level;
+        silent(&f, "MPI-08", FS_PASS);
+    }
+}
+
+static void mpi_08_guard_threads_of_the_library(void **state) {
+    (void)state;
+    struct fixture f;
+    called(&f, true);
+    caller.created = (struct fs_place){.module = (char *)"/usr/lib/libopen-pal.so.40"};
+    silent(&f, "MPI-08", FS_PASS);
+    called(&f, true);
+    caller.created = (struct fs_place){.module = ranks[0].file};
+    caller.count = 2; /* the other one may be the program's */
+    silent(&f, "MPI-08", FS_STATUS_UNKNOWN);
+}
+
+static void mpi_08_guard_calls_that_are_not_seen(void **state) {
+    (void)state;
+    struct fixture f;
+    called(&f, true);
+    ranks[0].caller_count = 0;
+    silent(&f, "MPI-08", FS_PASS);
+    called(&f, true);
+    ranks[0].caller_count = 0;
+    ranks[0].calls_seen = false;
+    silent(&f, "MPI-08", FS_STATUS_UNKNOWN);
+    called(&f, true);
+    ranks[0].provided = FS_UNKNOWN;
+    silent(&f, "MPI-08", FS_STATUS_UNKNOWN);
+    called(&f, false);
+    silent(&f, "MPI-08", FS_PASS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mpi_01_fires_with_the_command_that_starts_all),
@@ -241,6 +343,12 @@ int main(void) {
         cmocka_unit_test(mpi_02_guard_worlds_that_agree),
         cmocka_unit_test(mpi_02_guard_singles_on_purpose),
         cmocka_unit_test(mpi_02_guard_unknown_libraries),
+        cmocka_unit_test(frk_05_fires_for_a_child),
+        cmocka_unit_test(frk_05_guard_calls_of_the_ranks_alone),
+        cmocka_unit_test(mpi_08_fires_for_a_second_thread),
+        cmocka_unit_test(mpi_08_guard_levels_for_several_threads),
+        cmocka_unit_test(mpi_08_guard_threads_of_the_library),
+        cmocka_unit_test(mpi_08_guard_calls_that_are_not_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
