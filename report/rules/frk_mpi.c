@@ -132,12 +132,24 @@ static const struct fs_mpi_ranks *ranks_of(const struct fs_digest *digest,
     return NULL;
 }
 
-static void tell_children(struct fs_outcome *outcome, const struct fs_mpi_fork *fork) {
-    fs_add_evidence(outcome, "children", fork->children, "count",
-                    "%d rank%s of %d made %d child%s between MPI_Init and MPI_Finalize, first rank "
-                    "%d (process %d)",
-                    fork->ranks, plural(fork->ranks), fork->size, fork->children,
-                    fork->children == 1 ? "" : "ren", fork->rank, fork->pid);
+/* "on n1, " where the job has ranks on other nodes, too. */
+static const char *node_text(struct fs_arena *arena, const struct fs_digest *digest,
+                             const struct fs_mpi_fork *fork) {
+    int here = 0;
+
+    for (size_t i = 0; i < digest->mpi_count; i++)
+        here += digest->mpi[i].size == fork->size ? digest->mpi[i].count : 0;
+    return here < fork->size && digest->host ? fs_arena_printf(arena, "on %s, ", digest->host) : "";
+}
+
+static void tell_children(struct fs_outcome *outcome, const struct fs_digest *digest,
+                          const struct fs_mpi_fork *fork) {
+    fs_add_evidence(
+        outcome, "children", fork->children, "count",
+        "%s%d rank%s of %d made %d child%s between MPI_Init and MPI_Finalize, first rank "
+        "%d (process %d)",
+        node_text(outcome->arena, digest, fork), fork->ranks, plural(fork->ranks), fork->size,
+        fork->children, fork->children == 1 ? "" : "ren", fork->rank, fork->pid);
     if (fork->execs > 0)
         fs_add_evidence(outcome, "execs", fork->execs, "count",
                         fork->execs == fork->children
@@ -259,7 +271,7 @@ static void report_fork(const struct fs_node *node, const struct fs_mpi_fork *fo
                                 : FS_NOTE,
                   workers > 0 ? "fork after MPI_Init" : "program started after MPI_Init", outcome);
     fs_set_population(outcome, workers > 0 ? workers : fork->execs, fork->children, "children");
-    tell_children(outcome, fork);
+    tell_children(outcome, node->digest, fork);
     if (!fork->place.stack && fork->frames) {
         const char *line = "";
         const char *frames = fork->frames;
@@ -331,7 +343,7 @@ static void report_gni(const struct fs_node *node, const struct fs_mpi_fork *for
 
     begin_finding(node, fork, FS_ERROR, "fork beside Cray GNI without FULLCOPY", outcome);
     fs_set_population(outcome, fork->children - fork->blocked, fork->children, "children");
-    tell_children(outcome, fork);
+    tell_children(outcome, node->digest, fork);
     if (mode)
         fs_add_evidence(outcome, "mode", 1, "count", "libugni is loaded, MPICH_GNI_FORK_MODE=%s",
                         mode);
@@ -387,7 +399,7 @@ static void report_cxi(const struct fs_node *node, const struct fs_mpi_fork *for
                              : "fork over Slingshot unsafe",
                   outcome);
     fs_set_population(outcome, fork->children - fork->blocked, fork->children, "children");
-    tell_children(outcome, fork);
+    tell_children(outcome, node->digest, fork);
     fs_add_evidence(outcome, "fork_safe", small_safe, "count",
                     "libcxi is loaded, %s is not set when MPI begins",
                     small_safe ? "CXI_FORK_SAFE_HP" : "CXI_FORK_SAFE");
@@ -436,7 +448,7 @@ static void report_verbs(const struct fs_node *node, const struct fs_mpi_fork *f
                          struct fs_outcome *outcome) {
     begin_finding(node, fork, FS_ERROR, "fork beside memory registered for RDMA", outcome);
     fs_set_population(outcome, fork->registered, fork->children, "children");
-    tell_children(outcome, fork);
+    tell_children(outcome, node->digest, fork);
     fs_add_evidence(outcome, "registrations", fork->registrations, "count",
                     "%d memory registration%s with libibverbs in a rank, first at %s",
                     fork->registrations, plural(fork->registrations),

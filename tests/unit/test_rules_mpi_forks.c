@@ -116,6 +116,15 @@ static void fork_severities(void **state) {
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->title, "fork after MPI_Init: job.py:12 in main");
     assert_int_equal(finding->population, 8);
+    assert_string_equal(finding->evidence[0].text,
+                        "2 ranks of 2 made 8 children between MPI_Init and MPI_Finalize, first "
+                        "rank 0 (process 200)");
+    fixture_free(&f);
+
+    pool_after_init(&f); /* the other two ranks are on other nodes */
+    forks[0].size = ranks.size = 4;
+    finding = judged(&f, "FRK-01");
+    assert_true(strstr(finding->evidence[0].text, "on node1, 2 ranks of 4 made") != NULL);
     assert_true(has_fix(finding, "initialize=False") && has_fix(finding, "MPIPoolExecutor"));
     fixture_free(&f);
 
