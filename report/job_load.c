@@ -208,8 +208,8 @@ static int visit_entry(struct loader *loader, const struct entry *entry) {
     const bool aside = entry->launchers_only && !loader->entries[0].launchers_only;
     if (wanted == 0 && !aside) wanted = fs_job_add(job, node);
     if (wanted == 0) wanted = loader->visit(node, loader->context);
-    if (wanted > 0 ||
-        (wanted == 0 && (job->node_count < FS_NODES_KEPT || is_first_with_load(job, node)))) {
+    if (wanted > 0 || (wanted == 0 && (aside || job->node_count < FS_NODES_KEPT ||
+                                       is_first_with_load(job, node)))) {
         job->node_count++;
         return 0;
     }

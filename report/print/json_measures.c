@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CLASSES_MAX = 64, NODES_MAX = 600, OUTLIERS_MAX = 5 };
+enum { CLASSES_MAX = 64, NODES_MAX = 600, HOSTS_MAX = 1024, OUTLIERS_MAX = 5 };
 
 static json_t *spread_of(struct fs_json *json, const struct fs_spread *cpu) {
     if (cpu->n <= 0) return json_null();
@@ -25,7 +25,7 @@ void fs_json_set_hosts(struct fs_json *json, json_t *object, const struct fs_job
     struct fs_arena arena = {0};
     size_t left_out;
     fs_json_text(json, object, "hostlist",
-                 fs_node_set_hosts(&arena, nodes, job->overview->hosts, FS_HOSTS_MAX, &left_out));
+                 fs_node_set_hosts(&arena, nodes, job->overview->hosts, HOSTS_MAX, &left_out));
     fs_json_count(json, object, "hosts_left_out", (int64_t)left_out);
     json->failed = json->failed || arena.failed;
     fs_arena_free(&arena);

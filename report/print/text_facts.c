@@ -192,10 +192,11 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
     if (job->node_count == 0) return;
     const struct fs_digest *digest = job->nodes[0].digest;
     const char *groups = "";
+    const bool several = job->totals.nodes > 1; /* then one of them is an example */
     int shown = 0, left_out = digest->groups_more;
     for (size_t i = 0; i < digest->group_count; i++) {
         if (digest->groups[i].helper) continue;
-        if (shown++ < 3)
+        if (shown++ < (several ? 1 : 3))
             groups = fs_arena_printf(arena, "%s%s%s", groups, *groups ? "; " : "",
                                      group_text(arena, &digest->groups[i]));
         else
@@ -205,8 +206,11 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
         groups = fs_arena_printf(arena, "%s; %d more group%s", groups, left_out, plural(left_out));
     const char *command = fs_text_cut(
         arena, fs_harmless(arena, command_text(arena, digest), page->utf8), 40, page->utf8);
+    const char *where =
+        several ? fs_arena_printf(arena, " on %.24s:", digest->host ? digest->host : "?") : "";
     fs_page_wrap(page, "Tree",
-                 fs_arena_printf(arena, "%s%s%s; %s", command, *groups ? " -> " : "", groups,
+                 fs_arena_printf(arena, "%s%s%s%s%s; %s", command, *groups ? " ->" : "",
+                                 *groups ? where : "", *groups ? " " : "", groups,
                                  end_text(arena, fs_job_front(job))),
                  2);
 }
