@@ -117,12 +117,14 @@ int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     add_losses(totals, complete);
     add_cpus(totals, node);
     totals->unrecorded += unrecorded(complete);
+    if (node->digest->launchers_only && node->digest->status == 0) totals->launched_only = true;
     if (node->digest->wall_ns > totals->wall_ns) totals->wall_ns = node->digest->wall_ns;
     const long long lost =
         totals->lost_processes + totals->lost_threads + totals->lost_events + totals->lost_sites;
     totals->complete = so_far && complete->processes > 0 && totals->recorded >= totals->processes &&
                        totals->unseen == 0 && lost == 0 && !totals->bad && !totals->shim_off &&
-                       !totals->recovered && !totals->interim && !totals->audited;
+                       !totals->recovered && !totals->interim && !totals->audited &&
+                       !totals->launched_only;
     return result;
 }
 
@@ -157,6 +159,8 @@ const char *fs_losses_text(struct fs_arena *arena, const struct fs_totals *total
     if (totals->missing)
         text = fs_arena_printf(arena, "%s; no record of %zu node%s (%s)", text, totals->missing,
                                totals->missing == 1 ? "" : "s", totals->missing_hosts);
+    if (totals->launched_only)
+        text = fs_arena_printf(arena, "%s; no record of the tasks that were launched", text);
     if (totals->interim) text = fs_arena_printf(arena, "%s; the collector never finished", text);
     return *text ? text + 2 : text;
 }

@@ -176,6 +176,68 @@ static void meta_comes_back(void **state) {
     fs_meta_free(&read);
 }
 
+static char *app[] = {"app", NULL};
+
+/* All tasks of a launch find one directory, whoever comes first; no other launch does. */
+static void directory_is_shared_by_one_launch(void **state) {
+    (void)state;
+    struct fs_jobdir job, other;
+    struct fs_meta meta;
+    assert_int_equal(
+        fs_jobdir_share(&job, NULL, "forksight-1.0", "slurm 1.0", app, error, sizeof error), 0);
+    assert_int_equal(
+        fs_jobdir_share(&other, "", "forksight-1.0", "slurm 1.0", app, error, sizeof error), 0);
+    assert_string_equal(job.path, other.path);
+    assert_int_equal(files_in("forksight-1.0"), 1);
+    assert_int_equal(fs_meta_read(job.path, &meta, error, sizeof error), 0);
+    assert_string_equal(meta.identity, "slurm 1.0");
+    assert_int_equal(meta.collector, 0);
+    assert_string_equal(meta.command[0], "app");
+    fs_meta_free(&meta);
+    assert_int_equal(
+        fs_jobdir_share(&other, "forksight-1.0", "x", "slurm 1.1", app, error, sizeof error), -1);
+    assert_non_null(strstr(error, "holds an earlier record"));
+    assert_int_equal(mkdir("full", 0700), 0);
+    put("full/file", "");
+    assert_int_equal(fs_jobdir_share(&other, "full", "x", "slurm 1.0", app, error, sizeof error),
+                     -1);
+    assert_non_null(strstr(error, "is not empty"));
+}
+
+static void collectors_of_one_host_get_names_of_their_own(void **state) {
+    (void)state;
+    struct fs_jobdir job, other;
+    char second[300];
+    assert_int_equal(fs_jobdir_share(&job, "j", "x", "slurm 1.0", app, error, sizeof error), 0);
+    fs_jobdir_join(&other, job.path, "1.0");
+    assert_string_equal(other.step, "1.0");
+    assert_int_equal(fs_jobdir_claim_node(&job), 0);
+    assert_int_equal(fs_jobdir_claim_node(&other), 0);
+    assert_string_equal(job.node, job.host);
+    snprintf(second, sizeof second, "%s-2", job.host);
+    assert_string_equal(other.node, second);
+    assert_int_equal(files_in("j"), 3);
+    fs_jobdir_withdraw_node(&other);
+    assert_int_equal(files_in("j"), 2);
+}
+
+static void owner_of_a_folder_is_told(void **state) {
+    (void)state;
+    struct fs_jobdir job = {.path = "/some/where", .step = "7.1"};
+    struct fs_owner owner;
+    char folder[PATH_MAX + 16];
+    snprintf(folder, sizeof folder, "%s/forksight-wanted", place);
+    assert_int_equal(fs_folder_make_as(&job, folder), 0);
+    assert_int_equal(fs_folder_owner(folder, &owner), 0);
+    assert_string_equal(owner.job, "/some/where");
+    assert_string_equal(owner.step, "7.1");
+    assert_int_equal(owner.pid, getpid());
+    assert_int_equal(fs_folder_make_as(&job, folder), -1); /* it is taken */
+    assert_int_equal(errno, EEXIST);
+    put("forksight-wanted/owner", "{\"pid\": -1, \"job\": \"x\"}");
+    assert_int_equal(fs_folder_owner(folder, &owner), -1);
+}
+
 static void foreign_meta_is_refused(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -287,6 +349,9 @@ int main(void) {
         CASE(only_new_or_empty_directories_will_do),
         CASE(files_appear_whole_or_not_at_all),
         CASE(meta_comes_back),
+        CASE(directory_is_shared_by_one_launch),
+        CASE(collectors_of_one_host_get_names_of_their_own),
+        CASE(owner_of_a_folder_is_told),
         CASE(foreign_meta_is_refused),
         CASE(record_of_another_boot_cannot_be_folded),
         CASE(folder_is_private_and_goes_away),

@@ -32,6 +32,27 @@ static void nodes_without_a_record_are_named(void **state) {
     whole_free(&f);
 }
 
+/* A prolog that did not run (srun --task-prolog) is no clean job. */
+static void launch_without_a_task_is_no_whole_record(void **state) {
+    (void)state;
+    struct fs_arena arena = {0};
+    whole_allocation(&f, 1, 4);
+    f.node[0].digest.launchers_only = true;
+    f.node[0].digest.status = 0;
+    build(1);
+    assert_false(f.job.totals.complete);
+    assert_non_null(strstr(fs_incomplete_text(&arena, &f.job), "no record of the tasks"));
+    fs_arena_free(&arena);
+    whole_free(&f);
+
+    whole_allocation(&f, 1, 4);
+    f.node[0].digest.launchers_only = true;
+    f.node[0].digest.status = 1 << 8; /* it may have started none */
+    build(1);
+    assert_true(f.job.totals.complete);
+    whole_free(&f);
+}
+
 /* Only a step's nodes are expected to leave a record: a script runs on the first of its job. */
 static void nodes_without_a_task_are_not_missing(void **state) {
     (void)state;
@@ -120,6 +141,7 @@ static void launches_are_kept_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_without_a_record_are_named),
+        cmocka_unit_test(launch_without_a_task_is_no_whole_record),
         cmocka_unit_test(nodes_without_a_task_are_not_missing),
         cmocka_unit_test(the_scheduler_may_call_a_node_otherwise),
         cmocka_unit_test(a_list_that_is_none_makes_nothing_missing),
