@@ -3,6 +3,7 @@
 
 #include "preload/segment.h"
 #include "report/hostlist.h"
+#include "report/launched.h"
 #include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
 
@@ -237,9 +238,11 @@ static struct fs_whole_launch *find_launch(struct fs_whole *whole,
     return &grown[whole->launch_count++];
 }
 
-static void add_task(struct fs_whole_launch *launch, const struct fs_task *task) {
+static void add_task(struct fs_whole_launch *launch, const struct fs_node *node,
+                     const struct fs_task *task) {
     const double cpu = task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
     launch->tasks++;
+    launch->computing += fs_task_computes(node, task);
     launch->alike = launch->alike && same(launch->command, task->command) &&
                     same(launch->executable, task->executable);
     launch->mpi = launch->mpi || (task->libraries & FSP_LIBRARY_MPI);
@@ -252,8 +255,8 @@ static void add_task(struct fs_whole_launch *launch, const struct fs_task *task)
 }
 
 /* The tasks of one launch on one node, `count` from `tasks` on. */
-static void add_launch(struct fs_whole *whole, const struct fs_task *tasks, size_t count,
-                       int ordinal) {
+static void add_launch(struct fs_whole *whole, const struct fs_node *node,
+                       const struct fs_task *tasks, size_t count, int ordinal) {
     const struct fs_whole_launch like = {
         .kind = tasks->launch,
         .step = tasks->step,
@@ -277,11 +280,12 @@ static void add_launch(struct fs_whole *whole, const struct fs_task *tasks, size
     if ((int)count > launch->tasks_most) launch->tasks_most = (int)count;
     if ((int)count < launch->tasks_least) launch->tasks_least = (int)count;
     for (size_t i = 0; i < count; i++)
-        add_task(launch, &tasks[i]);
+        add_task(launch, node, &tasks[i]);
 }
 
 /* Tasks come sorted by step and launcher. */
-static void add_launches(struct fs_whole *whole, const struct fs_digest *digest) {
+static void add_launches(struct fs_whole *whole, const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
     const struct fs_task *tasks = digest->tasks, *before = NULL;
     int ordinal = 0;
     for (size_t i = 0, count; i < digest->task_count; i += count) {
@@ -290,7 +294,7 @@ static void add_launches(struct fs_whole *whole, const struct fs_digest *digest)
         const bool again = before && before->launch == tasks[i].launch &&
                            before->step == tasks[i].step && before->size == tasks[i].size;
         ordinal = again ? ordinal + 1 : 0;
-        add_launch(whole, &tasks[i], count, ordinal);
+        add_launch(whole, node, &tasks[i], count, ordinal);
         before = &tasks[i];
     }
 }
@@ -303,7 +307,7 @@ static int result_of(const struct fs_whole *whole, int result) {
 
 int fs_whole_add(struct fs_whole *whole, const struct fs_node *node) {
     const int result = add_node(whole, node);
-    if (result == 0) add_launches(whole, node->digest);
+    if (result == 0) add_launches(whole, node);
     return result_of(whole, result);
 }
 

@@ -36,6 +36,7 @@ struct fs_whole_launch {
     int size;    /* ranks, as the launcher said; FS_UNKNOWN */
     int ordinal; /* of launches on a node that agree in all of that: 0 is the first */
     long tasks;
+    long computing;              /* of them, that used or wanted a CPU for most of their time */
     int tasks_most, tasks_least; /* on one of its nodes */
     struct fs_node_set where;
     size_t first_node;                /* number */

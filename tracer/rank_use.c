@@ -1,6 +1,7 @@
 /* rank_use.c - see rank_use.h. */
 #include "tracer/rank_use.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,7 +87,50 @@ static bool has_token(const void *bytes, size_t size) {
 
 /* --- files --- */
 
-static enum fs_rank_use read_mapped(struct fs_rank_readings *readings, int file, int64_t size) {
+/* A Python program: its script, and what lies beside that and may be imported. */
+struct modules {
+    char folder[PATH_MAX];
+    struct {
+        char name[64]; /* without .py; of a package its folder's */
+        bool package, wanted, read;
+    } module[MODULES_MAX];
+    size_t count;
+    bool cut; /* there are more */
+};
+
+static bool is_name_byte(char byte) {
+    return byte == '_' || isalnum((unsigned char)byte);
+}
+
+static bool has_word(const char *line, size_t length, const char *word) {
+    const size_t size = strlen(word);
+    for (const char *at = line; (at = memmem(at, (size_t)(line + length - at), word, size)); at++)
+        if ((at == line || !is_name_byte(at[-1])) &&
+            (at + size == line + length || !is_name_byte(at[size])))
+            return true;
+    return false;
+}
+
+/* Marks the modules that lines of the text import. */
+static void note_imports(struct modules *modules, const char *text, size_t size) {
+    const char *const end = text + size;
+    for (const char *line = text, *next; line < end; line = next + 1) {
+        next = memchr(line, '\n', (size_t)(end - line));
+        if (!next) next = end;
+        while (line < next && (*line == ' ' || *line == '\t'))
+            line++;
+        const size_t length = (size_t)(next - line);
+        if (!(length > 7 && memcmp(line, "import ", 7) == 0) &&
+            !(length > 5 && memcmp(line, "from ", 5) == 0))
+            continue;
+        for (size_t i = 0; i < modules->count; i++)
+            if (!modules->module[i].wanted && has_word(line, length, modules->module[i].name))
+                modules->module[i].wanted = true;
+    }
+}
+
+static enum fs_rank_use read_bytes(struct fs_rank_readings *readings, int file, int64_t size,
+                                   struct modules *modules) {
     if (size == 0) return FS_RANK_UNUSED;
     if (size > file_max || readings->bytes + size > all_max) return FS_RANK_NOT_LOOKED;
     /* read, not mapped: a file that is cut while it is looked at would be a SIGBUS */
@@ -103,44 +147,101 @@ static enum fs_rank_use read_mapped(struct fs_rank_readings *readings, int file,
         use = FS_RANK_USED;
     else if (bytes && got == size)
         use = FS_RANK_UNUSED;
+    if (bytes && modules) note_imports(modules, bytes, (size_t)got);
     free(bytes);
     return use;
 }
 
-static enum fs_rank_use read_file(struct fs_rank_readings *readings, const char *path) {
+/* modules: NULL, or those that it imports are marked. */
+static enum fs_rank_use read_file(struct fs_rank_readings *readings, const char *path,
+                                  struct modules *modules) {
     struct stat about;
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     enum fs_rank_use use = FS_RANK_NOT_LOOKED;
     if (file < 0) return use;
     if (fstat(file, &about) == 0 && S_ISREG(about.st_mode))
-        use = read_mapped(readings, file, about.st_size);
+        use = read_bytes(readings, file, about.st_size, modules);
     close(file);
     return use;
 }
 
-static bool ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text), end = strlen(ending);
-    return length > end && strcmp(text + length - end, ending) == 0;
+/* The name of a module's file or of a package's folder, or nothing. */
+static void add_module(struct modules *modules, const char *name, bool package) {
+    const size_t length = strlen(name) - (package ? 0 : 3);
+    if (length == 0 || length >= sizeof modules->module->name) return;
+    if (modules->count == MODULES_MAX) {
+        modules->cut = true;
+        return;
+    }
+    memcpy(modules->module[modules->count].name, name, length);
+    modules->module[modules->count++].package = package;
 }
 
-/* The modules in a folder; `below`: also those of packages in it. */
-static enum fs_rank_use read_modules(struct fs_rank_readings *readings, const char *folder,
-                                     bool below, int *modules) {
+static bool is_module_file(const char *name) {
+    const size_t length = strlen(name);
+    return length > 3 && strcmp(name + length - 3, ".py") == 0;
+}
+
+static int list_modules(struct modules *modules) {
+    DIR *list = opendir(*modules->folder ? modules->folder : "/");
+    if (!list) return -1;
+    for (const struct dirent *entry; (entry = readdir(list));) {
+        const bool file = is_module_file(entry->d_name);
+        if (file || !strchr(entry->d_name, '.')) add_module(modules, entry->d_name, !file);
+    }
+    closedir(list);
+    return 0;
+}
+
+/* All files of a package. */
+static enum fs_rank_use read_package(struct fs_rank_readings *readings, const char *folder,
+                                     struct modules *modules) {
     enum fs_rank_use use = FS_RANK_UNUSED;
     char path[PATH_MAX];
     DIR *list = opendir(folder);
-    if (!list) return below ? FS_RANK_NOT_LOOKED : FS_RANK_UNUSED;
-    for (const struct dirent *entry; use != FS_RANK_USED && (entry = readdir(list));) {
-        if (*entry->d_name == '.') continue;
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
-            continue;
-        if (ends_with(entry->d_name, ".py"))
-            use = fs_rank_use_both(use, ++*modules > MODULES_MAX ? FS_RANK_NOT_LOOKED
-                                                                 : read_file(readings, path));
-        else if (below && !strchr(entry->d_name, '.'))
-            use = fs_rank_use_both(use, read_modules(readings, path, false, modules));
-    }
+    if (!list) return use; /* a file without an ending */
+    for (const struct dirent *entry; use != FS_RANK_USED && (entry = readdir(list));)
+        if (is_module_file(entry->d_name) &&
+            snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+            use = fs_rank_use_both(use, read_file(readings, path, modules));
     closedir(list);
+    return use;
+}
+
+static enum fs_rank_use read_module(struct fs_rank_readings *readings, struct modules *modules,
+                                    size_t number) {
+    char path[PATH_MAX];
+    const bool package = modules->module[number].package;
+    modules->module[number].read = true;
+    if (snprintf(path, sizeof path, "%s/%s%s", modules->folder, modules->module[number].name,
+                 package ? "" : ".py") >= (int)sizeof path)
+        return FS_RANK_NOT_LOOKED;
+    return package ? read_package(readings, path, modules) : read_file(readings, path, modules);
+}
+
+static enum fs_rank_use read_imports(struct fs_rank_readings *readings, struct modules *modules,
+                                     enum fs_rank_use use) {
+    bool more = true;
+    while (more && use != FS_RANK_USED) {
+        more = false;
+        for (size_t i = 0; i < modules->count && use != FS_RANK_USED; i++) {
+            if (!modules->module[i].wanted || modules->module[i].read) continue;
+            use = fs_rank_use_both(use, read_module(readings, modules, i));
+            more = true;
+        }
+    }
+    return modules->cut ? fs_rank_use_both(use, FS_RANK_NOT_LOOKED) : use;
+}
+
+static enum fs_rank_use read_python(struct fs_rank_readings *readings, const char *path) {
+    struct modules *modules = calloc(1, sizeof *modules);
+    if (!modules) return FS_RANK_NOT_LOOKED;
+    snprintf(modules->folder, sizeof modules->folder, "%.*s", (int)(strrchr(path, '/') - path),
+             path);
+    enum fs_rank_use use = FS_RANK_NOT_LOOKED;
+    if (list_modules(modules) == 0)
+        use = read_imports(readings, modules, read_file(readings, path, modules));
+    free(modules);
     return use;
 }
 
@@ -151,11 +252,7 @@ static enum fs_rank_use read_script(struct fs_rank_readings *readings, const cha
     const int length = *script == '/' ? snprintf(path, sizeof path, "%s", script)
                                       : snprintf(path, sizeof path, "%s/%s", directory, script);
     if (length >= (int)sizeof path) return FS_RANK_NOT_LOOKED;
-    const enum fs_rank_use use = read_file(readings, path);
-    if (!python || use != FS_RANK_UNUSED) return use;
-    int modules = 0;
-    *strrchr(path, '/') = '\0';
-    return read_modules(readings, *path ? path : "/", true, &modules);
+    return python ? read_python(readings, path) : read_file(readings, path, NULL);
 }
 
 /* --- command lines --- */
@@ -231,7 +328,7 @@ static enum fs_rank_use look(struct fs_rank_readings *readings, const char *exec
     const size_t count = split(command, room, words);
     const char *name = base_name(executable);
     if (is_interpreter(name)) return use_of_script(readings, name, words, count, directory, cut);
-    const enum fs_rank_use use = read_file(readings, executable);
+    const enum fs_rank_use use = read_file(readings, executable, NULL);
     return use == FS_RANK_UNUSED && cut ? FS_RANK_NOT_LOOKED : use;
 }
 

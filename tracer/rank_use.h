@@ -2,9 +2,9 @@
  * rank_use.h - whether a program can tell its rank, or shares its work out in another way, as
  * far as its own text tells: enum fs_rank_use.
  *
- * Read are the program's file (of an interpreter: its script, and the modules of Python that
- * lie beside it) and its arguments. What a library outside of these does is known by the
- * library's name, if the text imports it.
+ * Read are the program's file (of an interpreter: its script, and modules that a Python script
+ * imports from where it lies) and its arguments. What a library outside of these does is known by
+ * the library's name, if the text imports it.
  */
 #ifndef FS_RANK_USE_H
 #define FS_RANK_USE_H

@@ -125,11 +125,12 @@ const struct fs_rule fs_rule_mpi_03 = {
            "uses MPI, or asks which task it is, makes a share of the work of that. Any other does "
            "all of it in each copy, at the same time, and often into the same files: N times the "
            "CPU hours for one result.",
-    .decided = "A launcher started two or more tasks; all run the same command; no process of "
-               "theirs has an MPI library; each used at least 1 s of CPU, none twice as much "
-               "as another; and neither the program (of an interpreter: its script and, of Python, "
-               "the modules beside it) nor its arguments name a rank variable (SLURM_PROCID, "
-               "SLURM_LOCALID, PMI_RANK ...).",
+    .decided =
+        "A launcher started two or more tasks; all run the same command; no process of "
+        "theirs has an MPI library; each used at least 1 s of CPU, none twice as much "
+        "as another; and neither the program (of an interpreter: its script and what a Python "
+        "script imports from its own folder) nor its arguments name a rank variable (SLURM_PROCID, "
+        "SLURM_LOCALID, PMI_RANK ...).",
     .exceptions = "Silent when the text also names what copies use to agree among themselves: the "
                   "name of the host, locks of files, data bases, sockets, packages such as "
                   "torch.distributed; and beside Dask, Ray, Dragon, GNU parallel and the like. "
@@ -161,7 +162,17 @@ struct use {
     double idle_cpu_s;      /* of those that were idle */
 };
 
+/* Of the record: a node whose task ends at once has a short one. */
+static double longest_wall(const struct fs_whole *whole) {
+    double wall = 0;
+
+    for (size_t i = 0; i < whole->count; i++)
+        wall = fmax(wall, whole->nodes[i].wall_s);
+    return wall;
+}
+
 static struct use use_of(const struct fs_whole *whole, double least_overlap, double idle) {
+    const double wall = longest_wall(whole);
     struct use use = {0};
 
     for (size_t i = 0; i < whole->count; i++) {
@@ -171,7 +182,7 @@ static struct use use_of(const struct fs_whole *whole, double least_overlap, dou
         use.launched = use.launched || (node->launched && !node->in_step);
         use.outside += !fs_names_has(&whole->allocated, node->name);
         use.unknown = use.unknown || isnan(node->cpu_s) || isnan(node->wall_s);
-        if (!(node->cpu_s > idle * node->wall_s)) {
+        if (!(node->cpu_s > idle * wall)) {
             use.idle_cpu_s += node->cpu_s;
             continue;
         }

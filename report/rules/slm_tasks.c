@@ -6,11 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { FIT_SHARE, FIT_BUSY };
+enum { FIT_SHARE };
 static const struct fs_threshold fit_thresholds[] = {
     [FIT_SHARE] = {"misfit", 0.1, "fraction", "tasks x CPUs may differ by this from those given",
                    "own"},
-    [FIT_BUSY] = {"busy", 0.5, "cpus", "a task that used less on average does not count", "own"},
     {0},
 };
 
@@ -96,7 +95,6 @@ static void judge_fit(const struct fs_job *job, const struct fs_whole_launch *la
                       const struct fs_thresholds *thresholds, struct fs_outcome *outcome) {
     const struct fs_whole *whole = job->whole;
     const double misfit = fs_threshold(thresholds, outcome->rule, FIT_SHARE);
-    const double busy = fs_threshold(thresholds, outcome->rule, FIT_BUSY);
     const struct fit fit = fit_of(whole, launch);
 
     if (launch->kind != FS_LAUNCH_SRUN || launch->tasks < 2)
@@ -107,7 +105,7 @@ static void judge_fit(const struct fs_job *job, const struct fs_whole_launch *la
         fs_vote(outcome, FS_NOT_APPLICABLE, "the step was given some of the job's nodes");
     else if (whole->steps_beside)
         fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
-    else if (fit.busy < busy * (double)launch->tasks)
+    else if (2 * launch->computing < launch->tasks)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the tasks hardly computed");
     else if ((double)launch->tasks <= (1 + misfit) * fit.cpus && share_of(&fit) >= 1 - misfit)
         fs_vote(outcome, FS_PASS, "the tasks fill the CPUs that the job was given");
@@ -136,7 +134,8 @@ const struct fs_rule fs_rule_slm_03 = {
            "is more, tasks share cores.",
     .decided = "A step of two or more tasks on all nodes of the job; the CPUs in the tasks' masks "
                "(or the cores, if these are more of all) differ by more than 10 % from those "
-               "that Slurm gave to the job; and the tasks used at least 0.5 CPUs each.",
+               "that Slurm gave to the job; and half of the tasks or more computed: they used a "
+               "CPU, or waited for one, half of their time.",
     .exceptions = "Silent when the step has some of the job's nodes only or other steps run beside "
                   "it. A stride is no misfit: -c with more CPUs than a task has threads leaves "
                   "them free on purpose, as does one hardware thread of each core.",

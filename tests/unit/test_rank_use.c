@@ -39,6 +39,10 @@ static int set_up(void **state) {
     put("alone/ranked.sh", "./solve --part $SLURM_PROCID\n");
     put("alone/solve", "\177ELF and more");
     put("alone/solve-parts", "\177ELF ... PMI_RANK ...");
+    put("alone/other.py", "import mpi4py\n");
+    put("chain.py", "import json\nif True:\n    from link import me\n");
+    put("link.py", "import sys, main\n");
+    put("similar.py", "import packaged_not, sublink\n");
     put("main.py", "import packaged.split\n");
     put("packaged/split.py", "import os\nme = os.environ['SLURM_PROCID']\n");
     return 0;
@@ -61,6 +65,8 @@ static void programs_that_can_and_cannot_tell_their_rank(void **state) {
         {"/usr/bin/python3.11", "python3 -u -X dev alone/serial.py", FS_RANK_UNUSED},
         {"/usr/bin/python3.11", "python3 alone/serial.py --rank PMI_RANK", FS_RANK_USED},
         {"/usr/bin/python3.11", "python3 main.py", FS_RANK_USED},
+        {"/usr/bin/python3.11", "python3 chain.py", FS_RANK_USED},
+        {"/usr/bin/python3.11", "python3 similar.py", FS_RANK_UNUSED},
         {"/usr/bin/python3.11", "python3 missing.py", FS_RANK_NOT_LOOKED},
         {"/usr/bin/python3.11", "python3 -m alone.serial", FS_RANK_NOT_LOOKED},
         {"/usr/bin/python3.11", "python3", FS_RANK_NOT_LOOKED},

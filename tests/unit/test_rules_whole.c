@@ -147,6 +147,7 @@ static void idle_tasks(struct whole_fixture *job) {
         scheduler->in_step = true;
         scheduler->step_node_list = scheduler->node_list;
         if (i > 0) job->node[i].digest.cpu_ns = SECOND / 4;
+        if (i > 0) job->node[i].digest.wall_ns = SECOND / 2; /* they end at once */
     }
 }
 

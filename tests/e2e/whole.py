@@ -1,0 +1,148 @@
+"""Rules that look at all nodes of a job at once, on a real Slurm cluster and under mpirun."""
+import json
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import harness as h
+from cluster import OPEN_MPI_AS_ROOT, Cluster
+
+BURN = """import os, sys, time
+def burn(seconds):
+    while time.process_time() < seconds:
+        sum(range(1000))
+"""
+# The same in every task.
+SERIAL = BURN + "burn(1.2)\n"
+# A task that knows which one it is.
+RANKED = BURN + 'print("part", os.environ["SLURM_PROCID"])\nburn(1.2)\n'
+# Two workers, wherever they are started.
+POOL = BURN + """import multiprocessing
+if __name__ == "__main__":
+    with multiprocessing.Pool(2) as pool:
+        pool.map(burn, [2, 2], chunksize=1)
+"""
+# The pool on the first node, nothing on the others, as a script does that checks its rank.
+FIRST_ONLY = POOL.replace('"__main__":', '"__main__" and os.environ["SLURM_PROCID"] == "0":')
+PROGRAMS = {"serial.py": SERIAL, "ranked.py": RANKED, "pool.py": POOL, "first.py": FIRST_ONLY}
+
+
+class Job:
+    """What forksight says of a job directory: findings by rule, outcomes of all rules, text."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        result = h.execute([h.FORKSIGHT, "report", "--format", "json", folder])
+        h.equal(result.status, 0, f"report\n{result}")
+        self.report = json.loads(result.stdout)
+        self.findings = {f["rule"]: f for f in self.report["findings"]}
+        h.check_screen(h.execute([h.FORKSIGHT, "report", folder]).stdout)
+        result = h.execute([h.FORKSIGHT, "report", "--rules", folder])
+        self.text = result.stdout
+        self.outcomes = {rule: (status, " ".join(why.split())) for status, rule, why in re.findall(
+            r"^(pass|n/a|unknown)\s+([A-Z]{3}-\d\d): (.*)$", result.stdout,
+            re.M)}
+
+    def evidence(self, rule):
+        h.check(rule in self.findings, f"{rule} is not found, but {self.outcomes.get(rule)}\n{self.text}")
+        return json.dumps(self.findings[rule], indent=1, ensure_ascii=False)
+
+    def expect(self, rule, *texts):
+        for text in texts:
+            h.check(text in self.evidence(rule), f"{rule}: no '{text}' in\n{self.evidence(rule)}")
+
+    def expect_silent(self, rule, why=None):
+        h.check(rule not in self.findings, f"{rule} is found\n{self.text}")
+        if why:
+            h.equal(self.outcomes[rule], why, rule)
+
+
+def programs(folder):
+    for name, text in PROGRAMS.items():
+        (folder / name).write_text(text)
+
+
+def recorded(cluster, options, *lines):
+    """The jobs that a batch script records, a line each, of `forksight run -o NAME ...`."""
+    programs(cluster.shared)
+    script = f"export PATH={h.BUILD}:$PATH\n" + "".join(line + "\n" for line in lines)
+    result = cluster.batch(script, "--exclusive", *options)
+    h.equal(result.status, 0, f"the batch job\n{result}")
+    return [Job(cluster.shared / re.search(r"-o (\S+)", line)[1]) for line in lines
+            if line.startswith("forksight run")]
+
+
+@h.test
+def mpi_04_fires_for_a_pool_on_one_node_of_three(_folder):
+    with Cluster(3) as cluster:
+        plain, step, first = recorded(
+            cluster, ["-N3"],
+            f"forksight run -q -o plain -- {h.PYTHON} pool.py",
+            f"forksight run -q -o step -- srun -n1 -c2 {h.PYTHON} pool.py",
+            f"forksight run -q -o first -- srun -N3 -n3 {h.PYTHON} first.py")
+        for job in (plain, step, first):
+            job.expect("MPI-04", "2 workers on 1 of 3 nodes; 2 idle", "idle: n[2-3]; in use: n1")
+        h.equal(first.report["job"]["nodes"], 3, "nodes with a record")
+        h.check("#SBATCH --nodes=1" in json.dumps(plain.findings["MPI-04"]), "fix")
+
+        # The good twins: one node; another step that has the rest; a pool on each node.
+        one, = recorded(cluster, ["-N1"], f"forksight run -q -o one -- {h.PYTHON} pool.py")
+        one.expect_silent("MPI-04", ("n/a", "the job has not several nodes"))
+        beside, each = recorded(
+            cluster, ["-N3"],
+            "srun -N2 -n2 -w n2,n3 sleep 60 &",
+            f"forksight run -q -o beside -- {h.PYTHON} pool.py",
+            "kill %1; wait",
+            f"forksight run -q -o each -- srun -N3 -n3 -c2 {h.PYTHON} pool.py")
+        beside.expect_silent("MPI-04", ("pass", "other steps of the job ran beside it"))
+        each.expect_silent("MPI-04")
+
+
+@h.test
+def mpi_03_and_slm_03_fire_for_copies_and_for_cpus_without_a_task(_folder):
+    with Cluster(2) as cluster:
+        copies, ranked, narrow, full = recorded(
+            cluster, ["-N2"],
+            f"forksight run -q -o copies -- srun -n4 {h.PYTHON} serial.py",
+            f"forksight run -q -o ranked -- srun -n4 {h.PYTHON} ranked.py",
+            f"forksight run -q -o narrow -- srun -N2 -n2 -c1 {h.PYTHON} ranked.py",
+            f"forksight run -q -o full -- srun -n2 -c2 {h.PYTHON} ranked.py")
+        copies.expect("MPI-03", "4 identical copies", "4 tasks run the same command",
+                      "serial.py", "names no rank")
+        h.check("srun -n 1 -c 2" in json.dumps(copies.findings["MPI-03"]), "fix")
+        ranked.expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
+        h.need_cpus(2)
+        narrow.expect("SLM-03", "2 tasks use 2 of the 4 CPUs of 2 nodes", "1 tasks on each node")
+        h.check("srun -n 2 -c 2" in json.dumps(narrow.findings["SLM-03"]), "fix")
+        for job in (ranked, full):
+            job.expect_silent("SLM-03", ("pass", "the tasks fill the CPUs that the job was given"))
+
+        # A node that left nothing: named, and no gate lets the record pass.
+        (cluster.shared / "full" / "n2.digest").unlink()
+        missing = Job(cluster.shared / "full")
+        h.check("no record of 1 node (n2)" in missing.text, f"text\n{missing.text}")
+        h.equal((missing.report["data"]["complete"], missing.report["data"]["missing_hosts"]),
+                (False, "n2"), "data")
+        gate = h.execute([h.FORKSIGHT, "check", cluster.shared / "full"])
+        h.equal(gate.status, 3, f"status of check\n{gate}")
+
+
+@h.test
+def mpi_03_fires_for_copies_under_mpirun(folder):
+    h.need_tool("mpirun.openmpi")
+    programs(folder)
+    (folder / "ranked.py").write_text(RANKED.replace("SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
+    jobs = {}
+    for name in ("serial.py", "ranked.py"):
+        result = h.under_forksight(
+            ["mpirun.openmpi", "--oversubscribe", "-n", "2", h.PYTHON, name], cwd=folder,
+            directory=folder / name.split(".")[0], env=h.environment(**OPEN_MPI_AS_ROOT))
+        h.equal(result.status, 0, f"{result}")
+        jobs[name] = Job(result.directory)
+    jobs["serial.py"].expect("MPI-03", "2 identical copies", "serial.py")
+    jobs["serial.py"].expect("MPI-03", f'"{h.PYTHON} serial.py"')
+    jobs["ranked.py"].expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
+
+
+h.main()
