@@ -357,13 +357,16 @@ static void find_framework(const struct fs_table *table, struct fs_digest *diges
     }
 }
 
-/* Of the programs that a record became: not of those that it was forked with. */
+/* Of the programs that a record became: not of those that it was forked with, and of a task
+ * not of the daemon that it was before its launcher let it go. */
 static enum fs_rank_use use_of_record(const struct fs_record *record, const char *directory,
                                       struct fs_rank_readings *readings) {
     enum fs_rank_use use = FS_RANK_UNUSED;
+    struct fs_rank rank;
+    const struct fs_stage *begin = record->task ? ranked_stage(record, &rank) : record->stages;
 
-    if (record->stage_count == 0) return FS_RANK_NOT_LOOKED;
-    for (size_t i = 0; i < record->stage_count; i++) {
+    if (!begin) return FS_RANK_NOT_LOOKED;
+    for (size_t i = (size_t)(begin - record->stages); i < record->stage_count; i++) {
         const struct fs_image *image = record->stages[i].image;
         if (!image) return FS_RANK_NOT_LOOKED;
         if (image->pid != record->pid) continue;

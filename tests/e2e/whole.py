@@ -83,7 +83,7 @@ def mpi_04_fires_for_a_pool_on_one_node_of_three(_folder):
             f"forksight run -q -o first -- srun -N3 -n3 {h.PYTHON} first.py")
         for job in (plain, step, first):
             job.expect("MPI-04", "2 workers on 1 of 3 nodes; 2 idle", "idle: n[2-3]; in use: n1")
-        h.equal(first.report["job"]["nodes"], 3, "nodes with a record")
+        h.equal(first.report["scope"]["nodes"], 3, "nodes with a record")
         h.check("#SBATCH --nodes=1" in json.dumps(plain.findings["MPI-04"]), "fix")
 
         # The good twins: one node; another step that has the rest; a pool on each node.
