@@ -212,7 +212,8 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
     collector->outside.cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
     fs_stuck_last_look(&collector->stuck, &collector->sampler, collector->outside.t_end);
     if (audit->options->progress) fputs("\r\033[K", stderr);
-    if (fs_collector_write(collector) != 0 || fs_meta_write(&audit->job, &collector->meta) != 0)
+    if (fs_collector_write(collector) != 0 ||
+        (!audit->options->part && fs_meta_write(&audit->job, &collector->meta) != 0))
         return fail(error, size, audit->job.path);
     return 0;
 }

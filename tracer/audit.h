@@ -25,6 +25,7 @@ struct fs_audit_options {
     int64_t window_ns;
     bool stacks;           /* read the stacks of processes that make no progress */
     bool progress;         /* say on stderr how far it is */
+    bool part;             /* of a job directory that others make */
     bool siblings;         /* the roots belong together: those of one parent are a group */
     const char *root;      /* "": this system; else a captured one */
     const char *directory; /* of the job directory to make; NULL: a temporary one */

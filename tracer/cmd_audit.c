@@ -6,6 +6,7 @@
 #include "report/commands.h"
 #include "report/inputs.h"
 #include "tracer/audit.h"
+#include "tracer/audit_job.h"
 #include "tracer/audit_targets.h"
 #include "tracer/clock.h"
 
@@ -21,13 +22,17 @@ static const double window_default = 3, window_least = 0.2, window_most = 3600;
 
 static const char help[] =
     "Usage: forksight audit [OPTION]... PID...\n"
+    "       forksight audit [OPTION]... JOBID[.STEP]\n"
     "       forksight audit [OPTION]... --user NAME\n"
     "\n"
     "Looks at processes that run already, and at all their descendants, for some\n"
     "seconds, and prints what is wrong with them. Nothing is loaded into them and\n"
-    "nothing is stopped. What only a recorded run can tell is unknown.\n"
+    "nothing is stopped. What only a recorded run can tell is unknown. A number is a\n"
+    "process if there is one, else a job of Slurm, looked at on all its nodes.\n"
     "\n"
     "      --user NAME           all processes of a user (your own)\n"
+    "      --job JOBID[.STEP]    a job of Slurm, also if a process has that number\n"
+    "      --node JOBID[.STEP]   a job's processes on this node only\n"
     "      --window SECONDS      how long to look (default 3)\n"
     "      --stacks              read the stacks of processes that make no progress;\n"
     "                            holds each of their threads for some microseconds\n"
@@ -46,9 +51,11 @@ static const char help[] =
     "\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no such process, or not yours to read.\n";
 
-enum { USER = 256, WINDOW, STACKS, FORMAT, RULES, TOP, THRESHOLD, CONFIG, COLOR, ROOT };
+enum { USER = 256, JOB, NODE, WINDOW, STACKS, FORMAT, RULES, TOP, THRESHOLD, CONFIG, COLOR, ROOT };
 static const struct option long_options[] = {
     {"user", required_argument, NULL, USER},
+    {"job", required_argument, NULL, JOB},
+    {"node", required_argument, NULL, NODE},
     {"window", required_argument, NULL, WINDOW},
     {"stacks", no_argument, NULL, STACKS},
     {"output", required_argument, NULL, 'o'},
@@ -66,7 +73,7 @@ static const struct option long_options[] = {
 
 struct options {
     struct fs_audit_options audit;
-    const char *user;
+    const char *user, *node, *job;
     /* For the report: its own command line, for it knows its options. */
     char **report;
     int report_count;
@@ -97,6 +104,10 @@ static const char *take_option(struct options *options, int letter, const char *
 
     if (letter == USER) {
         options->user = value;
+    } else if (letter == JOB) {
+        options->job = value;
+    } else if (letter == NODE) {
+        options->node = value;
     } else if (letter == WINDOW) {
         if (set_window(options, value) != 0) return "--window wants 0.2 to 3600 seconds";
     } else if (letter == STACKS) {
@@ -132,18 +143,54 @@ static int parse(int argc, char **argv, struct options *options) {
         if (letter == '?' || letter == ':') return fs_complain_option(command_name, letter, argv);
         wrong = take_option(options, letter, optarg);
     }
-    if (!wrong && optind == argc && !options->user)
-        wrong = "nothing to look at; give process ids, or --user NAME";
-    if (!wrong && optind < argc && options->user) wrong = "either process ids, or --user NAME";
+    const int kinds = (optind < argc) + (options->user != NULL) + (options->node != NULL) +
+                      (options->job != NULL);
+    if (!wrong && kinds == 0) wrong = "nothing to look at; give process ids, a job, or --user NAME";
+    if (!wrong && kinds > 1) wrong = "either process ids, or a job, or --user NAME";
+    if (!wrong && options->node && !options->audit.directory) wrong = "--node wants -o DIR";
     return wrong ? fs_complain(command_name, FS_REPORT_USAGE, wrong) : -1;
 }
 
-static int find_targets(const struct options *options, char *const *words,
-                        struct fs_pids_list *list) {
+static bool has_slurm(void) {
+    const char *path = getenv("PATH"), *conf = getenv("SLURM_CONF");
+    char file[PATH_MAX];
+
+    if ((!conf || !*conf) && access("/etc/slurm/slurm.conf", R_OK) != 0) return false;
+    for (const char *folder = path; folder && *folder; folder += *folder == ':') {
+        const size_t length = strcspn(folder, ":");
+        snprintf(file, sizeof file, "%.*s/srun", (int)length, folder);
+        if (access(file, X_OK) == 0) return true;
+        folder += length;
+    }
+    return false;
+}
+
+/* A word that is a job: it names a step, or is the number of no process here. */
+static bool is_job(const struct options *options, char *const *words) {
+    char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE], path[64];
+
+    if (*options->audit.root || !words[0] || words[1] || fs_job_name(words[0], job, step) != 0)
+        return false;
+    if (*step) return true;
+    snprintf(path, sizeof path, "/proc/%.20s", job);
+    return access(path, F_OK) != 0 && has_slurm();
+}
+
+static int find_targets(struct options *options, char *const *words, struct fs_pids_list *list) {
     const char *root = options->audit.root;
     char error[FS_ERROR_SIZE];
     int result = 0;
 
+    if (options->job) {
+        char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE];
+        if (fs_job_name(options->job, job, step) == 0) return FS_EXIT_OK;
+        return fs_complain(command_name, FS_REPORT_USAGE, "--job wants JOBID or JOBID.STEP");
+    }
+    if (!options->user && !options->node && is_job(options, words)) {
+        options->job = *words;
+        return FS_EXIT_OK;
+    }
+    if (options->node) { result = fs_target_job(options->node, list, error, sizeof error); }
     if (options->user) result = fs_target_user(root, options->user, list, error, sizeof error);
     for (; !options->user && *words && result == 0; words++)
         result = fs_target_pid(root, *words, list, error, sizeof error);
@@ -156,7 +203,16 @@ static int make_directory(const struct options *options, struct fs_jobdir *job) 
     const char *place = getenv("TMPDIR"), *wanted = options->audit.directory;
     char error[FS_ERROR_SIZE], name[PATH_MAX];
 
+    if (options->node) { /* made by who started one of us on each node */
+        char path[PATH_MAX];
+        if (realpath(wanted, path)) return fs_jobdir_join(job, path, ""), FS_EXIT_OK;
+        snprintf(error, sizeof error, "cannot write into %.200s: %s; it must be on all nodes",
+                 wanted, strerror(errno));
+        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+    }
     if (!wanted) {
+        /* All nodes of a job must see it: here, that is where the user works. */
+        if (options->job) place = ".";
         snprintf(name, sizeof name, "%s/forksight-audit-XXXXXX", place && *place ? place : "/tmp");
         if (!mkdtemp(name)) {
             snprintf(error, sizeof error, "cannot make %s: %s; name a place with -o DIR", name,
@@ -187,9 +243,17 @@ static int audit(struct options *options, const struct fs_pids_list *list) {
     int status = make_directory(options, &job);
 
     if (status != FS_EXIT_OK) return status;
-    options->audit.progress = isatty(STDERR_FILENO);
+    options->audit.part = options->node != NULL;
+    options->audit.progress = !options->job && isatty(STDERR_FILENO);
     options->audit.siblings = !options->user;
-    if (fs_audit(&options->audit, list->pid, list->count, &job, error, sizeof error) != 0) {
+    const int result =
+        options->job ? fs_audit_job(&options->audit, options->job, &job, error, sizeof error)
+                     : fs_audit(&options->audit, list->pid, list->count, &job, error, sizeof error);
+    if (options->node) {
+        if (result != 0) status = fs_complain(command_name, FS_REPORT_NO_DATA, error);
+        return status;
+    }
+    if (result != 0) {
         status = fs_complain(command_name, FS_REPORT_NO_DATA, error);
         if (options->audit.directory) fs_jobdir_undo(&job);
     } else {

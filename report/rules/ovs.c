@@ -185,7 +185,8 @@ static void report_crowd(const struct fs_load *load, enum fs_severity severity,
                      "nproc --all count",
                      node->cpus);
     if (node->start_cpus > 0 && node->start_cpus == load->cpus && node->cpus > load->cpus)
-        fs_add_cause(outcome, "forksight was started with CPU %s only: that is all the job has",
+        fs_add_cause(outcome, "%s was started with CPU %s only: that is all the job has",
+                     fs_is_outside(node->digest) ? "the job" : "forksight",
                      fs_mask_list(arena, node->digest->mask_start));
     fs_add_birth_cause(outcome, load);
     add_crowd_fixes(load, fitting, outcome);

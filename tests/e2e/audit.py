@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
 from cgroup import Group
+from cluster import Cluster
 
 VARIANTS = {v["name"]: v for v in json.loads((h.KERNELS / "expectations.json").read_text())["variants"]}
 # A shell that stays: what the job's starter may use is what the job was given.
@@ -387,6 +388,25 @@ def a_main_thread_that_ended_before_the_others(folder):
         job.until_busy(0.3)
         report = look(folder, job.pid)
         h.check(report["metrics"] is not None and report["scope"]["processes"] == 1, "not seen")
+
+
+@h.test
+def a_job_of_slurm_is_looked_at_on_all_its_nodes(folder):
+    with Cluster(3) as cluster:
+        script = (f"srun -N3 --ntasks-per-node=1 env NUM_PROCS=4 taskset -c 0 {h.PYTHON} {POOL} 4000\n")
+        job = cluster.sbatch(script, "-N3")
+        for node in cluster.names:
+            h.wait_until(lambda: len(cluster.processes(node, "busy_pool.py")) >= 5, f"workers on {node}")
+        result = cluster.run(h.FORKSIGHT, "audit", "--format", "json", "--window", "2.2", "--job", job)
+        h.equal(result.status, 0, f"status\n{result}")
+        report = json.loads(result.stdout)
+        h.equal(report["scope"]["nodes"], 3, "nodes")
+        h.equal(report["data"]["audited"]["nodes"], 3, "nodes that were looked at")
+        first = report["findings"][0]
+        h.equal((first["rule"], first["population"]["nodes"]), ("OVS-02", 3), "primary finding")
+        h.equal(list(cluster.shared.glob("forksight-audit-*")), [], "what is left behind")
+        result = cluster.run(h.FORKSIGHT, "audit", "--job", job + 100)
+        h.equal(result.status, 3, f"status of a job that is not there\n{result}")
 
 
 @h.test
