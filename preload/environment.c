@@ -13,23 +13,34 @@
 #include "preload/shim.h"
 #include "preload/text.h"
 
+enum { NAME_MAX_LENGTH = 39 };
+
+/* The names lie in the table: pointers to them would be relocated at every exec. */
 static const struct {
-    const char *name;
-    size_t length;
+    uint8_t length;
+    char name[NAME_MAX_LENGTH];
 } recorded[] = {
-#define ENTRY(name, what, value, libraries) {#name, sizeof #name - 1},
+#define ENTRY(name, what, value, libraries) {sizeof #name - 1, #name},
     FSP_RECORDED_VARIABLES(ENTRY)
 #undef ENTRY
 };
 enum { RECORDED = sizeof recorded / sizeof *recorded };
 
+/* Bytes up to '=' or the end; NAME_MAX_LENGTH: more than any recorded name has. */
+static size_t name_length(const char *text) {
+    size_t length = 0;
+
+    while (length < NAME_MAX_LENGTH && text[length] != '\0' && text[length] != '=') {
+        length++;
+        FSP_PLAIN_LOOP();
+    }
+    return length;
+}
+
 /* Is the text up to '=' (or its end) a recorded name? */
 static bool is_recorded(const char *text) {
-    size_t length;
+    const size_t length = name_length(text);
 
-    if (*text < 'A' || *text > 'Z') return false;
-    for (length = 0; text[length] != '\0' && text[length] != '='; length++)
-        FSP_PLAIN_LOOP();
     for (unsigned i = 0; i < RECORDED; i++)
         if (recorded[i].length == length && recorded[i].name[0] == *text &&
             fsp_same(recorded[i].name, text, length))
@@ -37,11 +48,31 @@ static bool is_recorded(const char *text) {
     return false;
 }
 
+/* By first letter: which lengths recorded names have, a bit each. Most names of an environment
+ * are told from all recorded ones by these two, without a look at the table. */
+struct filter {
+    uint64_t lengths['Z' - 'A' + 1];
+};
+
+static void make_filter(struct filter *filter) {
+    fsp_clear(filter, sizeof *filter);
+    for (unsigned i = 0; i < RECORDED; i++)
+        filter->lengths[recorded[i].name[0] - 'A'] |= 1ull << recorded[i].length;
+}
+
+static bool passes(const struct filter *filter, const char *text) {
+    return *text >= 'A' && *text <= 'Z' &&
+           (filter->lengths[*text - 'A'] >> name_length(text) & 1) != 0;
+}
+
 void fsp_environment_record(struct fsp_header *header, char *const environment[]) {
     struct fsp_text text = {.buffer = header->environment, .size = sizeof header->environment};
+    struct filter filter;
 
+    make_filter(&filter);
     for (char *const *entry = environment; entry != NULL && *entry != NULL; entry++)
-        if (is_recorded(*entry)) fsp_text_bytes(&text, *entry, fsp_length(*entry) + 1);
+        if (passes(&filter, *entry) && is_recorded(*entry))
+            fsp_text_bytes(&text, *entry, fsp_length(*entry) + 1);
     header->env_length = (uint32_t)text.length;
 }
 
