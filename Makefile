@@ -210,8 +210,12 @@ lint:
 
 bench:
 	@tests/setup check
-	+@$(BUILD_QUIETLY) all programs $(O)/bench/operations $(O)/bench/regions $(O)/bench/empty.so
+	+@$(BUILD_QUIETLY) all programs $(O)/bench/operations $(O)/bench/regions $(O)/bench/empty.so \
+	  $(MPIS:%=$(O)/bench/mpi.%)
 	@BUILD=$(abspath $(O)) tests/bench/run $(BENCH)
+$(O)/bench/mpi.%: tests/bench/mpi.c
+	@mkdir -p $(@D)
+	mpicc.$* -O2 -g -Wall -o $@ $<
 $(O)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(LANGUAGE) -O2 -g $(DEPENDENCIES) -o $@ $< -pthread -fopenmp

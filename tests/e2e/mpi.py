@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
+from cluster import Cluster
 
 LAUNCHERS = {"openmpi": "mpirun.openmpi", "mpich": "mpiexec.hydra"}
 ROOT_OPTIONS = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
@@ -132,6 +133,39 @@ def profilers_go_on_working(folder):
             h.equal([entry["size"] for entry in ranks_of(result)], [1], order)
             h.expect_rules(result, ["MPI-08"])
             shutil.rmtree(result.directory)
+
+
+def hello(mpi):
+    return h.BUILD / "kernels" / f"k7_rank_hello.{mpi}"
+
+
+def report_of(cluster, command, job):
+    """The report of what a batch script of two tasks recorded, and its output."""
+    folder = cluster.shared / job
+    result = cluster.batch(f"{h.FORKSIGHT} run -q -o {folder} -- {command}\n", "-N1", "-n2")
+    report = h.execute([h.FORKSIGHT, "report", folder], env=h.environment(COLUMNS="200"))
+    return report.stdout, result.stdout
+
+
+@h.test
+def mpi_01_fires_and_mpi_02_fires_on_a_cluster_with_fixes_that_work(_folder):
+    h.equal(sorted(installed()), sorted(LAUNCHERS), "both MPIs")
+    with Cluster(1) as cluster:
+        cases = [("MPI-02", "openmpi", f"srun --mpi=none -n 2 {hello('openmpi')}"),
+                 ("MPI-02", "mpich", f"srun --mpi=pmix -n 2 {hello('mpich')}"),
+                 ("MPI-01", "mpich", f"{hello('mpich')}"),
+                 (None, "openmpi", f"srun --mpi=pmix -n 2 {hello('openmpi')}")]
+        for number, (rule, mpi, command) in enumerate(cases):
+            report, _ = report_of(cluster, command, f"job{number}")
+            h.equal([name for name in h.findings(report) if name.startswith("MPI")],
+                    [rule] if rule else [], f"{command}\n{report}")
+            if not rule:
+                continue
+            fix = h.fixes(report, rule)[0]
+            h.check(f"--mpi={'pmix' if mpi == 'openmpi' else 'pmi2'}" in fix, fix)
+            _, output = report_of(cluster, fix.split("  #")[0], f"fixed{number}")
+            for rank in range(2):
+                h.check(f"Hello from rank {rank} of 2 " in output, f"{fix}\n{output}")
 
 
 if __name__ == "__main__":
