@@ -102,6 +102,7 @@ int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
     if (result == 0)
         result =
             fs_ranks_add(&overview->ranks, &overview->arena, node, overview->count, &row->ranks);
+    if (row->ranks.count > 0) row->workers = row->ranks.workers;
     overview->count++;
     if (result == 0 && overview->arena.failed) return errno = ENOMEM, -1;
     return result;

@@ -18,7 +18,7 @@ struct fs_node_row {
     double cpu_used, wall_s, busy_cpus; /* NAN */
     int cpus, job_cpus, job_cores;      /* FS_UNKNOWN */
     int processes, recorded;
-    int workers;      /* of groups that are no helpers or shells */
+    int workers;      /* of ranks; without ranks, of groups that are no helpers or shells */
     int masks;        /* different masks of the largest group of them; FS_UNKNOWN */
     const char *mask; /* when that is one; NULL */
     struct fs_rank_row ranks;

@@ -281,6 +281,7 @@ static int add_task(struct fs_ranks *ranks, struct fs_arena *arena, const struct
     ranks->count++;
     row->count++;
     row->shared += rank->shared;
+    row->workers += rank->workers > 0 ? rank->workers : 0;
     if (!isnan(rank->cpu_s) && !(row->busiest_s >= rank->cpu_s)) {
         row->busiest = rank->rank;
         row->busiest_s = rank->cpu_s;

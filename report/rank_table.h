@@ -53,6 +53,7 @@ struct fs_ranks {
 /* What a node's row says of its ranks. */
 struct fs_rank_row {
     int count, shared;
+    int workers;       /* of all of them */
     const char *ranks; /* their numbers as a list; NULL: none */
     const char *masks; /* "4 disjoint, 8core/16pu"; NULL: none */
     int busiest;       /* the rank with the most CPU time; FS_UNKNOWN */

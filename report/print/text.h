@@ -27,7 +27,8 @@ void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding);      
 void fs_text_tree(struct fs_page *page, const struct fs_job *job);                  /* 2 */
 void fs_text_data(struct fs_page *page, const struct fs_job *job);                  /* 4 */
 
-/* The table of a job of several nodes (text_nodes.c): rows + 2 lines, or 9. */
+/* The table of a job of several nodes, or of ranks on one (text_nodes.c): rows + 2 lines, or at
+ * most 15. */
 void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows);
 
 /* With commas between thousands, from 10,000 on. */

@@ -294,6 +294,7 @@ static void print_clocks(struct fs_page *page, const struct fs_overview *overvie
 void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows) {
     const struct fs_overview *overview = job->overview;
     if (page->verbose) print_ranks(page, overview);
+    if (overview->count == 1 && overview->ranks.count > 0) print_rows(page, overview);
     if (overview->count < 2) return;
     if (page->verbose || overview->count <= (rows < ROWS_MAX ? rows : ROWS_MAX))
         print_rows(page, overview);

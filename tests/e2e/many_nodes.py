@@ -16,10 +16,10 @@ NODES, RANKS = 200, 4
 
 def template(folder):
     """The digest of a real pool, as if it had run for a while."""
-    result = h.under_forksight([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "3000000"],
+    result = h.under_forksight([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "8000000"],
                                options=["-q"], cwd=folder, env=h.environment(NUM_PROCS="4"))
     h.equal(result.status, 0, f"status\n{result}")
-    return many_nodes.template_of(next(result.directory.glob("*.digest")), 20)
+    return many_nodes.template_of(next(result.directory.glob("*.digest")), 200)
 
 
 def texts_of(folder, nodes, ranks=RANKS):

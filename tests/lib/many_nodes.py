@@ -69,7 +69,7 @@ def tasks_of(ranks, nodes, number, chance, odd):
             "rank": f"{number * ranks},1x{ranks - 1}", "size": f"{nodes * ranks},{same}",
             "pid": f"{chance.randrange(10_000, 30_000)},1x{ranks - 1}", "status": f"0,{same}",
             "exe": {"words": ["/usr/bin/python3.11"], "at": f"0,{same}"},
-            "processes": f"1,{same}", "workers": f"0,{same}", "threads": f"1,{same}",
+            "processes": f"1,{same}", "workers": f"4,-4,0x{ranks - 2}", "threads": f"1,{same}",
             "cpu": steps(cpu, 6), "mask": ";".join(masks)}
 
 

@@ -95,8 +95,8 @@ static void a_row_for_each_of_few_nodes(void **state) {
     char *text = page_of(false);
     has(text, "  2 nodes  4 ranks  10 processes  0:00:11\n");
     has(text, "\nNode      cpu%  CPUs  workers  ranks      masks                    busiest rank\n"
-              "nid00012    50     2        2  0-1        2 disjoint, 1core/1pu    0  1.0x\n"
-              "nid00013    50     2        2  2-3        2 shared, 1core/1pu      3  2.0x\n"
+              "nid00012    50     2        4  0-1        2 disjoint, 1core/1pu    0  1.0x\n"
+              "nid00013    50     2        4  2-3        2 shared, 1core/1pu      3  2.0x\n"
               "Clocks    nodes aligned to +-401 us (NTP)\n");
     has(text, "complete: 10/10 processes, 4/4 ranks, 0 events lost");
     end(text);
@@ -125,7 +125,7 @@ static void ranks_of_unknown_launches_are_only_counted(void **state) {
     nodes.tasks[0][1].mask = NULL;
     char *text = page_of(false);
     has(text, "processes, 2 ranks, ");
-    has(text, "2  0-1        ?                        0  1.0x\n"
+    has(text, "4  0-1        ?                        0  1.0x\n"
               "nid00013    50     2        2  -          -                        -\n");
     end(text);
 }
@@ -191,6 +191,15 @@ static void one_node_is_told_as_ever(void **state) {
     char *text = page_of(false);
     assert_null(strstr(text, "Clocks"));
     assert_null(strstr(text, "\nNode "));
+    end(text);
+
+    make_nodes(1); /* but for its ranks */
+    static const char *const masks[] = {"0", "1"};
+    add_tasks(0, masks, 2, 2);
+    text = page_of(false);
+    has(text, "  1 node  2 ranks  5 processes");
+    has(text, "\nnid00012    50     2        4  0-1        2 disjoint, 1core/1pu    0  1.0x\n");
+    assert_null(strstr(text, "Clocks"));
     end(text);
 }
 
