@@ -25,6 +25,19 @@ static int fail(char *error, size_t size, const char *what) {
     return errno = reason, -1;
 }
 
+/* hwloc is told by a variable where a captured system is. */
+static void discover(struct fs_audit *audit) {
+    struct fs_collector *collector = &audit->collector;
+    char place[PATH_MAX];
+
+    if (*audit->options->root) {
+        snprintf(place, sizeof place, "%s/%d", audit->options->root, audit->snapshot);
+        setenv("HWLOC_FSROOT", place, 1);
+    }
+    if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
+    if (*audit->options->root) unsetenv("HWLOC_FSROOT");
+}
+
 static int open_collector(struct fs_audit *audit, char *error, size_t size) {
     struct fs_collector *collector = &audit->collector;
     const char *root = audit->options->root;
@@ -48,7 +61,7 @@ static int open_collector(struct fs_audit *audit, char *error, size_t size) {
     collector->stuck.why_off = "stacks are read with --stacks";
     collector->stuck.hang_after_ns = 2 * FS_SECOND;
     if (*root && !fs_audit_next(audit, 0)) return fail(error, size, root);
-    if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
+    discover(audit);
     fs_teams_open(&collector->teams, &collector->table, collector->topology);
     return 0;
 }

@@ -19,6 +19,15 @@ int64_t fs_audit_now(const struct fs_audit *audit) {
     return *audit->options->root ? uptime(audit->collector.sampler.proc) : fs_now();
 }
 
+/* The control groups as they were at that moment. */
+static void move_groups(struct fs_audit *audit, const char *place) {
+    struct fs_collector *collector = &audit->collector;
+
+    if (!collector->cgroups) return; /* of the first moment they are found with the job */
+    fs_cgroups_free(collector->cgroups);
+    collector->cgroups = fs_cgroups_find(place, audit->roots[0]);
+}
+
 static bool open_snapshot(struct fs_audit *audit) {
     char path[PATH_MAX];
 
@@ -28,6 +37,7 @@ static bool open_snapshot(struct fs_audit *audit) {
     fs_proc_close(audit->collector.sampler.proc);
     audit->collector.sampler.proc = proc;
     audit->snapshot++;
+    move_groups(audit, path);
     return true;
 }
 

@@ -445,6 +445,27 @@ def what_was_seen_can_be_kept(folder):
     h.equal(gate.status, 3, f"an audit is no whole record: status\n{gate}")
 
 
+def add_captured(archive):
+    """Two moments of a job on an emulated machine (tests/data/moments), and the report on them."""
+    def body(folder):
+        subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
+        pool = [p for p in (folder / "1/proc").glob("[0-9]*")
+                if b"pool.py" in (p / "cmdline").read_bytes()]
+        main = min(int(p.name) for p in pool)
+        result = h.execute([h.FORKSIGHT, "audit", "--root", folder, "--rules", main], cwd=folder)
+        h.equal(result.status, 0, f"status\n{result}")
+        # What forksight itself took, and where it ran, is not captured.
+        text = re.sub(r"(?m)^Data .*\n( {10}.*\n)*", "", result.stdout)
+        text = re.sub(r"(?m)^CPUs \S+ +#", "CPUs #", text)
+        golden = archive.parent / archive.name.replace(".tar.gz", ".txt")
+        h.equal(text, golden.read_text(), f"report on {archive.name}")
+    h.add(f"captured_{archive.name.removesuffix('.tar.gz')}_as_before", body)
+
+
+for captured in sorted((h.ROOT / "tests/data/moments").glob("*.tar.gz")):
+    add_captured(captured)
+
+
 @h.test
 def every_rule_is_in_the_table(_folder):
     listed = re.findall(r"^ +X\((\w+)\)", (h.ROOT / "report/rule_list.h").read_text(), re.M)
