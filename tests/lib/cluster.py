@@ -143,7 +143,9 @@ class Cluster:
         return result
 
     def kill(self, process, number=signal.SIGKILL):
-        subprocess.run([*AS_ROOT, "kill", f"-{int(number)}", str(process.pid)], check=True)
+        """It may have ended by itself, or with another one that was killed."""
+        subprocess.run([*AS_ROOT, "kill", f"-{int(number)}", str(process.pid)],
+                       stderr=subprocess.DEVNULL)
 
     def on_node(self, node, *command):
         """A command in all namespaces of a node, as root, as a Result."""
