@@ -146,7 +146,8 @@ static bool has_living_writer(const char *path) {
     if (!directory) return true;
     for (const struct dirent *entry; !living && (entry = readdir(directory));) {
         const long pid = strtol(entry->d_name, NULL, 10);
-        living = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+        if (pid <= 0 || pid > INT_MAX) continue;
+        living = kill((pid_t)pid, 0) == 0 ? fs_start_ticks((pid_t)pid) != 0 : errno == EPERM;
     }
     closedir(directory);
     return living;

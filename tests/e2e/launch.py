@@ -137,6 +137,40 @@ def killed_collector_is_made_good(folder, launcher):
 
 
 @h.test
+def what_killed_tasks_left_is_removed_by_the_next_run(folder):
+    """Launcher, tasks and collector die at once, as on a node that crashed; the next run of the
+    user makes a record of it and removes the segments."""
+    h.need_tool("mpirun.mpich")
+    place = local_place(folder)
+    env = environment(FORKSIGHT_LOCAL_DIR=place)
+    command = ["mpirun.mpich", "-n", "2", h.FORKSIGHT, "run", "-q", "-o", folder / "job", "--",
+               "sh", "-c", "touch up.$$; sleep 1000"]
+    job = subprocess.Popen([str(c) for c in command], cwd=folder, stdin=subprocess.DEVNULL, env=env,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        h.wait_until(lambda: len(list(folder.glob("up.*"))) == 2, "both tasks")
+        collector = node_meta(folder)["collector"]
+        h.wait_until(lambda: any("tasks" == f.name and len(f.read_text().splitlines()) == 2
+                                 for f in place.glob("*/*")), "both to be listed")
+        os.kill(collector, signal.SIGKILL)
+    finally:
+        for pid in [int(f.suffix[1:]) for f in folder.glob("up.*")]:
+            for victim in (int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), pid):
+                os.kill(victim, signal.SIGKILL)
+        job.kill()
+        job.wait(timeout=h.HANG)
+    h.wait_until(lambda: not any(h.alive(int(f.suffix[1:])) for f in folder.glob("up.*")), "the end")
+    h.check(list(place.iterdir()), "nothing was left: not what was to be tested")
+    writers = [int(f.name.split("-")[0]) for f in place.glob("*/*.seg")]
+    h.wait_until(lambda: not any(map(h.alive, writers)), "the end of all who wrote")
+    result = h.execute([h.FORKSIGHT, "run", "-q", "-o", folder / "next", "--", "true"], env=env)
+    h.equal(result.status, 0, f"status\n{result}")
+    h.equal(list(place.iterdir()), [], "what is left")
+    text = report(folder)
+    h.check("recovered without the collector" in text, text)
+
+
+@h.test
 def others_file_in_the_way_is_told(folder):
     """A lock file of somebody else is no reason to wait, and no place to write."""
     h.need_root()
