@@ -170,6 +170,12 @@ static const struct {
     const char *cause, *symptom; /* a cause of three letters: the whole family */
     bool (*holds)(const struct fs_finding *cause, const struct fs_finding *symptom);
 } precedence[] = {
+    {"AFF-05", "AFF-08", of_same_load},
+    {"AFF-01", "AFF-08", of_same_load},
+    {"AFF-02", "AFF-08", of_same_load},
+    {"SLM-01", "AFF-08", same_node},
+    {"SLM-02", "AFF-08", same_node},
+    {"AFF-06", "AFF-08", same_node},
     {"MPI-02", "SLM-03", always},
     {"MPI-03", "SLM-03", always},
     {"MPI-03", "OVS-05", always},

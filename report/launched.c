@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-static const int64_t least_cpu_ns = 500000000, least_overlap_ns = 1000000000;
+static const int64_t least_demand_ns = 500000000, least_overlap_ns = 1000000000;
 
 bool fs_same_launch(const struct fs_task *a, const struct fs_task *b) {
     return a->launch == b->launch && a->launcher == b->launcher && a->step == b->step;
@@ -65,7 +65,8 @@ bool fs_task_computes(const struct fs_node *node, const struct fs_task *task) {
     const int64_t life = end_of(node, task) - task->start;
     const int64_t wait = task->wait_ns > 0 ? task->wait_ns : 0;
 
-    return task->cpu_ns >= least_cpu_ns && 2 * (double)(task->cpu_ns + wait) >= (double)life;
+    return task->cpu_ns + wait >= least_demand_ns &&
+           2 * (double)(task->cpu_ns + wait) >= (double)life;
 }
 
 bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a,

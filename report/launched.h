@@ -21,7 +21,7 @@ const struct fs_launch *fs_task_launch(const struct fs_node *node, const struct 
  * that computed it is not known. */
 double fs_tasks_wait(const struct fs_task *tasks, size_t count);
 
-/* Whether the task ran or waited for a CPU for half of its life, and used half a CPU-second. */
+/* Whether the task ran or waited for a CPU for half of its life, and for half a second. */
 bool fs_task_computes(const struct fs_node *node, const struct fs_task *task);
 
 /* Did they live at one time for a second or more? */

@@ -142,8 +142,8 @@ static void report_overlap(const struct fs_node *node, const struct shared *shar
     const bool steps = !fs_same_launch(a, b);
 
     fs_add_finding(outcome, FS_ERROR, node, NULL);
-    fs_set_title(outcome, "%d %s share CPU %s", shared->tasks, steps ? "tasks of steps" : "ranks",
-                 fs_mask_list(arena, shared->cpus));
+    fs_set_title(outcome, "%d %s share CPU %s", shared->tasks,
+                 steps ? "tasks of several launches" : "ranks", fs_mask_list(arena, shared->cpus));
     fs_set_population(outcome, shared->tasks, (long)node->digest->task_count,
                       steps ? "tasks" : "ranks");
     fs_add_evidence(outcome, "shared_cpus", fs_mask_cpus(shared->cpus), "cpus",

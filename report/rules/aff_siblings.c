@@ -119,9 +119,11 @@ static void report_siblings(const struct fs_node *node, double share, struct fs_
     const int idle = fs_mask_cores(node->digest->topology, siblings->idle);
 
     fs_add_finding(outcome, asked ? FS_NOTE : FS_WARNING, node, load);
-    fs_set_title(outcome, "two busy threads on a core while %s idle",
-                 idle > 0 ? fs_arena_printf(arena, "%d core%s", idle, idle == 1 ? " is" : "s are")
-                          : "others are");
+    if (idle > 0)
+        fs_set_title(outcome, "two busy threads on a core, %d core%s idle", idle,
+                     idle == 1 ? "" : "s");
+    else
+        fs_set_title(outcome, "two busy threads on a core, others idle");
     if (load)
         fs_set_population(outcome, load->workers, load->group->workers, "workers");
     else

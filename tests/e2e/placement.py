@@ -9,7 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
 
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": 1, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": 1}
-SPIN = """import time
+# It asks for its rank: a program that does not is another rule's matter.
+SPIN = """import os, time
+rank = os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK"))
 end = time.monotonic() + {seconds}
 while time.monotonic() < end:
     sum(range(1000))

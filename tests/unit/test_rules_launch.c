@@ -206,7 +206,7 @@ static void shared_cores_are_named(void **state) {
     f.command[3] = (char *)"pool";
     f.digest.command_count = 4;
     const struct fs_finding *finding = find(&f, "AFF-08");
-    assert_string_equal(finding->title, "two busy threads on a core while 3 cores are idle");
+    assert_string_equal(finding->title, "two busy threads on a core, 3 cores idle");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->evidence[0].text,
                         "in 80 % of 50 samples both hardware threads of a core were busy and "

@@ -182,7 +182,7 @@ static void steps_that_share_cpus_are_tasks_of_steps(void **state) {
     struct fixture f;
     overlapping(&f);
     f.tasks[1].step = 1;
-    assert_string_equal(find(&f, "AFF-06")->title, "2 tasks of steps share CPU 3");
+    assert_string_equal(find(&f, "AFF-06")->title, "2 tasks of several launches share CPU 3");
     fixture_free(&f);
 }
 
