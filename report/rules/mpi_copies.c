@@ -77,6 +77,18 @@ static void report_copies(const struct fs_job *job, const struct fs_whole_launch
         fs_arena_printf(arena, "the same result for 1/%ld of the CPU time (est)", launch->tasks));
 }
 
+/* Staging data on each node, say: tar, cp, gzip. Such tools are no simulations. */
+static bool is_system_tool(const struct fs_whole_launch *launch) {
+    static const char *const folders[] = {"/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"};
+    const char *executable = launch->executable ? launch->executable : "";
+
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !launch->python; i++)
+        if (strncmp(executable, folders[i], strlen(folders[i])) == 0 &&
+            !strchr(executable + strlen(folders[i]), '/'))
+            return true;
+    return false;
+}
+
 static void judge_copies(const struct fs_job *job, const struct fs_whole_launch *launch,
                          const struct fs_thresholds *thresholds, struct fs_outcome *outcome) {
     const double least = fs_threshold(thresholds, outcome->rule, COPIES_CPU);
@@ -92,6 +104,9 @@ static void judge_copies(const struct fs_job *job, const struct fs_whole_launch 
         fs_vote(outcome, FS_NOT_APPLICABLE, "a task used less than %g s of CPU", least);
     else if (launch->cpu_most_s >= spread * launch->cpu_least_s)
         fs_vote(outcome, FS_PASS, "the tasks did different amounts of work");
+    else if (is_system_tool(launch))
+        fs_vote(outcome, FS_PASS, "%s is a tool of the system: it may be meant for each node",
+                fs_base_name(launch->executable));
     else if (job->whole->framework)
         fs_vote(outcome, FS_PASS, "%s shares the work", job->whole->framework);
     else if (launch->rank_use == FS_RANK_USED)
@@ -133,7 +148,8 @@ const struct fs_rule fs_rule_mpi_03 = {
         "SLURM_LOCALID, PMI_RANK ...).",
     .exceptions = "Silent when the text also names what copies use to agree among themselves: the "
                   "name of the host, locks of files, data bases, sockets, packages such as "
-                  "torch.distributed; and beside Dask, Ray, Dragon, GNU parallel and the like. "
+                  "torch.distributed; beside Dask, Ray, Dragon, GNU parallel and the like; and for "
+                  "tools of the system (tar, gzip), which may be meant for each node. "
                   "Unknown for `python -m MODULE`, for a program on standard input, and when the "
                   "file is not at hand. Copies that are wanted, such as random trials with seeds "
                   "of their own, look the same: give them their rank as the seed.",

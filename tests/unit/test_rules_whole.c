@@ -49,6 +49,7 @@ static void mpi_03_fires_in_the_language_of_mpirun(void **state) {
     for (int i = 0; i < 4; i++) {
         f.tasks[0][i].launch = FS_LAUNCH_OPENMPI;
         f.tasks[0][i].python = false;
+        f.tasks[0][i].executable = (char *)"/home/u/mc";
     }
     f.node[0].digest.scheduler = (struct fs_scheduler){.steps_beside = FS_UNKNOWN};
     whole_judge(&f);
@@ -80,6 +81,12 @@ static void short_tasks(struct whole_fixture *job) {
 static void other_work(struct whole_fixture *job) {
     job->tasks[0][0].cpu_ns = 25 * SECOND;
 }
+static void a_system_tool(struct whole_fixture *job) {
+    for (int i = 0; i < 4; i++) {
+        job->tasks[i / 2][i % 2].executable = (char *)"/usr/bin/tar";
+        job->tasks[i / 2][i % 2].python = false;
+    }
+}
 static void a_framework(struct whole_fixture *job) {
     job->node[1].digest.framework = (char *)"dask";
 }
@@ -104,6 +111,7 @@ static void mpi_03_guards(void **state) {
         {"another program in a task", another_program, FS_PASS},
         {"short tasks", short_tasks, FS_NOT_APPLICABLE},
         {"other amounts of work", other_work, FS_PASS},
+        {"data staged on each node", a_system_tool, FS_PASS},
         {"dask", a_framework, FS_PASS},
         {"the script names its rank", a_rank_in_the_script, FS_PASS},
         {"script not at hand", a_script_not_at_hand, FS_STATUS_UNKNOWN},
