@@ -359,10 +359,11 @@ def processes_of_others_are_not_read(folder):
         result = h.execute(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", h.FORKSIGHT,
                             "audit", "--user", "root"], cwd="/")
         h.equal(result.status, 3, f"status\n{result}")
-        hidden = ["unshare", "--mount", "sh", "-c",
-                  "mount -t proc -o remount,hidepid=2 proc /proc 2>/dev/null || exit 77; "
-                  f"exec setpriv --reuid=65534 --regid=65534 --clear-groups {h.FORKSIGHT} audit {job.pid}"]
-        result = h.execute(hidden, cwd="/")
+        # In namespaces of its own: a remount of this /proc would be everybody's.
+        inside = ("mount -o remount,hidepid=2 /proc || exit 77; sleep 600 & pid=$!; "
+                  f"setpriv --reuid=65534 --regid=65534 --clear-groups {h.FORKSIGHT} audit $pid; status=$?; "
+                  "kill $pid; exit $status")
+        result = h.execute(["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", inside], cwd="/")
         if result.status != 77:
             h.equal(result.status, 3, f"status\n{result}")
             h.check("hidepid" in result.stderr, f"why\n{result}")
