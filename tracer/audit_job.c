@@ -20,7 +20,7 @@ int fs_job_name(const char *text, char job[FS_JOB_NAME_SIZE], char step[FS_JOB_N
     if (!text[length]) return 0;
     const char *rest = text + length + 1;
     if (!*rest || strlen(rest) >= FS_JOB_NAME_SIZE || rest[strspn(rest, "0123456789")]) return -1;
-    strcpy(step, rest);
+    memcpy(step, rest, strlen(rest) + 1);
     return 0;
 }
 

@@ -41,13 +41,16 @@ static struct fs_proc *open_proc(const char *root, char *error, size_t error_siz
     return proc;
 }
 
-static const char *name_of(uid_t uid) {
-    static char number[32];
-    const struct passwd *user = getpwuid(uid);
+enum { NAMES_SIZE = 4096 }; /* of an entry of the user data base */
 
+static const char *name_of(uid_t uid) {
+    static char name[NAMES_SIZE];
+    struct passwd entry, *user = NULL;
+
+    getpwuid_r(uid, &entry, name, sizeof name, &user);
     if (user) return user->pw_name;
-    snprintf(number, sizeof number, "number %u", (unsigned)uid);
-    return number;
+    snprintf(name, sizeof name, "number %u", (unsigned)uid);
+    return name;
 }
 
 /* Why a process that /proc does not show cannot be looked at. */
@@ -105,9 +108,10 @@ int fs_target_pid(const char *root, const char *text, struct fs_pids_list *list,
 }
 
 static int find_user(const char *name, uid_t *uid) {
-    const struct passwd *user = getpwnam(name);
-    char *end;
+    char names[NAMES_SIZE], *end;
+    struct passwd entry, *user = NULL;
 
+    getpwnam_r(name, &entry, names, sizeof names, &user);
     if (user) return *uid = user->pw_uid, 0;
     errno = 0;
     const unsigned long number = strtoul(name, &end, 10);

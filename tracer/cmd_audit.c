@@ -201,7 +201,7 @@ static int find_targets(struct options *options, char *const *words, struct fs_p
 /* The directory that was asked for, or one that goes away with the report. */
 static int make_directory(const struct options *options, struct fs_jobdir *job) {
     const char *place = getenv("TMPDIR"), *wanted = options->audit.directory;
-    char error[FS_ERROR_SIZE], name[PATH_MAX];
+    char error[FS_ERROR_SIZE], name[PATH_MAX] = "";
 
     if (options->node) { /* made by who started one of us on each node */
         char path[PATH_MAX];

@@ -4,6 +4,7 @@
 #include "tracer/commands.h"
 
 #include "report/commands.h"
+#include "report/thresholds.h"
 #include "tracer/clock.h"
 #include "tracer/collector.h"
 #include "tracer/door.h"

@@ -171,7 +171,7 @@ int fs_folder_owner(const char *folder, struct fs_owner *owner) {
     if (sound) {
         owner->pid = (pid_t)pid;
         owner->start = start > 0 ? (uint64_t)start : 0;
-        strcpy(owner->job, job);
+        memcpy(owner->job, job, strlen(job) + 1);
         snprintf(owner->step, sizeof owner->step, "%s", step ? step : "");
     }
     json_decref(root);

@@ -152,12 +152,12 @@ static void quote_pattern(const char *directory, char *pattern, size_t size) {
 
 int fs_meta_each(const char *directory, int (*visit)(void *context, const char *name),
                  void *context) {
-    char pattern[2 * PATH_MAX + 32];
+    char quoted[2 * PATH_MAX], pattern[sizeof quoted + 32];
     glob_t found = {0};
 
     int result = visit(context, FS_META_NAME);
-    quote_pattern(directory, pattern, sizeof pattern - 32);
-    strcat(pattern, "/*" FS_META_NODE);
+    quote_pattern(directory, quoted, sizeof quoted);
+    snprintf(pattern, sizeof pattern, "%s/*" FS_META_NODE, quoted);
     const size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
     for (size_t i = 0; i < count && result == 0; i++)
         result = visit(context, strrchr(found.gl_pathv[i], '/') + 1);

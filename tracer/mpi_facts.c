@@ -244,7 +244,7 @@ static char *ranges_of(int *numbers, size_t count) {
                              ? snprintf(range, sizeof range, "%d", numbers[i])
                              : snprintf(range, sizeof range, "%d-%d", numbers[i], numbers[last]);
         if (length + (size_t)size + 5 > RANKS_TEXT) {
-            strcpy(text + length, ",...");
+            memcpy(text + length, ",...", sizeof ",...");
             break;
         }
         length += (size_t)sprintf(text + length, "%s%s", i ? "," : "", range);

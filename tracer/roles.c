@@ -84,8 +84,9 @@ static void keep_launch(struct fs_table *table, struct fs_image *image, const ch
 
     if (length == 0 || fs_launcher_of(image->executable) == FS_LAUNCHER_NONE) return;
     if (argv[length - 1] == '\0') length--;
-    image->launch_cut =
-        length >= sizeof words || length >= sizeof((struct fsp_header *)0)->argv - 1;
+    /* The shim keeps so many bytes of it. */
+    _Static_assert(sizeof((struct fsp_header *)0)->argv <= sizeof words, "room for all of them");
+    image->launch_cut = length + 1 >= sizeof((struct fsp_header *)0)->argv;
     for (; used < length && used + 1 < sizeof words; used++) {
         image->launch_cut |= argv[used] == FS_LAUNCH_SEPARATOR;
         words[used] = argv[used] ? argv[used] : FS_LAUNCH_SEPARATOR;

@@ -4,10 +4,11 @@
 #ifndef FS_RUN_H
 #define FS_RUN_H
 
-#include "report/thresholds.h"
 #include "tracer/launcher.h"
 
 #include <stdbool.h>
+
+struct fs_thresholds;
 
 struct fs_run_options {
     const char *directory, *place; /* NULL: not told */

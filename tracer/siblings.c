@@ -31,7 +31,7 @@ void fs_idle_ticks(const char *text, int64_t *ticks, size_t count) {
 }
 
 static void free_cores(struct fs_siblings_watch *watch) {
-    for (size_t i = 0; i < watch->core_count; i++)
+    for (size_t i = 0; watch->cores && i < watch->core_count; i++)
         hwloc_bitmap_free(watch->cores[i]);
     free(watch->cores);
     watch->cores = NULL;

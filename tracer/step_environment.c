@@ -31,7 +31,7 @@ char **fs_step_environment_load(const char *folder) {
     const int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     const off_t size = descriptor < 0 ? 0 : lseek(descriptor, 0, SEEK_END);
     char *text = size > 0 && size <= SIZE_MAX_BYTES ? malloc((size_t)size + 1) : NULL;
-    const ssize_t length = text ? pread(descriptor, text, (size_t)size, 0) : -1;
+    const ssize_t length = text && descriptor >= 0 ? pread(descriptor, text, (size_t)size, 0) : -1;
     if (descriptor >= 0) close(descriptor);
     char **list = NULL;
     if (length > 0) {

@@ -224,6 +224,16 @@ static bool looks_bound(const struct fs_load *load) {
            hwloc_bitmap_isequal(group->mask_parent, group->mask_union);
 }
 
+static void judge_unseen_binding(const struct fs_load *load, const char *variable,
+                                 struct fs_outcome *outcome) {
+    if (looks_bound(load))
+        report_binding(load, variable, outcome);
+    else if (fs_is_outside(load->node->digest))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
+    else
+        fs_vote(outcome, FS_PASS, "no call in the job narrowed the mask");
+}
+
 static void judge_binding(const struct fs_load *load, const struct fs_thresholds *thresholds,
                           struct fs_outcome *outcome) {
     (void)thresholds;
@@ -237,12 +247,8 @@ static void judge_binding(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
     else if (load->cpus >= load->node->job_cpus)
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
-    else if (!narrowing && looks_bound(load))
-        report_binding(load, variable, outcome);
-    else if (!narrowing && fs_is_outside(load->node->digest))
-        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!narrowing)
-        fs_vote(outcome, FS_PASS, "no call in the job narrowed the mask");
+        judge_unseen_binding(load, variable, outcome);
     else if (!fs_is_openmp_runtime(narrowing->place.module))
         fs_vote(outcome, FS_PASS, "no OpenMP runtime narrowed the mask");
     else if (narrowing->t > group->begin)

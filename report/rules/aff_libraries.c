@@ -140,7 +140,7 @@ static void judge_blas(const struct fs_load *load, const struct fs_thresholds *t
     else if (load->cpus >= load->node->job_cpus)
         fs_vote(outcome, FS_PASS, "the workers have the whole mask of the job");
     else if (!narrowing && !(load->group->libraries & FSP_LIBRARY_OPENBLAS))
-        fs_vote(outcome, FS_PASS, "OpenBLAS did not narrow the mask");
+        fs_vote(outcome, FS_PASS, "no OpenBLAS is loaded");
     else if (!narrowing && fs_is_outside(load->node->digest))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (!module || !(fs_library_of(module) & FSP_LIBRARY_OPENBLAS))

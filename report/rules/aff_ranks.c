@@ -183,7 +183,7 @@ static struct straddle find_straddling(const struct fs_node *node, const struct 
             continue;
         /* As many ranks as fit into a domain, in each: one more has to straddle. */
         if (hwloc_bitmap_isequal(task->mask, node->digest->mask_job) ||
-            (size_t)(domain_cores / cores * domains) < count)
+            (size_t)(domain_cores / cores) * (size_t)domains < count)
             continue;
         if (found.ranks++ > 0) continue;
         found.first = task;
