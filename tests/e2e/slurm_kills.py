@@ -82,6 +82,10 @@ def test_ends(form):
                     h.wait_until(lambda: not cluster.processes("n2", "sleep 321") or
                                  len([p for p in cluster.processes("n2", "sleep 321")
                                       if p.name == "sh"]) == 0, "the rank to die")
+                    # Nobody's child any more: Slurm's process tracking loses it, without us, too.
+                    for orphan in cluster.processes("n2", "sleep 321"):
+                        if orphan.name == "sleep":
+                            cluster.kill(orphan)
                     cluster.cancel(job)
                 cluster.wait(job)
                 h.wait_until(lambda: (cluster.shared / name / "meta.json").exists(), name)
