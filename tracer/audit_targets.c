@@ -47,8 +47,7 @@ static const char *name_of(uid_t uid) {
     static char name[NAMES_SIZE];
     struct passwd entry, *user = NULL;
 
-    getpwuid_r(uid, &entry, name, sizeof name, &user);
-    if (user) return user->pw_name;
+    if (getpwuid_r(uid, &entry, name, sizeof name, &user) == 0 && user) return user->pw_name;
     snprintf(name, sizeof name, "number %u", (unsigned)uid);
     return name;
 }
@@ -111,8 +110,8 @@ static int find_user(const char *name, uid_t *uid) {
     char names[NAMES_SIZE], *end;
     struct passwd entry, *user = NULL;
 
-    getpwnam_r(name, &entry, names, sizeof names, &user);
-    if (user) return *uid = user->pw_uid, 0;
+    if (getpwnam_r(name, &entry, names, sizeof names, &user) == 0 && user)
+        return *uid = user->pw_uid, 0;
     errno = 0;
     const unsigned long number = strtoul(name, &end, 10);
     if (errno || end == name || *end || name[0] == '-' || number >= UINT_MAX) return -1;

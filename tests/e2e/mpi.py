@@ -148,7 +148,7 @@ def report_of(cluster, command, job):
 
 
 @h.test
-def mpi_01_fires_and_mpi_02_fires_on_a_cluster_with_fixes_that_work(_folder):
+def mpi_01_mpi_02_fires_on_a_cluster_with_fixes_that_work(_folder):
     h.equal(sorted(installed()), sorted(LAUNCHERS), "both MPIs")
     with Cluster(1) as cluster:
         cases = [("MPI-02", "openmpi", f"srun --mpi=none -n 2 {hello('openmpi')}"),

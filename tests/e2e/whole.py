@@ -100,7 +100,7 @@ def mpi_04_fires_for_a_pool_on_one_node_of_three(_folder):
 
 
 @h.test
-def mpi_03_and_slm_03_fire_for_copies_and_for_cpus_without_a_task(_folder):
+def mpi_03_slm_03_fires_for_copies_and_for_cpus_without_a_task(_folder):
     with Cluster(2) as cluster:
         copies, ranked, narrow, full = recorded(
             cluster, ["-N2"],
