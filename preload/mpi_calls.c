@@ -50,11 +50,14 @@ static void note(const char *name, const void *return_address) {
     const struct fsp_mpi *mpi;
     const struct fsp_process *self;
 
+    /* Whatever the answer, it is asked once: where nothing is recorded, or MPI was initialised
+     * by handle or is being so, no later call of this thread has anything to tell. */
+    fsp_tls.mpi_known = true;
     if (!fsp_ready()) return;
     mpi = &fsp_segment(0)->mpi;
+    if (atomic_load_explicit(&mpi->t_ready, memory_order_acquire) == 0) return;
     self = fsp_self();
-    if (self == NULL || atomic_load_explicit(&mpi->t_ready, memory_order_acquire) == 0) return;
-    fsp_tls.mpi_known = true;
+    if (self == NULL) return;
     if (self->pid != atomic_load_explicit(&mpi->pid, memory_order_relaxed)) {
         if (atomic_exchange(&child_noted, self->pid) != self->pid)
             fsp_mpi_note_caller(FSP_MPI_CHILD, name, return_address);
