@@ -6,28 +6,19 @@
  * when a server there refuses. Which displays failed for hwloc is noted, and whether
  * anybody else in the image asked for one.
  */
-#include <dlfcn.h>
 #include <errno.h>
 
 #include "preload/entries.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
-#if defined __GLIBC__ && defined __x86_64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.2.5");
-#elif defined __GLIBC__ && defined __aarch64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.17");
-#endif
-extern int dladdr(const void *address, Dl_info *info) __attribute__((weak));
-
 FSP_EXPORT void *XOpenDisplay(const char *name);
 
 /* The component is a plugin, hwloc_gl.so, or a part of the library. */
 static bool is_hwloc(const void *return_address) {
-    Dl_info info;
+    const char *file = fsp_entry_file(return_address);
 
-    return dladdr != NULL && dladdr(return_address, &info) != 0 && info.dli_fname != NULL &&
-           fsp_find(fsp_text_basename(info.dli_fname), "hwloc") != NULL;
+    return file != NULL && fsp_find(fsp_text_basename(file), "hwloc") != NULL;
 }
 
 /* The number of a display like ":7"; -1: it is another one. */
