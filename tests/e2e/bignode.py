@@ -114,4 +114,4 @@ def pyt_03_fires_for_three_threads_on_four_cpus(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="emulated")

@@ -46,4 +46,4 @@ def a_killed_cluster_leaves_nothing(_folder):
     h.check(not base.exists() and not h.alive(root), "something is left")
 
 
-h.main()
+h.main(lane="waits")

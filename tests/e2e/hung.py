@@ -181,4 +181,4 @@ def mem_01_guard_memory_limit_that_is_not_reached(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="waits")

@@ -54,6 +54,11 @@ def press_until_it_ends(command, folder, variant):
         return h.Result(arguments, terminal.status, b"", text.encode(), folder / "job")
 
 
+# They hang, or sleep, and nothing that they must find or must not depends on free CPUs.
+WAITING = {"k1-unjoined", "k5-sleeps", "k11-numba-parallel-before-fork", "frk-07-region-before-fork",
+           "frk-08-lock-held", "frk-08-progress-lock"}
+
+
 def run_variant(variant):
     def body(folder):
         h.need_cpus(variant["cpus"])
@@ -74,7 +79,7 @@ def run_variant(variant):
         h.expect_rules(result, variant["must"], variant["must_not"], variant["later"])
         h.check_screen(result.report)
         check_variant(variant, result.directory, folder)
-    return body
+    return h.waits(body) if variant["name"] in WAITING else body
 
 
 def check_variant(variant, job, folder):

@@ -148,6 +148,7 @@ def report_of(cluster, command, job):
 
 
 @h.test
+@h.waits
 def mpi_01_mpi_02_fires_on_a_cluster_with_fixes_that_work(_folder):
     h.equal(sorted(installed()), sorted(LAUNCHERS), "both MPIs")
     with Cluster(1) as cluster:

@@ -135,4 +135,4 @@ def aff_05_fires_a_pool_of_four_on_the_core_of_its_rank(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="emulated")

@@ -33,6 +33,7 @@ for pid in pids:
 
 
 @h.test
+@h.waits
 def prc_03_fires_children_never_waited_for(folder):
     result = run(folder, ZOMBIES.format(sleep=1, end="pass"))
     h.expect_rules(result, ["PRC-03"])
@@ -42,11 +43,13 @@ def prc_03_fires_children_never_waited_for(folder):
 
 
 @h.test
+@h.waits
 def prc_03_guard_children_waited_for_at_the_end(folder):
     h.expect_clean(run(folder, ZOMBIES.format(sleep=1, end="os.waitpid(pid, 0)")))
 
 
 @h.test
+@h.waits
 def prc_03_fires_zombies_for_a_long_time(folder):
     result = run(folder, ZOMBIES.format(sleep=4, end="os.waitpid(pid, 0)"),
                  options=["--threshold", "PRC-03.time=2"])
@@ -54,6 +57,7 @@ def prc_03_fires_zombies_for_a_long_time(folder):
 
 
 @h.test
+@h.waits
 def prc_03_guard_children_of_a_parent_that_ignores_them(folder):
     script = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
     h.expect_clean(run(folder, script + ZOMBIES.format(sleep=1, end="pass")))
@@ -116,6 +120,7 @@ def small_shm(mib, folder, options=()):
 
 
 @h.test
+@h.waits
 def mem_02_fires_shared_memory_that_runs_out(folder):
     (folder / "shared.py").write_text(SHARED.format(wait=5))
     result = h.execute(small_shm(16, folder), cwd=folder)
@@ -216,6 +221,7 @@ def env_04_fires_thread_variable_that_is_empty_or_no_number(folder):
 
 
 @h.test
+@h.waits
 def env_04_fires_thread_variable_that_is_misspelt(folder):
     # Misspelt names are looked for in /proc: the program must live until the next look.
     result = run(folder, LOAD + "import time; time.sleep(1)\n", OMP_NUM_THREAD=2)
@@ -262,6 +268,7 @@ def pids_group():
 
 
 @h.test
+@h.waits
 def ovs_08_fires_process_limit_of_the_control_group(folder):
     with pids_group() as group:
         result = run(folder, FORKS.format(count=40), outer=group.enter)
@@ -271,12 +278,14 @@ def ovs_08_fires_process_limit_of_the_control_group(folder):
 
 
 @h.test
+@h.waits
 def ovs_08_guard_process_limit_that_is_not_reached(folder):
     with pids_group() as group:
         h.expect_clean(run(folder, FORKS.format(count=6), outer=group.enter))
 
 
 @h.test
+@h.waits
 def ovs_08_guard_process_limit_that_is_retried(folder):
     script = ("import os, time\npids = []\nwhile len(pids) < 30:\n    try:\n        pid = os.fork()\n"
               "    except OSError:\n        os.wait(); pids.append(0); time.sleep(0.05); continue\n"
@@ -290,6 +299,7 @@ def ovs_08_guard_process_limit_that_is_retried(folder):
 
 
 @h.test
+@h.waits
 def ovs_08_fires_thread_limit_of_a_user(folder):
     h.need_tool("prlimit")
     user, forksight = h.as_user(folder, 61234)

@@ -132,4 +132,4 @@ def a_killed_collector_and_a_killed_node_are_named_and_swept(_folder):
         expect_gone(cluster)
 
 
-h.main()
+h.main(lane="waits")

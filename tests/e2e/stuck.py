@@ -315,4 +315,4 @@ def busy_threads_compute_the_same_when_held(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="waits")

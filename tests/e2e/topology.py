@@ -88,4 +88,4 @@ def slm_01_slm_02_guard_the_variable_gives_the_cpus(folder):
     h.check("1/1 ranks" in result.report, f"the rank is not counted\n{result}")
 
 
-h.main()
+h.main(lane="emulated")

@@ -310,6 +310,13 @@ def add(name, function):
     TESTS.append((name, function))
 
 
+def waits(function):
+    """A test that waits for most of its time, and whose verdict does not depend on free CPUs: it
+    may run beside others. Where all tests of a file are such: main(lane="waits")."""
+    function.lane = "waits"
+    return function
+
+
 def run_one(prefix, name, function):
     folder = Path(tempfile.mkdtemp(prefix="fs-test-"))
     before = time.monotonic()
@@ -332,17 +339,20 @@ def run_one(prefix, name, function):
     return not line.startswith("not ok")
 
 
-def main():
-    """Runs the tests of a file: all, or those whose name contains an argument; --list names them."""
+def main(lane=""):
+    """Runs the tests of a file: all, or those whose name contains an argument; --list names them,
+    and the lane of those that may run beside others: "waits" (see there), or "emulated", on an
+    emulated machine, where nothing can be timed. --lane=LANE: the tests of one lane only."""
     prefix = Path(sys.argv[0]).stem
     patterns = [a for a in sys.argv[1:] if not a.startswith("--")]
+    lanes = [a.removeprefix("--lane=") for a in sys.argv[1:] if a.startswith("--lane=")]
     good = True
     for name, function in TESTS:
-        full = f"{prefix}/{name}"
-        if patterns and not any(p in full for p in patterns):
+        full, own = f"{prefix}/{name}", getattr(function, "lane", lane)
+        if patterns and not any(p in full for p in patterns) or lanes and own not in lanes:
             continue
         if "--list" in sys.argv:
-            print(full)
+            print(f"{full}\t{own}" if own else full)
         else:
             good &= run_one(prefix, name, function)
     sys.exit(0 if good else 1)

@@ -46,7 +46,10 @@ def main():
         if "--by-parent" in sys.argv:
             # In the middle of a task: an idle worker may hold the task queue's lock.
             lost = pool.apply_async(time.sleep, (600,))
-            time.sleep(0.5)
+            for _ in range(1000):
+                if busy(pool._pool[0].pid) or busy(pool._pool[1].pid):
+                    break
+                time.sleep(0.01)
             victim = pool._pool[0].pid if busy(pool._pool[0].pid) else pool._pool[1].pid
             os.kill(victim, signal.SIGKILL)
             lost.wait(3)
