@@ -33,6 +33,12 @@ const struct fs_launch *fs_node_launch(const struct fs_node *node, enum fs_launc
     return found;
 }
 
+bool fs_launches_ask_only(const struct fs_digest *digest) {
+    for (size_t i = 0; i < digest->launch_count; i++)
+        if (!fs_launch_options_of(&digest->launches[i]).asks) return false;
+    return digest->launch_count > 0 && digest->launches_more == 0;
+}
+
 /* --- command lines --- */
 
 struct line {

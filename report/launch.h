@@ -35,6 +35,10 @@ struct fs_launch_change {
 void fs_add_launch_fix(struct fs_outcome *outcome, const char *when, const struct fs_launch *launch,
                        const struct fs_launch_change *change);
 
+/* Whether every launch of the node was a question to the launcher (srun --version), that is,
+ * whether no task was to be started. */
+bool fs_launches_ask_only(const struct fs_digest *digest);
+
 /* Whether each rank's program stands behind a taskset. */
 bool fs_launch_has_taskset(const struct fs_launch *launch);
 

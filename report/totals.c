@@ -1,5 +1,6 @@
 #include "report/totals.h"
 
+#include "report/launch.h"
 #include "report/remedy.h"
 #include "report/whole.h"
 
@@ -117,7 +118,9 @@ int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     add_losses(totals, complete);
     add_cpus(totals, node);
     totals->unrecorded += unrecorded(complete);
-    if (node->digest->launchers_only && node->digest->status == 0) totals->launched_only = true;
+    if (node->digest->launchers_only && node->digest->status == 0 &&
+        !fs_launches_ask_only(node->digest))
+        totals->launched_only = true;
     if (node->digest->wall_ns > totals->wall_ns) totals->wall_ns = node->digest->wall_ns;
     const long long lost =
         totals->lost_processes + totals->lost_threads + totals->lost_events + totals->lost_sites;

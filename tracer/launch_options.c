@@ -28,6 +28,7 @@ enum what {
     PARAMETER, /* Open MPI's name and value, two words */
     ELSEWHERE,
     AS_ROOT,
+    ASKS,
 };
 
 /*
@@ -89,6 +90,14 @@ static const struct option {
     {"configfile", H, 1, ELSEWHERE},
     {"multi-prog", S, 0, ELSEWHERE},
     {"allow-run-as-root", O, 0, AS_ROOT},
+    {"h", O | H | S, 0, ASKS},
+    {"help", O | H | S, 0, ASKS},
+    {"usage", S, 0, ASKS},
+    {"V", O | S, 0, ASKS},
+    {"version", O | H | S, 0, ASKS},
+    {"info", H, 0, ASKS},
+    {"test-only", S, 0, ASKS},
+    {"do-not-launch", O, 0, ASKS},
     {"bycore", O, 0, SKIP},
     {"bynode", O, 0, SKIP},
     {"byslot", O, 0, SKIP},
@@ -366,6 +375,9 @@ static void apply(struct fs_launch_options *options, const struct found *found, 
         break;
     case AS_ROOT:
         options->as_root = true;
+        break;
+    case ASKS:
+        options->asks = true;
         break;
     case DISTRIBUTION:
     case SKIP:

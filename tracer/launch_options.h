@@ -32,6 +32,7 @@ struct fs_launch_options {
     bool overlap;        /* srun: the step may share CPUs with other steps */
     bool overcommit;     /* srun -O */
     bool as_root;        /* Open MPI: root is allowed to start it */
+    bool asks;           /* for help, for its version, for a test: it starts no program */
     bool elsewhere;      /* ranks or places are in a file that is not read */
     const char *map_by;  /* these point into the words; NULL: not said */
     const char *bind_to; /* --bind-to, --cpu-bind */

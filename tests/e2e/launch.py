@@ -85,6 +85,15 @@ def many_short_tasks_are_all_there(folder, launcher):
 
 
 @each_launcher
+def question_to_the_launcher_is_a_whole_record(folder, launcher):
+    """There is no record of tasks, but nor was a task to be started."""
+    result = h.under_forksight([LAUNCHERS[launcher][0], "--version"], cwd=folder,
+                               env=environment(FORKSIGHT_LOCAL_DIR=local_place(folder)))
+    h.equal(result.status, 0, f"status\n{result}")
+    h.check(re.search(r"complete: (\d+)/\1 processes", result.report), f"{result}")
+
+
+@each_launcher
 def bad_exit_ends_the_launch_as_bare(folder, launcher):
     """A supervisor that waited for the others would wait for ever: they wait for the launcher."""
     script = f"[ {RANK} = 2 ] && kill -9 $$; sleep 1000"

@@ -106,6 +106,12 @@ def users_prolog_and_epilog_run_and_export_is_told(_folder):
             h.check("2/2 ranks" in result.report, f"--export={export}\n{result}")
             h.check("--export kept the variables of the job from 2 tasks" in
                     " ".join(result.report.split()), f"--export={export} is not told\n{result}")
+        # Who only asks starts no task: nothing is missing.
+        for number, question in enumerate((["srun", "--version"], ["srun", "--help"], ["sinfo"],
+                                           ["squeue"])):
+            result = cluster.run(*RUN, f"question-{number}", "--", *question)
+            h.equal(result.status, 0, f"status\n{result}")
+            h.check(re.search(r"complete: (\d+)/\1 processes", result.report), f"{result}")
         expect_nothing_left(cluster)
 
 

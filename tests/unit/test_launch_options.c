@@ -155,6 +155,28 @@ static void places_of_srun(void **state) {
     assert_true(o.overcommit);
 }
 
+static void questions_start_nothing(void **state) {
+    (void)state;
+    static const struct {
+        enum fs_launcher launcher;
+        const char *line;
+        bool asks;
+    } cases[] = {
+        {FS_LAUNCHER_SRUN, "srun --version", true},
+        {FS_LAUNCHER_SRUN, "srun -V", true},
+        {FS_LAUNCHER_SRUN, "srun --help", true},
+        {FS_LAUNCHER_SRUN, "srun --test-only -n 4 app", true},
+        {FS_LAUNCHER_SRUN, "srun -n 4 app --version", false},
+        {FS_LAUNCHER_SRUN, "srun -v app", false},
+        {FS_LAUNCHER_OPENMPI, "mpirun --allow-run-as-root --version", true},
+        {FS_LAUNCHER_OPENMPI, "mpirun -n 2 app : -n 2 app --help", false},
+        {FS_LAUNCHER_HYDRA, "mpiexec -info", true},
+        {FS_LAUNCHER_HYDRA, "mpiexec", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(read_line(cases[i].launcher, cases[i].line).asks, cases[i].asks);
+}
+
 static void the_environment_adds_parameters(void **state) {
     (void)state;
     const struct fs_variable variables[] = {
@@ -253,6 +275,7 @@ int main(void) {
         cmocka_unit_test(unknown_options_are_not_guessed),
         cmocka_unit_test(places_of_open_mpi),
         cmocka_unit_test(places_of_srun),
+        cmocka_unit_test(questions_start_nothing),
         cmocka_unit_test(the_environment_adds_parameters),
         cmocka_unit_test(hosts_have_slots),
         cmocka_unit_test(hostfiles_are_counted),

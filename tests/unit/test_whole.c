@@ -51,6 +51,16 @@ static void launch_without_a_task_is_no_whole_record(void **state) {
     build(1);
     assert_true(f.job.totals.complete);
     whole_free(&f);
+
+    for (int asks = 0; asks < 2; asks++) {
+        whole_allocation(&f, 1, 4);
+        f.node[0].digest.launchers_only = true;
+        f.node[0].digest.status = 0;
+        fixture_launch(&f.node[0], "/usr/bin/srun", asks ? "srun --version" : "srun app", 0);
+        build(1);
+        assert_int_equal(f.job.totals.complete, asks);
+        whole_free(&f);
+    }
 }
 
 /* Only a step's nodes are expected to leave a record: a script runs on the first of its job. */
