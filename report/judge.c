@@ -370,6 +370,7 @@ static void end_outcome(struct fs_verdict *verdict, struct fs_outcome *outcome, 
 
 static void tell_nodes(struct fs_verdict *verdict, struct fs_finding *finding, size_t of_nodes) {
     finding->of_nodes = of_nodes;
+    finding->nodes = (int)fs_node_set_names(&verdict->arena, &finding->where, verdict->hosts);
     finding->hosts = fs_node_set_hosts(&verdict->arena, &finding->where, verdict->hosts,
                                        FS_HOSTS_MAX, &finding->hosts_left_out);
     finding->hosts_brief =

@@ -121,7 +121,7 @@ int fs_job_add(struct fs_job *job, const struct fs_node *node) {
 int fs_job_end(struct fs_job *job) {
     fs_overview_end(job->overview);
     if (fs_whole_end(job->whole) < 0) return -1;
-    return fs_totals_miss(&job->totals, job->whole);
+    return fs_totals_end(&job->totals, job->whole);
 }
 
 static int build(struct fs_job *job, const struct fs_digest *digests, size_t count) {

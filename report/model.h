@@ -61,7 +61,9 @@ enum fs_language { FS_LANGUAGE_PLAIN, FS_LANGUAGE_SRUN, FS_LANGUAGE_MPIRUN, FS_L
 
 /* Sums over all nodes of a job, those included that are not at hand. */
 struct fs_totals {
-    size_t nodes;
+    size_t records; /* digests: one of each node, or one of each of its steps or launches */
+    size_t nodes;   /* that they are of */
+    size_t steps;   /* of Slurm, whose tasks are in them */
     long processes, recorded, unseen, alive, shim_off, bad;
     long unseen_for[FS_UNSEEN_COUNT];      /* by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one; NULL */

@@ -2,6 +2,7 @@
 
 #include "report/hostlist.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { WORD_BITS = 64 };
@@ -30,14 +31,36 @@ bool fs_node_set_has(const struct fs_node_set *set, size_t node) {
     return node / WORD_BITS < set->room && set->words[node / WORD_BITS] >> node % WORD_BITS & 1;
 }
 
+/* The names of the nodes, as often as they have records; NULL: no memory. */
+static const char **names_of(struct fs_arena *arena, const struct fs_node_set *set,
+                             const char *const *hosts, size_t *count) {
+    const char **names = fs_arena_alloc(arena, (set->count + 1) * sizeof *names);
+    *count = 0;
+    for (size_t node = 0; names && node < set->room * WORD_BITS && *count < set->count; node++)
+        if (fs_node_set_has(set, node)) names[(*count)++] = hosts[node];
+    return names;
+}
+
+static int by_name(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+size_t fs_node_set_names(struct fs_arena *arena, const struct fs_node_set *set,
+                         const char *const *hosts) {
+    size_t count, different = 0;
+    const char **names = names_of(arena, set, hosts, &count);
+    if (count > 1) qsort(names, count, sizeof *names, by_name);
+    for (size_t i = 0; i < count; i++)
+        different += i == 0 || strcmp(names[i], names[i - 1]) != 0;
+    return different;
+}
+
 const char *fs_node_set_hosts(struct fs_arena *arena, const struct fs_node_set *set,
                               const char *const *hosts, size_t limit, size_t *left_out) {
-    const char **names = fs_arena_alloc(arena, (set->count + 1) * sizeof *names);
-    size_t count = 0;
+    size_t count;
+    const char **names = names_of(arena, set, hosts, &count);
     *left_out = 0;
     if (!names) return "";
-    for (size_t node = 0; node < set->room * WORD_BITS && count < set->count; node++)
-        if (fs_node_set_has(set, node)) names[count++] = hosts[node];
     return fs_hostlist(arena, names, count, limit, left_out);
 }
 

@@ -1,5 +1,7 @@
 /*
  * node_set.h - which of the job's nodes something is true of: a bit each, by their numbers.
+ *
+ * A node has as many numbers as it has records; its name tells that it is one.
  */
 #ifndef FS_REPORT_NODE_SET_H
 #define FS_REPORT_NODE_SET_H
@@ -20,7 +22,11 @@ struct fs_node_set {
 void fs_node_set_add(struct fs_arena *arena, struct fs_node_set *set, size_t node);
 bool fs_node_set_has(const struct fs_node_set *set, size_t node);
 
-/* The nodes as fs_hostlist tells them; hosts are the names of all nodes, by number. */
+/* How many nodes that are: different names. hosts are the names of all nodes, by number. */
+size_t fs_node_set_names(struct fs_arena *arena, const struct fs_node_set *set,
+                         const char *const *hosts);
+
+/* The nodes as fs_hostlist tells them. */
 const char *fs_node_set_hosts(struct fs_arena *arena, const struct fs_node_set *set,
                               const char *const *hosts, size_t limit, size_t *left_out);
 

@@ -79,6 +79,21 @@ static void add_clock(struct fs_overview *overview, const struct fs_clocks *cloc
     }
 }
 
+/* "0", "2-3"; NULL: no task is of a step. */
+static const char *steps_of(struct fs_overview *overview, const struct fs_digest *digest) {
+    enum { STEPS_MAX = 1 << 16 };
+    hwloc_bitmap_t steps = hwloc_bitmap_alloc();
+    const char *kept = NULL;
+    for (size_t i = 0; steps && i < digest->task_count; i++)
+        if (digest->tasks[i].step >= 0 && digest->tasks[i].step < STEPS_MAX)
+            hwloc_bitmap_set(steps, (unsigned)digest->tasks[i].step);
+    char *text = steps && !hwloc_bitmap_iszero(steps) ? fs_mask_text(steps) : NULL;
+    if (text) kept = fs_arena_copy(&overview->arena, text, strlen(text));
+    free(text);
+    hwloc_bitmap_free(steps);
+    return kept;
+}
+
 int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
     const struct fs_digest *digest = node->digest;
     const char *host = digest->host ? digest->host : "";
@@ -94,6 +109,7 @@ int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
         .processes = digest->complete.processes,
         .recorded = digest->complete.recorded,
         .masks = FS_UNKNOWN,
+        .steps = steps_of(overview, digest),
     };
     overview->hosts[overview->count] = fs_arena_copy(&overview->arena, host, strlen(host));
     add_groups(overview, node, row);

@@ -22,6 +22,7 @@ struct fs_node_row {
     int masks;        /* different masks of the largest group of them; FS_UNKNOWN */
     const char *mask; /* when that is one; NULL */
     struct fs_rank_row ranks;
+    const char *steps; /* of Slurm, whose tasks are in this record, as a list; NULL: none */
 };
 
 /* How well the clocks of the nodes agree: as well as each agrees with the time of day. */

@@ -17,9 +17,11 @@ void fs_totals_init(struct fs_totals *totals) {
         .wall_ns = FS_UNKNOWN, .collector_share = NAN, .cpu_used = NAN, .window = NAN, .scan = NAN};
 }
 
-int fs_totals_miss(struct fs_totals *totals, const struct fs_whole *whole) {
+int fs_totals_end(struct fs_totals *totals, const struct fs_whole *whole) {
     enum { MISSING_COLUMNS = 200 };
     struct fs_arena arena = {0};
+    totals->nodes = whole->recorded.known ? whole->recorded.count : totals->records;
+    totals->steps = whole->steps.count;
     totals->missing = whole->missing.count;
     if (totals->missing == 0) return 0;
     totals->complete = false;
@@ -113,7 +115,7 @@ static int add_audited(struct fs_totals *totals, const struct fs_digest *digest)
 
 int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     const struct fs_completeness *complete = &node->digest->complete;
-    const bool so_far = totals->nodes++ == 0 || totals->complete;
+    const bool so_far = totals->records++ == 0 || totals->complete;
     const int result = add_unseen(totals, complete) | add_audited(totals, node->digest);
     add_losses(totals, complete);
     add_cpus(totals, node);

@@ -15,8 +15,9 @@ void fs_totals_init(struct fs_totals *totals); /* of no node */
 
 /* Returns 0, or -1 with errno ENOMEM. */
 int fs_totals_add(struct fs_totals *totals, const struct fs_node *node);
-/* Nodes that the whole misses make the record incomplete. Returns 0, or -1 with errno ENOMEM. */
-int fs_totals_miss(struct fs_totals *totals, const struct fs_whole *whole);
+/* What the whole tells: a node may have several records; nodes that it misses make the job's
+ * incomplete. Returns 0, or -1 with errno ENOMEM. */
+int fs_totals_end(struct fs_totals *totals, const struct fs_whole *whole);
 void fs_totals_free(struct fs_totals *totals);
 
 /* Why processes were not entered, "2 statically linked (busybox)"; "" when all were. */

@@ -15,6 +15,7 @@
 enum {
     LAUNCHES_MAX = 256, /* more are counted */
     NAMES_MAX = 1 << 17,
+    STEPS_MAX = 1 << 16, /* Slurm lets a job have 40,000, unless told otherwise */
 };
 
 static bool same(const char *a, const char *b) {
@@ -169,13 +170,16 @@ static bool has_world(const struct fs_digest *digest) {
     return false;
 }
 
-static int note_tasks(struct fs_whole_node *row, const struct fs_digest *digest) {
+static int note_tasks(struct fs_whole *whole, struct fs_whole_node *row,
+                      const struct fs_digest *digest) {
     hwloc_bitmap_t all = hwloc_bitmap_alloc();
     bool known = all != NULL && digest->task_count > 0;
     row->tasks = (int)digest->task_count + (digest->tasks_more > 0 ? digest->tasks_more : 0);
     for (size_t i = 0; i < digest->task_count; i++) {
         const struct fs_task *task = &digest->tasks[i];
         row->task_cpu_s += task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
+        if (task->step >= 0 && task->step < STEPS_MAX)
+            fs_node_set_add(&whole->arena, &whole->steps, (size_t)task->step);
         known = known && task->mask;
         if (known) hwloc_bitmap_or(all, all, task->mask);
     }
@@ -208,7 +212,7 @@ static int add_node(struct fs_whole *whole, const struct fs_node *node) {
     if (digest->framework && !whole->framework) whole->framework = keep(whole, digest->framework);
     whole->steps_beside = whole->steps_beside || scheduler->steps_beside > 0;
     note_lists(whole, scheduler);
-    return note_tasks(row, digest);
+    return note_tasks(whole, row, digest);
 }
 
 /* --- launches --- */

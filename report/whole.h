@@ -67,6 +67,7 @@ struct fs_whole {
     struct fs_names recorded;  /* nodes that left a digest */
     struct fs_names allocated; /* nodes of the job */
     struct fs_names missing;   /* nodes of its steps that left no digest */
+    struct fs_node_set steps;  /* numbers of the Slurm steps that its tasks were of */
     const char *framework;     /* a program that shares work among nodes or tasks; NULL */
     /* Lists as the scheduler writes them, each once. */
     const char *allocated_list;

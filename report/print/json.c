@@ -59,6 +59,8 @@ static json_t *scope_of(struct fs_json *json, const struct fs_job *job) {
     json_t *scope = fs_json_object(json);
     const int tasks = job->node_count ? job->nodes[0].digest->scheduler.step_tasks : FS_UNKNOWN;
     fs_json_count(json, scope, "nodes", (int64_t)totals->nodes);
+    fs_json_count(json, scope, "steps", (int64_t)totals->steps);
+    fs_json_count(json, scope, "records", (int64_t)totals->records);
     fs_json_count(json, scope, "nodes_at_hand", (int64_t)job->node_count);
     fs_json_count(json, scope, "tasks", tasks);
     fs_json_count(json, scope, "ranks", job->overview->ranks.count);

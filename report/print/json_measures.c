@@ -153,6 +153,7 @@ json_t *fs_json_nodes(struct fs_json *json, const struct fs_job *job) {
         const struct fs_node_row *row = &overview->rows[i];
         json_t *object = fs_json_object(json);
         fs_json_text(json, object, "host", *overview->hosts[i] ? overview->hosts[i] : NULL);
+        fs_json_text(json, object, "steps", row->steps);
         fs_json_count(json, object, "cpus", row->cpus);
         fs_json_count(json, object, "job_cpus", row->job_cpus);
         fs_json_count(json, object, "job_cores", row->job_cores);

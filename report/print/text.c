@@ -125,7 +125,7 @@ static void print_cpus(struct fs_page *page, const struct fs_verdict *verdict) {
 /* What stands below the findings; made first, for the findings get the rest. */
 static void print_foot(struct fs_page *page, const struct fs_job *job,
                        const struct fs_verdict *verdict, const struct fs_text_options *options) {
-    fs_text_nodes(page, job, verdict->count > 0 ? ROWS_BESIDE_FINDINGS : job->totals.nodes);
+    fs_text_nodes(page, job, verdict->count > 0 ? ROWS_BESIDE_FINDINGS : job->totals.records);
     if (verdict->count > 0) {
         fs_page_line(page, "Rules     %d %s", verdict->passed, rules_text(page->arena, verdict));
         print_reasons(page, verdict, FS_STATUS_UNKNOWN, "  unknown", 2);

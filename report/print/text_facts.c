@@ -30,7 +30,8 @@ static const char *command_text(struct fs_arena *arena, const struct fs_digest *
 /* What the job was made of; the more there is, the less is told of it here. */
 static const char *scope_text(struct fs_arena *arena, const struct fs_job *job, size_t room) {
     const long nodes = (long)job->totals.nodes, ranks = job->overview->ranks.count,
-               processes = job->totals.processes, missing = (long)job->totals.missing;
+               processes = job->totals.processes, missing = (long)job->totals.missing,
+               steps = (long)job->totals.steps, records = (long)job->totals.records;
     const long wall = job->totals.wall_ns > 0 ? (long)(job->totals.wall_ns / 1000000000) : 0;
     const char *time =
         fs_arena_printf(arena, "  %ld:%02ld:%02ld", wall / 3600, wall / 60 % 60, wall % 60);
@@ -40,6 +41,9 @@ static const char *scope_text(struct fs_arena *arena, const struct fs_job *job, 
             missing > 0 ? fs_arena_printf(arena, " of %s", fs_text_count(arena, nodes + missing))
                         : "",
             plural(nodes + missing)),
+        steps > 1         ? fs_arena_printf(arena, "  %s steps", fs_text_count(arena, steps))
+        : records > nodes ? fs_arena_printf(arena, "  %s records", fs_text_count(arena, records))
+                          : "",
         ranks > 0
             ? fs_arena_printf(arena, "  %s rank%s", fs_text_count(arena, ranks), plural(ranks))
             : "",
@@ -192,7 +196,7 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
     if (job->node_count == 0) return;
     const struct fs_digest *digest = job->nodes[0].digest;
     const char *groups = "";
-    const bool several = job->totals.nodes > 1; /* then one of them is an example */
+    const bool several = job->totals.records > 1; /* then one of them is an example */
     int shown = 0, left_out = digest->groups_more;
     for (size_t i = 0; i < digest->group_count; i++) {
         if (digest->groups[i].helper) continue;

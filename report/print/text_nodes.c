@@ -33,6 +33,8 @@ static const char *number_text(struct fs_arena *arena, double value, int width) 
 
 /* --- a row each --- */
 
+static const char steps_label[] = "Node.step";
+
 static const char *masks_text(struct fs_arena *arena, const struct fs_node_row *row) {
     if (row->mask) return row->mask;
     if (row->masks > 1) return fs_arena_printf(arena, "%d masks", row->masks);
@@ -63,32 +65,41 @@ static const char *row_text(struct fs_arena *arena, const struct fs_overview *ov
                            busiest_text(arena, overview, row));
 }
 
-static int host_width(struct fs_arena *arena, const struct fs_overview *overview) {
-    int width = 8;
+/* The node of a record and, if the job has several, the steps that it is of: "n1.0". */
+static const char *record_name(struct fs_arena *arena, const struct fs_overview *overview,
+                               size_t number, bool steps) {
+    const char *host = short_name(arena, overview->hosts[number]);
+    const char *of = overview->rows[number].steps;
+    return steps && of ? fs_arena_printf(arena, "%s.%s", host, of) : host;
+}
+
+static int host_width(struct fs_arena *arena, const struct fs_overview *overview, bool steps) {
+    int width = steps ? (int)strlen(steps_label) : 8;
     for (size_t i = 0; i < overview->count; i++) {
-        const int length = (int)strlen(short_name(arena, overview->hosts[i]));
+        const int length = (int)strlen(record_name(arena, overview, i, steps));
         width = length > HOST_WIDTH ? HOST_WIDTH : length > width ? length : width;
     }
     return width;
 }
 
-/* A host's name, and blanks up to so many columns. */
+/* A name, and blanks up to so many columns. */
 static const char *host_text(struct fs_page *page, const char *host, int width) {
     struct fs_arena *arena = page->arena;
-    host = fs_harmless(arena, short_name(arena, host), page->utf8);
+    host = fs_harmless(arena, host, page->utf8);
     host = fs_text_cut(arena, host, HOST_WIDTH, page->utf8);
     return fs_arena_printf(arena, "%s%*s", host, width - (int)fs_text_width(host, page->utf8), "");
 }
 
-static void print_rows(struct fs_page *page, const struct fs_overview *overview) {
+static void print_rows(struct fs_page *page, const struct fs_overview *overview, bool steps) {
     struct fs_arena *arena = page->arena;
-    const int width = host_width(arena, overview);
-    fs_page_line(page, "%-*s  cpu%%  CPUs  workers  %s", width, "Node",
+    const int width = host_width(arena, overview, steps);
+    fs_page_line(page, "%-*s  cpu%%  CPUs  workers  %s", width, steps ? steps_label : "Node",
                  overview->ranks.count > 0 ? "ranks      masks                    busiest rank"
                                            : "masks");
     for (size_t i = 0; i < overview->count; i++) {
         const struct fs_node_row *row = &overview->rows[i];
-        fs_page_line(page, "%s  %s  %s  %7d  %s", host_text(page, overview->hosts[i], width),
+        fs_page_line(page, "%s  %s  %s  %7d  %s",
+                     host_text(page, record_name(arena, overview, i, steps), width),
                      number_text(arena, round(100 * row->cpu_used), 4),
                      number_text(arena, row->job_cpus < 0 ? NAN : row->job_cpus, 4), row->workers,
                      row_text(arena, overview, row));
@@ -107,14 +118,15 @@ static const char *rank_text(struct fs_arena *arena, const struct fs_ranks *rank
 static void print_ranks(struct fs_page *page, const struct fs_overview *overview) {
     const struct fs_ranks *ranks = &overview->ranks;
     struct fs_arena *arena = page->arena;
-    const int width = host_width(arena, overview);
+    const int width = host_width(arena, overview, false);
     if (ranks->count == 0) return;
     fs_page_line(page, "%-8s  %-*s  cpu s  workers  mask", "Rank", width, "node");
     for (size_t i = 0; i < ranks->list_count; i++) {
         const struct fs_rank *rank = &ranks->list[i];
         const char *mask = rank->shape->mask ? rank->shape->mask : "?";
         fs_page_line(page, "%-8s  %s  %s  %7d  %s%s%s", rank_text(arena, ranks, rank),
-                     host_text(page, overview->hosts[rank->node], width),
+
+                     host_text(page, record_name(arena, overview, rank->node, false), width),
                      number_text(arena, rank->cpu_s, 5), rank->workers > 0 ? rank->workers : 0,
                      mask,
                      rank->shape->cores > 0 ? fs_arena_printf(arena, " (%dcore/%dpu)",
@@ -152,10 +164,12 @@ static void print_rank_quantiles(struct fs_page *page, const struct fs_overview 
     fs_page_line(page, "  %-14s%s", "rank CPU, s", text);
 }
 
-static void print_quantiles(struct fs_page *page, const struct fs_overview *overview) {
+static void print_quantiles(struct fs_page *page, const struct fs_overview *overview,
+                            bool records) {
     struct fs_arena *arena = page->arena;
     fs_page_line(page, "%-16s    min    p50    p90    p99    max  farthest off",
-                 fs_arena_printf(arena, "%s nodes", fs_text_count(arena, (long)overview->count)));
+                 fs_arena_printf(arena, "%s %s", fs_text_count(arena, (long)overview->count),
+                                 records ? "records" : "nodes"));
     for (const struct fs_measure *measure = fs_measures; measure->name; measure++) {
         struct fs_quantiles quantiles;
         if (!measure->label) continue;
@@ -194,8 +208,9 @@ static const char *maker_text(struct fs_arena *arena, const struct fs_class *cla
 static const char *where_text(struct fs_arena *arena, const struct fs_overview *overview,
                               const struct fs_node_set *nodes) {
     if (nodes->count == overview->count) return "";
-    if (nodes->count > NAMED_MAX)
-        return fs_arena_printf(arena, " on %s nodes", fs_text_count(arena, (long)nodes->count));
+    const size_t names = fs_node_set_names(arena, nodes, overview->hosts);
+    if (names > NAMED_MAX)
+        return fs_arena_printf(arena, " on %s nodes", fs_text_count(arena, (long)names));
     return fs_arena_printf(arena, " on %s",
                            fs_node_set_brief(arena, nodes, overview->hosts, OUTLIERS_WIDTH));
 }
@@ -293,13 +308,14 @@ static void print_clocks(struct fs_page *page, const struct fs_overview *overvie
 
 void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows) {
     const struct fs_overview *overview = job->overview;
+    const bool steps = job->totals.steps > 1;
     if (page->verbose) print_ranks(page, overview);
-    if (overview->count == 1 && overview->ranks.count > 0) print_rows(page, overview);
+    if (overview->count == 1 && overview->ranks.count > 0) print_rows(page, overview, steps);
     if (overview->count < 2) return;
     if (page->verbose || overview->count <= (rows < ROWS_MAX ? rows : ROWS_MAX))
-        print_rows(page, overview);
+        print_rows(page, overview, steps);
     else
-        print_quantiles(page, overview);
+        print_quantiles(page, overview, job->totals.records > job->totals.nodes);
     if (overview->count > ROWS_MAX || page->verbose) {
         print_rank_classes(page, overview);
         print_classes(page, overview);

@@ -169,13 +169,14 @@ static const struct fs_threshold pool_thresholds[] = {
 
 /* What the nodes with a record did. */
 struct use {
-    size_t busy;                      /* nodes that were not idle */
+    size_t busy;                      /* nodes that were not idle, each once */
     const struct fs_whole_node *pool; /* the last of them that had workers; NULL: none had */
     size_t pool_number;
     size_t outside; /* nodes that are not of the allocation */
     bool mpi, unknown;
     bool launched, stepped; /* a launcher ran outside a step; a step left a record */
-    double idle_cpu_s;      /* of those that were idle */
+    double busy_cpu_s;      /* of those that were not idle */
+    double idle_cpu_s;      /* of those that were */
 };
 
 /* Of the record: a node whose task ends at once has a short one. */
@@ -189,6 +190,7 @@ static double longest_wall(const struct fs_whole *whole) {
 
 static struct use use_of(const struct fs_whole *whole, double least_overlap, double idle) {
     const double wall = longest_wall(whole);
+    const char *last_busy = NULL; /* the records of a node come together */
     struct use use = {0};
 
     for (size_t i = 0; i < whole->count; i++) {
@@ -202,7 +204,9 @@ static struct use use_of(const struct fs_whole *whole, double least_overlap, dou
             use.idle_cpu_s += node->cpu_s;
             continue;
         }
-        use.busy++;
+        use.busy += !last_busy || strcmp(last_busy, node->name) != 0;
+        use.busy_cpu_s += node->cpu_s;
+        last_busy = node->name;
         use.unknown = use.unknown || (node->workers >= 2 && isnan(node->overlap_s));
         if (node->workers < 2 || !(node->overlap_s >= least_overlap)) continue;
         use.pool = node;
@@ -241,8 +245,8 @@ static void report_pool(const struct fs_job *job, const struct use *use,
     fs_set_population(outcome, (long)idle.count, (long)nodes, "nodes");
     fs_add_evidence(outcome, "idle_nodes", (double)idle.count, "count", "idle: %s; in use: %s",
                     names, use->pool->name);
-    fs_add_evidence(outcome, "pool_cpu_time", use->pool->cpu_s, "s",
-                    "CPU time: %.1f s on %s, %.1f s on the others", use->pool->cpu_s,
+    fs_add_evidence(outcome, "pool_cpu_time", use->busy_cpu_s, "s",
+                    "CPU time: %.1f s on %s, %.1f s on the others", use->busy_cpu_s,
                     use->pool->name, use->idle_cpu_s);
     fs_add_number(outcome, "nodes", (double)nodes, "count");
     fs_add_cause(outcome, "the workers are children of one process: they cannot leave its node");

@@ -203,6 +203,51 @@ static void one_node_is_told_as_ever(void **state) {
     end(text);
 }
 
+/* Two nodes with two records each. */
+static void make_records(const int *steps) {
+    static const char *const masks[] = {"0", "1"};
+    make_nodes(4);
+    for (size_t i = 0; i < 4; i++) {
+        nodes.node[i].digest.host = nodes.hosts[i / 2];
+        add_tasks(i, masks, 2, 4);
+        for (size_t j = 0; j < 2; j++)
+            nodes.tasks[i][j].step = steps[i % 2];
+    }
+}
+
+static void steps_and_launches_are_no_nodes(void **state) {
+    (void)state;
+    static const int slurm[] = {0, 1}, none[] = {FS_UNKNOWN, FS_UNKNOWN};
+    make_records(slurm);
+    char *text = page_of(false);
+    has(text, "  2 nodes  2 steps  8 ranks  20 processes  0:00:11\n");
+    has(text, "\nNode.step   cpu%  CPUs  workers  ranks ");
+    has(text, "\nnid00012.0    50     2        4  0-1 ");
+    has(text, "\nnid00013.1    50     2        4  6-7 ");
+    end(text);
+
+    make_records(none);
+    text = page_of(false);
+    has(text, "  2 nodes  4 records  8 ranks ");
+    has(text, "\nnid00012    50     2        4  0-1 ");
+    end(text);
+}
+
+/* What a rule finds in each step of a node it finds on one node. */
+static void findings_count_nodes_not_records(void **state) {
+    (void)state;
+    static const int slurm[] = {0, 1};
+    make_records(slurm);
+    for (size_t i = 0; i < 4; i++) {
+        struct fs_group *group = &nodes.node[i].group[0];
+        hwloc_bitmap_only(group->mask_union, 1);
+        group->wait_ns = 10 * SECOND;
+    }
+    char *text = page_of(false);
+    has(text, "2 of 2 nodes");
+    end(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_for_each_of_few_nodes),
@@ -211,6 +256,8 @@ int main(void) {
         cmocka_unit_test(quantiles_and_what_lies_far_off),
         cmocka_unit_test(clocks_are_as_good_as_the_worst),
         cmocka_unit_test(one_node_is_told_as_ever),
+        cmocka_unit_test(steps_and_launches_are_no_nodes),
+        cmocka_unit_test(findings_count_nodes_not_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -229,6 +229,25 @@ static void mpi_04_guards(void **state) {
     CHECK_WHOLE_GUARDS("MPI-04", one_of_three, guards);
 }
 
+/* The first node has a record of each of two steps. */
+static void mpi_04_fires_for_two_steps_on_one_node_of_two(void **state) {
+    (void)state;
+    idle_tasks(&f);
+    for (size_t i = 0; i < 3; i++) {
+        struct fs_digest *digest = &f.node[i].digest;
+        digest->host = f.host[i / 2];
+        digest->scheduler.nodes = 2;
+        digest->scheduler.node_list = digest->scheduler.step_node_list = (char *)"n[1-2]";
+    }
+    f.node[1].digest.cpu_ns = 5 * SECOND;
+    whole_judge(&f);
+    assert_string_equal(finding_of("MPI-04")->title, "4 workers on 1 of 2 nodes; 1 idle");
+    assert_true(says(finding_of("MPI-04"), "45.0 s on n1"));
+    assert_int_equal(f.job.totals.nodes, 2);
+    assert_int_equal(f.job.totals.records, 3);
+    whole_free(&f);
+}
+
 static void work_on_two(struct whole_fixture *job) {
     job->node[1].digest.cpu_ns = 5 * SECOND;
 }
@@ -385,6 +404,7 @@ int main(void) {
         cmocka_unit_test(mpi_03_guards),
         cmocka_unit_test(mpi_04_fires_for_a_pool_on_one_node_of_three),
         cmocka_unit_test(mpi_04_fires_for_nodes_whose_tasks_are_idle),
+        cmocka_unit_test(mpi_04_fires_for_two_steps_on_one_node_of_two),
         cmocka_unit_test(mpi_04_guards),
         cmocka_unit_test(mpi_04_guards_of_nodes_with_records),
         cmocka_unit_test(slm_03_fires_for_cpus_without_a_task),
