@@ -67,6 +67,7 @@ struct fs_totals {
     long processes, recorded, unseen, alive, shim_off, bad;
     long unseen_for[FS_UNSEEN_COUNT];      /* by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one; NULL */
+    char *lacks, *binds;                   /* as struct fs_completeness has them, of one node */
     long told;                             /* as struct fs_completeness has it */
     char *told_example;                    /* NULL */
     long unrecorded;                       /* processes that no witness could describe whole */

@@ -35,6 +35,8 @@ void fs_totals_free(struct fs_totals *totals) {
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         free(totals->unseen_example[reason]);
     free(totals->told_example);
+    free(totals->lacks);
+    free(totals->binds);
     free(totals->deleted_example);
     fs_totals_init(totals);
 }
@@ -55,6 +57,9 @@ static int add_unseen(struct fs_totals *totals, const struct fs_completeness *co
         if (keep_example(example, complete->unseen_example[reason]) < 0) return -1;
     }
     totals->told += known(complete->told);
+    if (keep_example(&totals->lacks, complete->lacks) < 0 ||
+        keep_example(&totals->binds, complete->binds) < 0)
+        return -1;
     return keep_example(&totals->told_example, complete->told_example);
 }
 
@@ -135,10 +140,10 @@ int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
 
 const char *fs_unseen_text(struct fs_arena *arena, const struct fs_job *job) {
     static const char *const names[FS_UNSEEN_COUNT] = {
-        [FS_UNSEEN_STATIC] = "statically linked",      [FS_UNSEEN_SECURE] = "set-user-ID",
-        [FS_UNSEEN_SCRUBBED] = "environment scrubbed", [FS_UNSEEN_LIBC] = "another libc",
-        [FS_UNSEEN_OFF] = "recorder switched off",     [FS_UNSEEN_SHORT] = "too short-lived",
-        [FS_UNSEEN_OTHER] = "for another reason",
+        [FS_UNSEEN_STATIC] = "statically linked",       [FS_UNSEEN_SECURE] = "set-user-ID",
+        [FS_UNSEEN_SCRUBBED] = "environment scrubbed",  [FS_UNSEEN_LIBC] = "another libc",
+        [FS_UNSEEN_ROOT] = "in another root directory", [FS_UNSEEN_OFF] = "recorder switched off",
+        [FS_UNSEEN_SHORT] = "too short-lived",          [FS_UNSEEN_OTHER] = "for another reason",
     };
     const struct fs_totals *totals = &job->totals;
     const char *text = "";

@@ -48,6 +48,14 @@ static const char *name_of(const struct fs_record *record) {
     return image && image->executable ? image->executable : "?";
 }
 
+static void keep_lacks(const struct fs_record *record, struct fs_completeness *complete) {
+    const struct fs_image *image = fs_record_image(record);
+
+    if (!image->lacks) return;
+    complete->lacks = strdup(image->lacks);
+    complete->binds = strdup(image->binds);
+}
+
 void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_digest *digest) {
     struct fs_completeness *complete = &digest->complete;
     const struct fs_table *table = evaluation->table;
@@ -66,6 +74,7 @@ void fs_evaluate_completeness(const struct fs_evaluation *evaluation, struct fs_
         if (told || reason < 0 || evaluation->outside) continue;
         if (complete->unseen[reason]++ == 0)
             complete->unseen_example[reason] = strdup(name_of(record));
+        if (reason == FS_UNSEEN_ROOT && !complete->lacks) keep_lacks(record, complete);
     }
     complete->threads = table->threads;
     complete->lost_processes = fold ? fold->lost_processes : 0;

@@ -28,8 +28,8 @@ static const char *const births[FS_BIRTH_COUNT] = {
 };
 static const char *const unseen_reasons[FS_UNSEEN_COUNT] = {
     [FS_UNSEEN_STATIC] = "static", [FS_UNSEEN_SECURE] = "secure", [FS_UNSEEN_SCRUBBED] = "scrubbed",
-    [FS_UNSEEN_LIBC] = "libc",     [FS_UNSEEN_OFF] = "off",       [FS_UNSEEN_SHORT] = "short",
-    [FS_UNSEEN_OTHER] = "other",
+    [FS_UNSEEN_LIBC] = "libc",     [FS_UNSEEN_ROOT] = "root",     [FS_UNSEEN_OFF] = "off",
+    [FS_UNSEEN_SHORT] = "short",   [FS_UNSEEN_OTHER] = "other",
 };
 
 static json_t *number(int64_t value) {

@@ -287,6 +287,7 @@ enum fs_unseen { /* why the shim is not in an image */
                  FS_UNSEEN_SECURE,
                  FS_UNSEEN_SCRUBBED,
                  FS_UNSEEN_LIBC,
+                 FS_UNSEEN_ROOT, /* another root directory: a container */
                  FS_UNSEEN_OFF,
                  FS_UNSEEN_SHORT,
                  FS_UNSEEN_OTHER,
@@ -298,6 +299,9 @@ struct fs_completeness {
     int recorded;                /* with parent, birth, start, end (or alive at the end) and mask */
     int unseen[FS_UNSEEN_COUNT]; /* processes known from /proc or their parent only, by reason */
     char *unseen_example[FS_UNSEEN_COUNT]; /* executable of one */
+    char *lacks;        /* what would have had to be in one's other root directory, or, without a
+                           slash in front, in its environment; NULL */
+    char *binds;        /* folders that would have had to be there, with commas between them */
     int told;           /* not entered either, but so short and small that their parent's word
                            is all that there is to know: among `recorded` */
     char *told_example; /* executable of one */

@@ -294,6 +294,8 @@ static const struct fs_field completeness_field[] = {
     FIELD(fs_completeness, INT, "recorded", recorded),
     FIELD(fs_completeness, INTS, "unseen", unseen, .length = FS_UNSEEN_COUNT),
     FIELD(fs_completeness, STRINGS, "unseen_example", unseen_example, .length = FS_UNSEEN_COUNT),
+    FIELD(fs_completeness, STRING, "lacks", lacks),
+    FIELD(fs_completeness, STRING, "binds", binds),
     FIELD(fs_completeness, INT, "told", told),
     FIELD(fs_completeness, STRING, "told_example", told_example),
     FIELD(fs_completeness, INT, "alive", alive),

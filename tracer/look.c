@@ -164,11 +164,8 @@ static void add_image(struct fs_sampler *sampler, struct fs_record *record, int6
         seen.next = image->next;
         *image = seen;
         image->pid = record->pid;
-        image->unseen = fs_unseen_reason(image->executable);
         read_environment(sampler, record, image);
-        if (image->unseen == FS_UNSEEN_OTHER && image->environment_read)
-            image->unseen =
-                fs_shim_in_environment(sampler, record->pid) ? FS_UNSEEN_OTHER : FS_UNSEEN_SCRUBBED;
+        fs_unseen_look(sampler, record->pid, image);
     }
     const int64_t t = record->stage_count == 0 ? fs_record_begin(record) : record->t_exec;
     fs_record_add_stage(table, record, image, t != FS_UNKNOWN ? t : now);

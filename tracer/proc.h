@@ -91,6 +91,14 @@ int fs_proc_status(struct fs_proc *proc, int pid, int tid, struct fs_proc_status
  * mark, which sets *deleted (may be NULL). A kernel thread or a zombie: ENOENT. */
 int fs_proc_executable(struct fs_proc *proc, int pid, char *buffer, size_t size, bool *deleted);
 
+/* The image itself, open for reading, wherever its path leads from here. -1 with errno. */
+int fs_proc_open_executable(struct fs_proc *proc, int pid);
+
+/* Whether the process has our root directory, and whether it finds something at an absolute
+ * path. 1: yes, 0: no, -1: that cannot be told. */
+int fs_proc_has_our_root(struct fs_proc *proc, int pid);
+int fs_proc_finds(struct fs_proc *proc, int pid, const char *path);
+
 /*
  * Whether two processes came from one exec, that is by fork alone: 1, 0, or -1 with errno. The
  * kernel laid out the memory of a program when it started it, at random places, and a forked

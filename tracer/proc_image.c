@@ -3,9 +3,12 @@
  * environment and mapped objects. Read once or seldom per image.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tracer/libraries.h"
@@ -38,6 +41,28 @@ int fs_proc_executable(struct fs_proc *proc, int pid, char *buffer, size_t size,
     buffer[length] = '\0';
     if (deleted) *deleted = gone;
     return 0;
+}
+
+int fs_proc_open_executable(struct fs_proc *proc, int pid) {
+    return fs_proc_open_file(proc, pid, 0, "exe");
+}
+
+int fs_proc_has_our_root(struct fs_proc *proc, int pid) {
+    struct stat ours, theirs;
+    char path[64];
+
+    snprintf(path, sizeof path, "%d/root", pid);
+    if (stat("/", &ours) != 0 || fstatat(proc->directory, path, &theirs, 0) != 0) return -1;
+    return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+int fs_proc_finds(struct fs_proc *proc, int pid, const char *path) {
+    char inside[PATH_MAX];
+    struct stat found;
+
+    if (snprintf(inside, sizeof inside, "%d/root%s", pid, path) >= (int)sizeof inside) return -1;
+    if (fstatat(proc->directory, inside, &found, AT_SYMLINK_NOFOLLOW) == 0) return 1;
+    return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
 }
 
 int fs_proc_same_exec(struct fs_proc *proc, int pid, int other) {

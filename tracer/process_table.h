@@ -57,10 +57,11 @@ struct fs_image {
     bool launch_cut;        /* ... which are not all */
     enum fs_role role;
     bool python, repaired;
-    bool environment_read; /* by /proc: misspelt names were looked for */
-    bool environment_cut;  /* variables are not all that rules name */
-    bool shim;             /* has a segment */
-    enum fs_unseen unseen; /* why it has none */
+    bool environment_read;     /* by /proc: misspelt names were looked for */
+    bool environment_cut;      /* variables are not all that rules name */
+    bool shim;                 /* has a segment */
+    enum fs_unseen unseen;     /* why it has none */
+    const char *lacks, *binds; /* as struct fs_completeness has them; NULL */
     uint32_t libraries;
     int64_t t_libraries;                 /* when the maps were last read; 0: never */
     bool objects_read;                   /* ... with success */

@@ -94,7 +94,7 @@ void fs_look_at_image(struct fs_sampler *sampler, struct fs_record *record, int6
 
 /* Why an executable does not load a preloaded library (unseen.c). */
 enum fs_unseen fs_unseen_reason(const char *executable);
-/* Whether the environment that a process was started with names the segment folder. */
-bool fs_shim_in_environment(struct fs_sampler *sampler, int pid);
+/* The same for the image of a process that lives: into image, with what its container lacks. */
+void fs_unseen_look(struct fs_sampler *sampler, int pid, struct fs_image *image);
 
 #endif

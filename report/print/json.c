@@ -86,8 +86,8 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     static const char *const reasons[FS_UNSEEN_COUNT] = {
         [FS_UNSEEN_STATIC] = "static",     [FS_UNSEEN_SECURE] = "set_user_id",
         [FS_UNSEEN_SCRUBBED] = "scrubbed", [FS_UNSEEN_LIBC] = "another_libc",
-        [FS_UNSEEN_OFF] = "recorder_off",  [FS_UNSEEN_SHORT] = "too_short",
-        [FS_UNSEEN_OTHER] = "other",
+        [FS_UNSEEN_ROOT] = "another_root", [FS_UNSEEN_OFF] = "recorder_off",
+        [FS_UNSEEN_SHORT] = "too_short",   [FS_UNSEEN_OTHER] = "other",
     };
     json_t *data = fs_json_object(json), *unseen = fs_json_object(json);
     fs_json_bool(json, data, "complete", totals->complete);
@@ -97,6 +97,8 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         fs_json_count(json, unseen, reasons[reason], totals->unseen_for[reason]);
     fs_json_set(json, data, "processes_not_entered", unseen);
+    fs_json_text(json, data, "container_lacks", totals->lacks);
+    fs_json_text(json, data, "container_binds", totals->binds);
     fs_json_count(json, data, "processes_told_by_parent", totals->told);
     fs_json_count(json, data, "processes_alive", totals->alive);
     fs_json_count(json, data, "processes_lost", totals->lost_processes);

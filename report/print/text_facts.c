@@ -255,6 +255,31 @@ static const char *ranks_text(struct fs_arena *arena, const struct fs_job *job) 
                            fs_text_count(arena, ranks->expected));
 }
 
+/* A line for a shell; one that would fill the page is cut, and so none for a shell. */
+static void put_export(struct fs_page *page, const char *name, const char *value) {
+    enum { EXPORT_MAX = 240 };
+    const char *word =
+        fs_quote_word(page->arena, fs_arena_printf(page->arena, "%s%s", name, value));
+    const char *text = fs_arena_printf(page->arena, "export %s", word);
+
+    if (strlen(text) <= EXPORT_MAX)
+        fs_page_command(page, "", text);
+    else
+        fs_page_wrap(page, "", text, 2);
+}
+
+/* What to do about processes in a container: Apptainer's variables are the shortest way. */
+static void tell_container(struct fs_page *page, const struct fs_totals *totals) {
+    const bool variable = totals->lacks[0] != '/';
+
+    fs_page_wrap(page, "",
+                 fs_arena_printf(page->arena, "their container lacks %s%s", totals->lacks,
+                                 variable ? "" : "; bind it:"),
+                 2);
+    if (variable) put_export(page, "APPTAINERENV_", totals->lacks);
+    put_export(page, "APPTAINER_BIND=", totals->binds ? totals->binds : "?");
+}
+
 void fs_text_data(struct fs_page *page, const struct fs_job *job) {
     struct fs_arena *arena = page->arena;
     const struct fs_totals *totals = &job->totals;
@@ -276,6 +301,7 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
                                  totals->lost_events, plural((long)totals->lost_events), share),
                  2);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
+    if (totals->lacks) tell_container(page, totals);
     if (*losses) fs_page_wrap(page, "", losses, 2);
     if (totals->bare_tasks)
         fs_page_wrap(page, "",

@@ -137,7 +137,7 @@ static inline void random_digest(struct fs_digest *digest, unsigned seed) {
 
 /* A pool of 128 like workers on a machine of 256 hardware threads, nothing unknown. */
 static inline void large_digest(struct fs_digest *digest) {
-    random_digest(digest, 1);
+    random_digest(digest, 6);
     if (digest->topology) hwloc_topology_destroy(digest->topology);
     hwloc_topology_init(&digest->topology);
     hwloc_topology_set_synthetic(digest->topology, "package:2 [numa] l3:8 core:8 pu:2");

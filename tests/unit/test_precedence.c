@@ -2,6 +2,7 @@
 #include "tests/unit/rule_fixture.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 static void expect_follows(struct fixture *f, const char *symptom, const char *cause) {
     const struct fs_finding *finding = fs_verdict_find(&f->verdict, symptom);
@@ -138,8 +139,12 @@ static void equal_findings_of_nodes_merge(void **state) {
     struct fixture f;
     struct fs_digest nodes[NODES];
     squeeze(&f, 4);
-    for (int i = 0; i < NODES; i++)
+    static char hosts[NODES][8];
+    for (int i = 0; i < NODES; i++) {
         nodes[i] = f.digest;
+        snprintf(hosts[i], sizeof hosts[i], "n%d", i);
+        nodes[i].host = hosts[i];
+    }
     assert_int_equal(fs_job_build(&f.job, nodes, NODES), 0);
     assert_int_equal(fs_judge(&f.job, NULL, &f.verdict), 0);
     const struct fs_finding *finding = fs_verdict_find(&f.verdict, "AFF-01");

@@ -50,6 +50,23 @@ static void pids_are_listed(void **state) {
     assert_int_equal(errno, ENOENT);
 }
 
+static void roots_are_asked(void **state) {
+    (void)state;
+    const int self = getpid();
+    char path[8192];
+    assert_int_equal(fs_proc_has_our_root(live, self), 1);
+    assert_int_equal(fs_proc_finds(live, self, "/proc"), 1);
+    assert_int_equal(fs_proc_finds(live, self, "/proc/no/such"), 0);
+    assert_int_equal(fs_proc_finds(live, self, "/proc/version/below"), 0);
+    memset(path, '/', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    assert_int_equal(fs_proc_finds(live, self, path), -1);
+    assert_int_equal(fs_proc_has_our_root(captured, 200), -1);
+    const int file = fs_proc_open_executable(live, self);
+    assert_true(file >= 0);
+    close(file);
+}
+
 static void stat_is_read(void **state) {
     (void)state;
     struct fs_proc_stat stat;
@@ -260,6 +277,7 @@ static void vanishing_process_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pids_are_listed),
+        cmocka_unit_test(roots_are_asked),
         cmocka_unit_test(stat_is_read),
         cmocka_unit_test(schedstat_is_read),
         cmocka_unit_test(status_is_read),

@@ -154,6 +154,33 @@ static void incomplete_data_is_said(void **state) {
     fixture_free(&f);
 }
 
+static void what_a_container_lacks_is_said_with_what_to_do(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_clean(&f);
+    f.digest.complete.recorded = 3;
+    f.digest.complete.unseen[FS_UNSEEN_ROOT] = 2;
+    f.digest.complete.unseen_example[FS_UNSEEN_ROOT] = (char *)"/usr/bin/python3.11";
+    f.digest.complete.lacks = (char *)"/opt/fs/libforksight.so";
+    f.digest.complete.binds = (char *)"/opt/fs,/dev/shm";
+    char *text = render(&f, &(struct fs_text_options){0});
+    assert_non_null(strstr(text, "not entered: 2 in another root directory (python3.11)"));
+    assert_non_null(strstr(text, "their container lacks /opt/fs/libforksight.so; bind it:\n"));
+    assert_non_null(strstr(text, " export APPTAINER_BIND=/opt/fs,/dev/shm\n"));
+    free(text);
+    fixture_free(&f);
+
+    fixture_clean(&f);
+    f.digest.complete.lacks = (char *)"LD_PRELOAD=/opt/x.so";
+    f.digest.complete.binds = (char *)"/opt,/dev/shm";
+    text = render(&f, &(struct fs_text_options){0});
+    assert_non_null(strstr(text, "their container lacks LD_PRELOAD=/opt/x.so\n"));
+    assert_non_null(strstr(text, " export APPTAINERENV_LD_PRELOAD=/opt/x.so\n"));
+    assert_non_null(strstr(text, " export APPTAINER_BIND=/opt,/dev/shm\n"));
+    free(text);
+    fixture_free(&f);
+}
+
 /* As many findings as one small job can have, with the longest of names. */
 static void crowded_page(struct fixture *f, char *longest) {
     squeezed(f);
@@ -180,6 +207,7 @@ static void crowded_page(struct fixture *f, char *longest) {
         f->digest.complete.unseen[i] = 1;
         f->digest.complete.unseen_example[i] = longest;
     }
+    f->digest.complete.lacks = f->digest.complete.binds = longest;
     f->digest.complete.lost_sites = f->digest.complete.bad_segments = 1;
     f->digest.complete.alive = f->digest.complete.shim_off = 1;
 }
@@ -305,6 +333,7 @@ int main(void) {
         cmocka_unit_test(squeeze_golden),
         cmocka_unit_test(clean_golden),
         cmocka_unit_test(incomplete_data_is_said),
+        cmocka_unit_test(what_a_container_lacks_is_said_with_what_to_do),
         cmocka_unit_test(page_keeps_its_size),
         cmocka_unit_test(hostile_text_is_harmless),
         cmocka_unit_test(utf8_is_kept_where_it_can_be_shown),

@@ -1,0 +1,108 @@
+"""Programs in a container, of which a root directory of their own is the stand-in: they run as
+bare, and are recorded or named with what their container lacks."""
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import harness as h
+
+# The programs of this machine in another root directory, in a mount namespace; then each
+# folder that is named, up to a word --, and the command.
+ENTER = """set -e
+root=$1; shift
+for name in bin lib lib64; do ln -sfn usr/$name "$root/$name"; done
+mkdir -p "$root/usr" "$root/proc" "$root/dev/shm"
+mount --bind /usr "$root/usr"
+mount --rbind /proc "$root/proc"
+mount -t tmpfs shm "$root/dev/shm"
+while [ "$1" != -- ]; do mkdir -p "$root$1"; mount --rbind "$1" "$root$1"; shift; done
+shift
+exec chroot "$root" "$@"
+"""
+POOL = """import multiprocessing, time
+def burn(_):
+    end = time.process_time() + 0.3
+    while time.process_time() < end:
+        sum(range(1000))
+with multiprocessing.Pool(2) as pool:
+    pool.map(burn, range(2), chunksize=1)
+print("pooled")
+"""
+
+
+def enter(folder, bound=()):
+    """The words that begin a command in the container."""
+    h.need_root()
+    h.need_tool("unshare", "chroot", "busybox")
+    root = folder / "root"
+    root.mkdir(exist_ok=True)
+    (root / "pool.py").write_text(POOL)
+    (folder / "enter.sh").write_text(ENTER)
+    words = ["unshare", "-m", "sh", folder / "enter.sh", root, *bound, "--"]
+    if h.execute([*words, "true"]).status != 0:
+        raise h.Skip("no mount namespaces here")
+    return words
+
+
+def in_container(folder, bound, *command, options=()):
+    result = h.under_forksight([*enter(folder, bound), *command], options, cwd=folder,
+                               env=h.environment())
+    h.equal(result.status, 0, f"status\n{result}")
+    h.check_screen(result.report)
+    return result
+
+
+def data(result):
+    """What the page says of the data, in one line; a long word goes on behind a backslash."""
+    text = re.search(r"^Data .*", result.report, re.M | re.S)[0]
+    return " ".join(re.sub(r"\\\n\s*", "", text).split())
+
+
+@h.test
+def without_the_preload_object_they_are_named_with_what_to_do(folder):
+    command = ["sh", "-c", f"{h.PYTHON} /pool.py; busybox sleep 0.4"]
+    result = in_container(folder, [], *command)
+    h.equal(result.stdout, "pooled\n", "stdout")
+    # The container's own loader says that, of each program that it starts.
+    said = re.findall(r"^ERROR: ld.so: object '(.*)' from LD_PRELOAD cannot be preloaded",
+                      result.stderr, re.M)
+    h.equal(said, [str(h.BUILD / "libforksight.so")] * 2, f"what the loader says\n{result}")
+    text = data(result)
+    h.check("incomplete" in text, text)
+    h.check(re.search(r"\d in another root directory \((sh|dash|python3[.0-9]*)\)", text), text)
+    h.check("1 statically linked (busybox)" in text, text)
+    h.check("their container lacks " in text and "libforksight.so; bind it:" in text, text)
+    h.check(f"export APPTAINER_BIND={h.BUILD},/dev/shm" in text, text)
+
+
+@h.test
+def without_the_folder_of_records_they_are_named_with_what_to_do(folder):
+    result = in_container(folder, [h.BUILD], h.PYTHON, "/pool.py")
+    h.equal(result.stderr.count("cannot be preloaded"), 0, f"the loader is silent\n{result}")
+    text = data(result)
+    h.check(re.search(r"3 in another root directory \(python3[.0-9]*\)", text), text)
+    h.check("their container lacks /dev/shm/forksight-" in text, text)
+    h.check(f"export APPTAINER_BIND={h.BUILD},/dev/shm" in text, text)
+
+
+@h.test
+def without_the_variable_they_are_named_with_what_to_do(folder):
+    # As a set-user-ID starter does, through which the loader lets no such variable pass.
+    result = in_container(folder, [h.BUILD, "/dev/shm"], "env", "-u", "LD_PRELOAD",
+                          "sh", "-c", "sleep 0.4; true", options=["--no-env-repair"])
+    text = data(result)
+    h.check("their container lacks LD_PRELOAD=" in text, text)
+    h.check(f"export APPTAINERENV_LD_PRELOAD={h.BUILD}/libforksight.so export" in text, text)
+    h.check(f"export APPTAINER_BIND={h.BUILD},/dev/shm" in text, text)
+
+
+@h.test
+def with_both_folders_bound_they_are_recorded(folder):
+    result = in_container(folder, [h.BUILD, "/dev/shm"], h.PYTHON, "/pool.py")
+    h.equal(result.stdout, "pooled\n", "stdout")
+    h.check(re.search(r"complete: (\d+)/\1 processes", data(result)), data(result))
+    h.check("2 workers (fork)" in result.report, f"the pool\n{result}")
+
+
+h.main()
