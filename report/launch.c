@@ -36,7 +36,7 @@ const struct fs_launch *fs_node_launch(const struct fs_node *node, enum fs_launc
 bool fs_launches_ask_only(const struct fs_digest *digest) {
     for (size_t i = 0; i < digest->launch_count; i++)
         if (!fs_launch_options_of(&digest->launches[i]).asks) return false;
-    return digest->launch_count > 0 && digest->launches_more == 0;
+    return digest->launch_count > 0 && digest->launches_more <= 0;
 }
 
 /* --- command lines --- */
@@ -110,9 +110,10 @@ void fs_add_launch_fix(struct fs_outcome *outcome, const char *when, const struc
         return;
     }
     for (size_t i = 0; i < launch->word_count;) {
-        const size_t dropped = change->replace && i > 0 && i < options.program
+        const bool changes = (change->replace || change->rebind) && i > 0 && i < options.program;
+        const size_t dropped = changes
                                    ? fs_launch_placement_words(options.launcher, launch->words + i,
-                                                               options.program - i)
+                                                               options.program - i, change->replace)
                                    : 0;
         if (dropped > 0) {
             i += dropped;

@@ -19,12 +19,12 @@ const struct fs_launch *fs_node_launch(const struct fs_node *node, enum fs_launc
 /*
  * What a fix changes in a launcher's command line. Every other word stays, and its place.
  * add: words that are put behind the launcher's name, NULL: none. With replace, options that
- * say how ranks are mapped or bound, or how many CPUs they get, go.
+ * say how ranks are mapped or bound, or how many CPUs they get, go; with rebind the latter stay.
  */
 struct fs_launch_change {
     int ranks; /* 0: as it was */
     const char *add;
-    bool replace;
+    bool replace, rebind;
     bool unwrap; /* a taskset in front of the program goes */
 };
 

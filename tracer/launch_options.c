@@ -479,12 +479,14 @@ size_t fs_launch_ranks_word(enum fs_launcher launcher, char *const *words, size_
     return 0;
 }
 
-size_t fs_launch_placement_words(enum fs_launcher launcher, char *const *words, size_t count) {
+size_t fs_launch_placement_words(enum fs_launcher launcher, char *const *words, size_t count,
+                                 bool cpus_too) {
     if (launcher == FS_LAUNCHER_NONE || count == 0 || words[0][0] != '-' || !words[0][1]) return 0;
     const struct found found = take(launcher, words, count);
     if (!found.option) return 0;
     const enum what what = (enum what)found.option->what;
-    const bool placement = what == MAP_BY || what == BIND_TO || what == DISTRIBUTION ||
-                           what == CPUS || what == HINT || what == THREADS_PER_CORE;
-    return placement ? found.words : 0;
+    const bool binding =
+        what == MAP_BY || what == BIND_TO || what == HINT || what == THREADS_PER_CORE;
+    const bool cpus = what == CPUS || what == DISTRIBUTION;
+    return binding || (cpus && cpus_too) ? found.words : 0;
 }

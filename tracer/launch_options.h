@@ -62,8 +62,10 @@ int fs_host_list_slots(const char *hosts);
 size_t fs_launch_ranks_word(enum fs_launcher launcher, char *const *words, size_t count,
                             size_t *joined);
 
-/* Whether an option (a word) is one that says how ranks are mapped or bound, or how many CPUs they
- * get, and how many words it takes with its value; 0: it is not, or not understood. */
-size_t fs_launch_placement_words(enum fs_launcher launcher, char *const *words, size_t count);
+/* Whether an option (a word) is one that says how ranks are mapped or bound, or, if those count,
+ * too, how many CPUs they get and how they are spread, and how many words it takes with its
+ * value; 0: it is not, or not understood. */
+size_t fs_launch_placement_words(enum fs_launcher launcher, char *const *words, size_t count,
+                                 bool cpus_too);
 
 #endif

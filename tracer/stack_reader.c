@@ -224,6 +224,16 @@ static void interpret(struct fs_stack_request *request, int memory, int64_t pati
     free(answer);
 }
 
+/* Whom the kernel lets look into a process: '0' is who always may. */
+static char ptrace_scope(void) {
+    char scope = '0';
+    const int file = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+
+    if (file >= 0 && read(file, &scope, 1) < 1) scope = '0';
+    if (file >= 0) close(file);
+    return scope;
+}
+
 /* Why a thread could not be held, for a reader. */
 static const char *reason_text(int pid, int reason) {
     static char text[160];
@@ -237,8 +247,12 @@ static const char *reason_text(int pid, int reason) {
     status[length > 0 ? length : 0] = '\0';
     const char *tracer = strstr(status, "\nTracerPid:\t");
     const int by = tracer ? atoi(tracer + strlen("\nTracerPid:\t")) : 0;
+    const char scope = ptrace_scope();
     if (by > 0)
         snprintf(text, sizeof text, "process %d traces it (a debugger?)", by);
+    else if (scope != '0')
+        snprintf(text, sizeof text, "%s may look at it (kernel.yama.ptrace_scope is %c)",
+                 scope == '1' ? "only its ancestors" : "no user", scope);
     else
         snprintf(text, sizeof text, "no permission to look at it (ptrace: %s)", strerror(reason));
     return text;

@@ -112,8 +112,12 @@ static void add_overlap_fixes(const struct fs_node *node, const struct shared *s
     struct fs_arena *arena = outcome->arena;
     const struct fs_task *task = shared->task[0];
     const int tasks = (int)node->digest->task_count;
-    const int cpus = node->job_cpus / tasks > 1 ? node->job_cpus / tasks : 1;
     const int cores = node->job_cores / tasks > 1 ? node->job_cores / tasks : 1;
+    /* Whole cores: Slurm gives no task half of one. */
+    const bool smt = node->job_cores > 0 && node->job_cpus > node->job_cores;
+    const int cpus = node->job_cores < tasks ? 1
+                     : smt                   ? cores * (node->job_cpus / node->job_cores)
+                                             : cores;
     const struct fs_launch *launch = fs_task_launch(node, task);
     const struct fs_places places = {
         .srun = fs_arena_printf(arena, "--exact --cpu-bind=cores -c %d", cpus),

@@ -85,8 +85,10 @@ static void add_core_fixes(const struct fs_node *node, const struct fs_load *loa
     const struct fs_launch *srun = fs_node_launch(node, FS_LAUNCHER_SRUN);
 
     if (srun)
-        fs_add_launch_fix(outcome, NULL, srun,
-                          &(struct fs_launch_change){.add = "--hint=nomultithread"});
+        fs_add_launch_fix(
+            outcome, NULL, srun,
+            /* --hint and --cpu-bind exclude each other. */
+            &(struct fs_launch_change){.add = "--hint=nomultithread", .rebind = true});
     else if (fs_node_language(node) == FS_LANGUAGE_SRUN)
         fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "srun --hint=nomultithread");
     else if (mpirun || hydra)
@@ -99,8 +101,13 @@ static void add_core_fixes(const struct fs_node *node, const struct fs_load *loa
 
 static void add_sibling_cause(const struct fs_node *node, const struct fs_load *load,
                               const char *asked, struct fs_outcome *outcome) {
+    const struct fs_launch *srun = fs_node_launch(node, FS_LAUNCHER_SRUN);
+    const char *bind_to = srun ? fs_launch_options_of(srun).bind_to : NULL;
+
     if (asked)
         fs_add_cause(outcome, "%s", asked);
+    else if (bind_to)
+        fs_add_cause(outcome, "srun binds the tasks so: %s", bind_to);
     else if (load && load->group->narrowing)
         fs_add_narrowing_cause(outcome, load);
     else if (fs_node_language(node) == FS_LANGUAGE_SRUN)

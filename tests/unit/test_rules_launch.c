@@ -225,6 +225,8 @@ static void fixes_of_shared_cores_keep_the_users_words(void **state) {
         {"/usr/bin/mpiexec.hydra", "mpiexec -bind-to user:0,1 -n 2 app",
          "mpiexec --map-by core --bind-to core -n 2 app"},
         {"/usr/bin/srun", "srun -n 1 -c 2 app", "srun --hint=nomultithread -n 1 -c 2 app"},
+        {"/usr/bin/srun", "srun --cpu-bind=map_cpu:0,1 -n 2 -c 1 app",
+         "srun --hint=nomultithread -n 2 -c 1 app"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture f;

@@ -165,6 +165,23 @@ static void ranks_on_one_core_are_named_with_what_bound_them(void **state) {
     fixture_free(&f);
 }
 
+/* 16 CPUs for 3 ranks: 5 each would be parts of 9 cores. */
+static void ranks_are_given_whole_cores(void **state) {
+    (void)state;
+    struct fixture f;
+    overlapping(&f);
+    hwloc_topology_destroy(f.topology);
+    hwloc_topology_init(&f.topology);
+    hwloc_topology_set_synthetic(f.topology, "pack:1 core:8 pu:2");
+    hwloc_topology_load(f.topology);
+    f.digest.topology = f.topology;
+    hwloc_bitmap_list_sscanf(f.digest.mask_job, "0-15");
+    fixture_task(&f, "8-15");
+    assert_string_equal(find(&f, "AFF-06")->fix[0].text,
+                        "srun --exact --cpu-bind=cores -c 4 -n2 app");
+    fixture_free(&f);
+}
+
 static void a_taskset_in_front_of_the_ranks_is_taken_away(void **state) {
     (void)state;
     struct fixture f;
@@ -426,6 +443,7 @@ int main(void) {
         cmocka_unit_test(without_the_command_line_the_part_is_told),
         cmocka_unit_test(bound_guards),
         cmocka_unit_test(ranks_on_one_core_are_named_with_what_bound_them),
+        cmocka_unit_test(ranks_are_given_whole_cores),
         cmocka_unit_test(a_taskset_in_front_of_the_ranks_is_taken_away),
         cmocka_unit_test(steps_that_share_cpus_are_tasks_of_steps),
         cmocka_unit_test(overlap_guards),
