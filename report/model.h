@@ -77,7 +77,9 @@ struct fs_totals {
     double cpu_ns, allowed_ns; /* CPU time; wall time x the job's CPUs; NAN */
     double cpu_used;           /* the one by the other, 0 to 1; NAN */
     long bare_tasks;           /* to which the launcher did not hand down the variables */
-    bool recovered, interim;
+    bool recovered;
+    size_t interim;      /* records whose collector never finished */
+    char *interim_host;  /* of the first of them; NULL */
     bool launched_only;  /* a launcher ended well, and nothing but launchers was recorded */
     size_t audited;      /* nodes that were looked at from outside */
     double window, scan; /* of these the longest look, and first look, in seconds; NAN */

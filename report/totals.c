@@ -35,6 +35,7 @@ void fs_totals_free(struct fs_totals *totals) {
     for (int reason = 0; reason < FS_UNSEEN_COUNT; reason++)
         free(totals->unseen_example[reason]);
     free(totals->told_example);
+    free(totals->interim_host);
     free(totals->lacks);
     free(totals->binds);
     free(totals->deleted_example);
@@ -75,7 +76,7 @@ static void add_losses(struct fs_totals *totals, const struct fs_completeness *c
     totals->lost_sites += known(complete->lost_sites);
     if (complete->bare_tasks > 0) totals->bare_tasks += complete->bare_tasks;
     totals->recovered = totals->recovered || complete->recovered;
-    totals->interim = totals->interim || complete->interim;
+    totals->interim += complete->interim;
 }
 
 static long unrecorded(const struct fs_completeness *complete) {
@@ -121,7 +122,8 @@ static int add_audited(struct fs_totals *totals, const struct fs_digest *digest)
 int fs_totals_add(struct fs_totals *totals, const struct fs_node *node) {
     const struct fs_completeness *complete = &node->digest->complete;
     const bool so_far = totals->records++ == 0 || totals->complete;
-    const int result = add_unseen(totals, complete) | add_audited(totals, node->digest);
+    int result = add_unseen(totals, complete) | add_audited(totals, node->digest);
+    if (complete->interim) result |= keep_example(&totals->interim_host, node->digest->host);
     add_losses(totals, complete);
     add_cpus(totals, node);
     totals->unrecorded += unrecorded(complete);
@@ -171,7 +173,12 @@ const char *fs_losses_text(struct fs_arena *arena, const struct fs_totals *total
                                totals->missing == 1 ? "" : "s", totals->missing_hosts);
     if (totals->launched_only)
         text = fs_arena_printf(arena, "%s; no record of the tasks that were launched", text);
-    if (totals->interim) text = fs_arena_printf(arena, "%s; the collector never finished", text);
+    if (totals->interim > 1)
+        text = fs_arena_printf(arena, "%s; collectors of %zu nodes (%s ...) never finished", text,
+                               totals->interim, totals->interim_host ? totals->interim_host : "?");
+    else if (totals->interim)
+        text = fs_arena_printf(arena, "%s; the collector of %s never finished", text,
+                               totals->interim_host ? totals->interim_host : "?");
     return *text ? text + 2 : text;
 }
 

@@ -109,7 +109,8 @@ static json_t *data_of(struct fs_json *json, const struct fs_job *job, struct fs
     fs_json_text(json, data, "missing_hosts", totals->missing_hosts);
     fs_json_count(json, data, "tasks_without_variables", totals->bare_tasks);
     fs_json_bool(json, data, "recovered", totals->recovered);
-    fs_json_bool(json, data, "interim", totals->interim);
+    fs_json_bool(json, data, "interim", totals->interim > 0);
+    fs_json_text(json, data, "interim_host", totals->interim_host);
     fs_json_real(json, data, "overhead", totals->collector_share);
     fs_json_set(json, data, "audited", audited_of(json, totals));
     return data;

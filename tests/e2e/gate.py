@@ -176,7 +176,7 @@ def interim_record_does_not_pass(folder):
     lines = [json.loads(line) for line in digest.read_text().splitlines()]
     next(line for line in lines if line["kind"] == "node")["complete"]["interim"] = True
     digest.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    expect_lines(check(folder, "job"), 3, "the collector never finished")
+    expect_lines(check(folder, "job"), 3, "the collector of ", " never finished")
 
 
 @h.test

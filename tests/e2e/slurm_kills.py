@@ -132,4 +132,49 @@ def a_killed_collector_and_a_killed_node_are_named_and_swept(_folder):
         expect_gone(cluster)
 
 
+def kill_tasks(cluster, node):
+    """Nobody's child any more: Slurm does not end them, without forksight, too."""
+    for process in reversed(cluster.processes(node, "sleep 321")):
+        if process.name in ("sh", "sleep"):
+            cluster.kill(process)
+
+
+@h.test
+def a_killed_slurmstepd_leaves_the_other_nodes_whole(_folder):
+    with Cluster(3) as cluster:
+        for form in FORMS:
+            name = f"{form}-stepd"
+            job = start(cluster, form, name)
+            for daemon in cluster.processes("n3", "slurmstepd"):
+                cluster.kill(daemon)
+            h.wait_until(lambda: not cluster.processes("n3", "slurmstepd"), "the daemon to die")
+            # Without it srun waits for ever, without forksight, too.
+            cluster.cancel(job)
+            cluster.wait(job)
+            expect_gone(cluster, ["n1", "n2"])
+            text = report(cluster, name)
+            expect_whole(text, name, ("n1", "n2"))
+            h.check(re.search(r"incomplete.*(collector of n3 never finished|no record of 1 node \(n3\))",
+                              " ".join(text.split())), f"{name}: n3 is not named\n{text}")
+            if form == "outer":
+                # Its tasks end late: their record is whole all the same.
+                kill_tasks(cluster, "n3")
+                expect_gone(cluster)
+                text = report(cluster, name)
+                h.check("Data      complete" in text, f"{name}: after all have ended\n{text}")
+                continue
+            # The collector dies as well: the user's next run there tidies up.
+            for process in cluster.processes("n3", "forksight-collector"):
+                cluster.kill(process)
+            for process in cluster.processes("n3", "forksight run"):
+                cluster.kill(process)
+            kill_tasks(cluster, "n3")
+            h.wait_until(lambda: not cluster.processes("n3"), "all of it on n3 to end")
+            h.check(segments(cluster, "n3"), "nothing was left on n3: the test shows nothing")
+            result = cluster.run("srun", "-w", "n3", "-n1", *RUN, "tidy", "--", "/bin/true")
+            h.equal(result.status, 0, f"status\n{result}")
+            expect_gone(cluster)
+            expect_whole(report(cluster, name), name)
+
+
 h.main(lane="waits")

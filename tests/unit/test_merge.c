@@ -78,6 +78,7 @@ static char *text_of_node(unsigned number) {
                                            .throttled_ns = 5 * SECOND + below(1000000),
                                            .runnable_mean = 2,
                                            .runnable_peak = 2};
+    f.digest.complete.interim = below(5) == 0;
     if (below(3) == 0) f.digest.complete.unseen[FS_UNSEEN_STATIC] = 1 + (int)below(3);
     f.digest.complete.unseen_example[FS_UNSEEN_STATIC] = (char *)(below(2) ? "/bin/a" : "/bin/b");
     snprintf(host, sizeof host, "n%03u", number / 2); /* two jobs ran on each host */
