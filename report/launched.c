@@ -1,6 +1,8 @@
 /* launched.c - see launched.h. */
 #include "report/launched.h"
 
+#include "tracer/scheduler.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -44,6 +46,21 @@ const struct fs_launch *fs_task_launch(const struct fs_node *node, const struct 
         alike++;
     }
     return kind != FS_LAUNCHER_NONE && alike == 1 ? found : NULL;
+}
+
+/* The scheduler's numbers are those of one step. */
+static bool is_step_of_scheduler(const struct fs_scheduler *scheduler, const struct fs_task *task) {
+    return scheduler->in_step && scheduler->step && fs_count_of(scheduler->step) == task->step;
+}
+
+bool fs_launch_is_whole(const struct fs_node *node, const struct fs_task *first, size_t count) {
+    const struct fs_scheduler *scheduler = &node->digest->scheduler;
+
+    if (!fs_is_outside(node->digest) || first->size == (int)count) return true;
+    if (first->launch == FS_LAUNCH_SRUN && is_step_of_scheduler(scheduler, first))
+        return scheduler->step_tasks_on_node == (int)count;
+    /* All that it started on its own node are below it. */
+    return first->launch != FS_LAUNCH_SRUN && fs_task_launch(node, first) != NULL;
 }
 
 double fs_tasks_wait(const struct fs_task *tasks, size_t count) {
@@ -150,7 +167,10 @@ void fs_each_launch(const struct fs_job *job, const struct fs_thresholds *thresh
         for (size_t first = 0, j = 1; first < digest->task_count; j++) {
             if (j < digest->task_count && fs_same_launch(&digest->tasks[first], &digest->tasks[j]))
                 continue;
-            judge(&job->nodes[i], &digest->tasks[first], j - first, thresholds, outcome);
+            if (fs_launch_is_whole(&job->nodes[i], &digest->tasks[first], j - first))
+                judge(&job->nodes[i], &digest->tasks[first], j - first, thresholds, outcome);
+            else
+                fs_vote(outcome, FS_STATUS_UNKNOWN, "not all ranks of the launch were looked at");
             first = j;
         }
         if (digest->tasks_more > 0)

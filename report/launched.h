@@ -17,6 +17,11 @@ int fs_ranks_of_launch(const struct fs_node *node, const struct fs_task *task);
  * recorded. */
 const struct fs_launch *fs_task_launch(const struct fs_node *node, const struct fs_task *task);
 
+/* Whether all tasks of the launch that are on the node were seen. Those of a recorded job were; of
+ * one that was only looked at (fs_is_outside) there may be more than the processes that were
+ * named. */
+bool fs_launch_is_whole(const struct fs_node *node, const struct fs_task *first, size_t count);
+
 /* Run-queue wait / (CPU time + wait) of all tasks from first to last, 0 to 1; NAN: of one
  * that computed it is not known. */
 double fs_tasks_wait(const struct fs_task *tasks, size_t count);
@@ -51,7 +56,7 @@ void fs_add_places_fix(struct fs_outcome *outcome, const char *when, const struc
 
 /* Runs judge once for every launch that left tasks on a node, with the first of its tasks.
  * Without tasks the vote is "not applicable"; where some were left out of the record, a pass is
- * unknown. */
+ * unknown, and so is a launch that was not seen whole. */
 typedef void fs_judge_launched(const struct fs_node *node, const struct fs_task *first,
                                size_t count, const struct fs_thresholds *thresholds,
                                struct fs_outcome *outcome);

@@ -211,6 +211,8 @@ static int add_node(struct fs_whole *whole, const struct fs_node *node) {
     note_loads(row, node);
     if (digest->framework && !whole->framework) whole->framework = keep(whole, digest->framework);
     whole->steps_beside = whole->steps_beside || scheduler->steps_beside > 0;
+    whole->steps_unknown =
+        whole->steps_unknown || (fs_is_outside(digest) && scheduler->steps_beside < 0);
     note_lists(whole, scheduler);
     return note_tasks(whole, row, digest);
 }

@@ -74,7 +74,8 @@ struct fs_whole {
     const char *step_lists[16];
     size_t step_list_count;
     bool step_lists_cut;
-    bool steps_beside; /* another step of the job ran at the same time */
+    bool steps_beside;  /* another step of the job ran at the same time */
+    bool steps_unknown; /* an audit could not tell that of a node */
 };
 
 /* Returns 0, or -1 with errno ENOMEM. */

@@ -63,6 +63,7 @@ static int open_collector(struct fs_audit *audit, char *error, size_t size) {
     if (*root && !fs_audit_next(audit, 0)) return fail(error, size, root);
     discover(audit);
     fs_teams_open(&collector->teams, &collector->table, collector->topology);
+    fs_siblings_open(&collector->siblings, *root ? NULL : collector->topology);
     return 0;
 }
 
@@ -225,6 +226,7 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
     collector->outside.cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
     fs_stuck_last_look(&collector->stuck, &collector->sampler, collector->outside.t_end);
     if (audit->options->progress) fputs("\r\033[K", stderr);
+    fs_audit_given(audit);
     if (fs_collector_write(collector) != 0 ||
         (!audit->options->part && fs_meta_write(&audit->job, &collector->meta) != 0))
         return fail(error, size, audit->job.path);
@@ -254,6 +256,7 @@ int fs_audit(const struct fs_audit_options *options, const int *roots, size_t co
     audit->options = options;
     audit->job = *job;
     audit->facts.stacks = options->stacks;
+    audit->facts.step = options->step;
     audit->roots = malloc((count + 1) * sizeof *audit->roots);
     if (audit->roots) {
         memcpy(audit->roots, roots, count * sizeof *roots);

@@ -26,6 +26,7 @@ struct fs_audit_options {
     bool stacks;           /* read the stacks of processes that make no progress */
     bool progress;         /* say on stderr how far it is */
     bool part;             /* of a job directory that others make */
+    int step;              /* of the job, in which the look itself runs; FS_UNKNOWN: none */
     bool siblings;         /* the roots belong together: those of one parent are a group */
     const char *root;      /* "": this system; else a captured one */
     const char *directory; /* of the job directory to make; NULL: a temporary one */
@@ -62,6 +63,9 @@ void fs_audit_threads(struct fs_audit *audit, struct fs_record *record, int64_t 
 
 /* audit_place.c: the CPUs that the job was given, its scheduler, control groups and command. */
 int fs_audit_place(struct fs_audit *audit);
+
+/* audit_given.c: the masks that Slurm gave to the tasks in the table. */
+void fs_audit_given(struct fs_audit *audit);
 
 /* audit_inside.c: opens the records that the processes of a recorded job carry, if they do.
  * Then the job is known from its start, and nothing of it is left out. */

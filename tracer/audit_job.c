@@ -1,6 +1,9 @@
 /* audit_job.c - see audit_job.h. */
 #include "tracer/audit_job.h"
 
+#include "tracer/scheduler.h"
+#include "tracer/steps.h"
+
 #include <errno.h>
 #include <glob.h>
 #include <spawn.h>
@@ -28,7 +31,7 @@ int fs_job_name(const char *text, char job[FS_JOB_NAME_SIZE], char step[FS_JOB_N
 
 struct place { /* what the environment of a process says of its job */
     char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE], node[256];
-    bool task;
+    bool ranked;
 };
 
 static void keep(char *into, size_t size, const char *value) {
@@ -45,19 +48,23 @@ static int take_place(void *context, const char *name, size_t length, const char
     else if (length == 15 && memcmp(name, "SLURMD_NODENAME", length) == 0)
         keep(place->node, sizeof place->node, value);
     else if (length == 12 && memcmp(name, "SLURM_PROCID", length) == 0)
-        place->task = true;
+        place->ranked = true;
     return 0;
 }
 
 /* Of the job, and not of this look at it; the processes of other nodes may be seen as well. */
 static bool belongs(const struct place *place, const char *job, const char *step) {
-    const char *own_job = getenv("SLURM_JOB_ID"), *own_step = getenv("SLURM_STEP_ID");
     const char *own_node = getenv("SLURMD_NODENAME");
 
     if (strcmp(place->job, job) != 0 || (*step && strcmp(place->step, step) != 0)) return false;
-    if (own_job && own_step && strcmp(own_job, job) == 0 && strcmp(own_step, place->step) == 0)
-        return false;
+    const char *own_step = fs_own_step(job);
+    if (own_step && strcmp(own_step, place->step) == 0) return false;
     return !own_node || !place->node[0] || strcmp(own_node, place->node) == 0;
+}
+
+/* A task tells most of its job, the batch script (of rank 0, too) more than what it started. */
+static int worth_of(const struct place *place) {
+    return place->ranked ? 1 + fs_slurm_real_step(place->step) : 0;
 }
 
 static int add(struct fs_pids_list *list, int pid, bool first) {
@@ -77,7 +84,7 @@ int fs_target_job(const char *name, struct fs_pids_list *list, char *error, size
     char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE];
     const int *pids = NULL;
     size_t count = 0;
-    bool has_task = false;
+    int best = 0;
 
     if (fs_job_name(name, job, step) != 0) {
         snprintf(error, error_size, "\"%.80s\" is no job; give JOBID or JOBID.STEP", name);
@@ -92,8 +99,8 @@ int fs_target_job(const char *name, struct fs_pids_list *list, char *error, size
         if (geteuid() != 0 && (uid_t)status.uid != geteuid()) continue;
         if (fs_proc_environment(proc, pids[i], take_place, &place, NULL) != 0) continue;
         if (!belongs(&place, job, step)) continue;
-        result = add(list, pids[i], place.task && !has_task);
-        has_task |= place.task;
+        result = add(list, pids[i], worth_of(&place) > best);
+        if (worth_of(&place) > best) best = worth_of(&place);
     }
     if (result != 0) snprintf(error, error_size, "cannot read /proc: %s", strerror(errno));
     fs_proc_close(proc);

@@ -80,6 +80,16 @@ static bool mask_of(struct fs_audit *audit, int pid, hwloc_bitmap_t mask) {
     return fs_proc_status(audit->collector.sampler.proc, pid, 0, &status) == 0;
 }
 
+/* What all processes of a job may use on its node: tasks that are bound apart have a part each. */
+static hwloc_bitmap_t union_of_roots(struct fs_audit *audit, hwloc_const_bitmap_t own) {
+    hwloc_bitmap_t all = hwloc_bitmap_dup(own), mask = hwloc_bitmap_alloc();
+
+    for (size_t i = 0; all && mask && audit->options->part && i < audit->root_count; i++)
+        if (mask_of(audit, audit->roots[i], mask)) hwloc_bitmap_or(all, all, mask);
+    hwloc_bitmap_free(mask);
+    return all;
+}
+
 /*
  * The CPUs that the job was started with: those of the process that started it, which a
  * forksight started in its place would have had. Who was started by a daemon was given its CPUs
@@ -106,7 +116,7 @@ static void find_mask(struct fs_audit *audit, int pid) {
         mask_of(audit, stat.ppid, starters) && hwloc_bitmap_isincluded(own, starters))
         collector->mask_start = hwloc_bitmap_dup(starters);
     else if (told || (all && hwloc_bitmap_isincluded(all, own)))
-        collector->mask_start = hwloc_bitmap_dup(own);
+        collector->mask_start = union_of_roots(audit, own);
     hwloc_bitmap_free(own);
     hwloc_bitmap_free(starters);
 }

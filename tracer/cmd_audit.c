@@ -9,6 +9,8 @@
 #include "tracer/audit_job.h"
 #include "tracer/audit_targets.h"
 #include "tracer/clock.h"
+#include "tracer/scheduler.h"
+#include "tracer/steps.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -237,6 +239,14 @@ static int report(struct options *options, const struct fs_jobdir *job) {
                                     : fs_cmd_report_unnamed(options->report_count, options->report);
 }
 
+static int own_step(const struct options *options) {
+    char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE];
+    const bool named = options->node && fs_job_name(options->node, job, step) == 0;
+    const char *own = named ? fs_own_step(job) : NULL;
+
+    return own ? fs_count_of(own) : FS_UNKNOWN;
+}
+
 static int audit(struct options *options, const struct fs_pids_list *list) {
     struct fs_jobdir job;
     char error[FS_ERROR_SIZE];
@@ -244,6 +254,7 @@ static int audit(struct options *options, const struct fs_pids_list *list) {
 
     if (status != FS_EXIT_OK) return status;
     options->audit.part = options->node != NULL;
+    options->audit.step = own_step(options);
     options->audit.progress = !options->job && isatty(STDERR_FILENO);
     options->audit.siblings = !options->user;
     const int result =

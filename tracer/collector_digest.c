@@ -122,7 +122,7 @@ static int fill_scheduler(const struct fs_collector *collector, struct fs_digest
 /* They come and go: whoever was seen once counts. */
 static void fill_steps(struct fs_collector *collector, struct fs_digest *digest) {
     const int beside =
-        collector->recovered || collector->outside.facts
+        collector->recovered || collector->sampler.captured
             ? FS_UNKNOWN
             : fs_steps_beside(collector->sampler.proc, &collector->table, &digest->scheduler);
 
@@ -346,7 +346,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fill_work(collector, evaluation, digest);
     fill_main(collector, supervisor, digest);
     digest->launchers_only = has_launchers_only(&collector->table);
-    if (!collector->recovered) fs_login_read("", collector->sampler.proc, &digest->login);
+    digest->login.elsewhere = collector->recovered || collector->sampler.captured;
+    if (!digest->login.elsewhere) fs_login_read("", collector->sampler.proc, &digest->login);
     digest->complete.interim = !final;
     digest->complete.recovered = collector->recovered;
     digest->complete.bare_tasks = collector->bare_tasks;
@@ -365,7 +366,7 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
         fs_evaluate_teams(evaluation, &collector->teams.rivals, digest) != 0 ||
         fs_evaluate_watched(evaluation, digest) != 0 ||
         fs_evaluate_launches(evaluation, digest) != 0 ||
-        fs_evaluate_tasks(evaluation, final, digest) != 0 ||
+        fs_evaluate_tasks(evaluation, final && !collector->sampler.captured, digest) != 0 ||
         fs_siblings_evaluate(&collector->siblings, &digest->siblings) != 0)
         return errno = ENOMEM, -1;
     if (collector->earlier) fs_digest_take_samples(digest, collector->earlier);

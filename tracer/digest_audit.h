@@ -23,8 +23,11 @@ struct fs_audited {
     char *deleted_example;        /* one of those files */
     int64_t migrations, numa_migrations, looks; /* pairs of samples of a thread that ran: all,
                                                    and those with another CPU or NUMA domain */
-    bool stacks;                                /* stacks were asked for */
-    bool whole; /* every process had segments: a record that is not over */
+    int given;   /* tasks of whom the scheduler's own words tell which CPUs they were given */
+    int step;    /* of the job, in which the look itself ran on every node: so many there were
+                    before it; FS_UNKNOWN: it was no step of the job */
+    bool stacks; /* stacks were asked for */
+    bool whole;  /* every process had segments: a record that is not over */
 };
 
 #endif

@@ -13,6 +13,8 @@ static const struct fs_field audited_field[] = {
     FIELD(fs_audited, COUNT, "migrations", migrations),
     FIELD(fs_audited, COUNT, "numa_migrations", numa_migrations),
     FIELD(fs_audited, COUNT, "looks", looks),
+    FIELD(fs_audited, INT, "given", given),
+    FIELD(fs_audited, INT, "step", step),
     FIELD(fs_audited, BOOL, "stacks", stacks),
     FIELD(fs_audited, BOOL, "whole", whole),
 };

@@ -34,6 +34,7 @@ static const char *const scheduler_words[] = {"slurm", "pbs", NULL};
 static const struct fs_field login_field[] = {
     FIELD(fs_login, INT, "users", users),
     FIELD(fs_login, LITERAL, "scheduler", scheduler, .words = scheduler_words),
+    FIELD(fs_login, BOOL, "elsewhere", elsewhere),
     FIELD(fs_login, BOOL, "compute", compute),
 };
 const struct fs_fields fs_login_fields = TABLE(login_field, fs_login);

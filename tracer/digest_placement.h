@@ -47,6 +47,7 @@ struct fs_siblings {
 struct fs_login {
     int users;             /* logged in, as utmp says, each once; FS_UNKNOWN: no such file */
     const char *scheduler; /* "slurm" or "pbs": set up on this machine; a literal, NULL: none */
+    bool elsewhere;        /* this machine was not at hand: nothing of it is known */
     bool compute;          /* a daemon of the scheduler runs here: a compute node */
 };
 

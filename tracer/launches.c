@@ -160,7 +160,7 @@ static int fill(const struct fs_evaluation *evaluation, const struct fs_record *
     for (const struct fs_record *other = evaluation->table->first; other; other = other->next)
         launch->started += is_started_by(other, record);
     if (take_words(digest, record, image, launch) != 0) return -1;
-    read_hostfile(digest, launch);
+    if (!evaluation->sampler || !evaluation->sampler->captured) read_hostfile(digest, launch);
     return 0;
 }
 

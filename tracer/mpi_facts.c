@@ -303,6 +303,13 @@ static int fill(const struct fs_evaluation *evaluation, struct rank *list, size_
     return write_ranks(list, count, digest);
 }
 
+/* What a program has loaded that was looked at from outside. */
+static bool all_objects_read(const struct fs_table *table) {
+    for (const struct fs_image *image = table->images; image; image = image->next)
+        if (image->role == FS_ROLE_PROGRAM && !image->objects_read) return false;
+    return true;
+}
+
 int fs_evaluate_mpi(const struct fs_evaluation *evaluation, struct fs_digest *digest) {
     size_t count = 0, found = 0;
 
@@ -310,9 +317,11 @@ int fs_evaluate_mpi(const struct fs_evaluation *evaluation, struct fs_digest *di
     for (const struct fs_image *image = evaluation->table->images; image; image = image->next)
         count += image->mpi != NULL;
     for (const struct fs_image *image = evaluation->table->images; image; image = image->next)
-        if ((image->libraries & FSP_LIBRARY_MPI) && !image->mpi && image->shim &&
-            image->role == FS_ROLE_PROGRAM)
+        if ((image->libraries & FSP_LIBRARY_MPI) && !image->mpi &&
+            (image->shim || evaluation->outside) && image->role == FS_ROLE_PROGRAM)
             digest->mpi_silent++;
+    if (evaluation->outside && digest->mpi_silent == 0 && !all_objects_read(evaluation->table))
+        digest->mpi_silent = FS_UNKNOWN;
     if (!count) return 0;
     struct rank *list = calloc(count, sizeof *list);
     if (!list) return -1;

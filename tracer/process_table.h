@@ -199,7 +199,8 @@ struct fs_record {
     int64_t maxrss_kib;
     int64_t shm_free, shm_total; /* when its SIGBUS was reaped */
 
-    uint32_t mask; /* union over its threads, last known */
+    uint32_t mask;  /* union over its threads, last known */
+    uint32_t given; /* that its scheduler gave it, as an audit read; 0: unknown */
     struct fs_stage *stages;
     size_t stage_count;
     int64_t t_exec;

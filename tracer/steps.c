@@ -4,7 +4,14 @@
 #include "tracer/scheduler.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+const char *fs_own_step(const char *job) {
+    const char *own_job = getenv("SLURM_JOB_ID"), *step = getenv("SLURM_STEP_ID");
+
+    return own_job && step && strcmp(own_job, job) == 0 ? step : NULL;
+}
 
 bool fs_is_other_step(const char *title, const char *job, const char *step) {
     const size_t length = strlen(job);
@@ -51,6 +58,7 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
     size_t count;
     char name[32], title[256];
     int steps = 0, sruns = 0;
+    const char *own = scheduler->job ? fs_own_step(scheduler->job) : NULL;
 
     if (!scheduler->name || strcmp(scheduler->name, "slurm") != 0 || !scheduler->job ||
         fs_proc_pids(proc, &pids, &count) != 0)
@@ -59,7 +67,8 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
         if (fs_proc_text(proc, pids[i], "comm", name, sizeof name) <= 0) continue;
         if (strcmp(name, "slurmstepd\n") == 0 &&
             fs_proc_command(proc, pids[i], title, sizeof title) > 0)
-            steps += fs_is_other_step(title, scheduler->job, scheduler->step);
+            steps += fs_is_other_step(title, scheduler->job, scheduler->step) &&
+                     fs_is_other_step(title, scheduler->job, own);
         else if (strcmp(name, "srun\n") == 0)
             sruns += is_foreign_srun(proc, table, pids[i], scheduler->job);
     }

@@ -10,10 +10,14 @@
 /*
  * How many run now, as far as this node tells: its slurmstepds name their steps, and an srun
  * of the job that is no process of `table` starts one somewhere. In a step the one srun that
- * started it is left out. FS_UNKNOWN: not in a job of Slurm, or /proc cannot be read.
+ * started it is left out, and so is the step of a look from outside. FS_UNKNOWN: not in a job of
+ * Slurm, or /proc cannot be read.
  */
 int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
                     const struct fs_scheduler *scheduler);
+
+/* The step of that job in which this process itself runs; NULL: it is in no step of it. */
+const char *fs_own_step(const char *job);
 
 /* From a slurmstepd's title, "slurmstepd: [42.1]": whether it is a step that srun made, of that
  * job and not of number `step` (NULL: none is left out). */

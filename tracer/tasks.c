@@ -243,7 +243,7 @@ static uint32_t mask_before(const struct fs_record *record) {
         if ((!record->stages[i].image || record->stages[i].image->role != FS_ROLE_LAUNCHER) &&
             record->stages[i].t_affinity != FS_UNKNOWN)
             return record->stages[i].mask_before;
-    return 0;
+    return record->given != record->mask ? record->given : 0;
 }
 
 static int status_of(const struct fs_record *record) {

@@ -107,6 +107,11 @@ static const char *narrower(const struct fs_node *node, const struct fs_task *ta
     return NULL;
 }
 
+/* Whether the rank's own program set its mask, or may have. */
+static bool sets_masks(const struct fs_node *node, const struct fs_task *task) {
+    return task->mask_before || fs_is_outside(node->digest);
+}
+
 static void add_overlap_fixes(const struct fs_node *node, const struct shared *shared,
                               struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
@@ -125,22 +130,41 @@ static void add_overlap_fixes(const struct fs_node *node, const struct shared *s
         .hydra = fs_arena_printf(arena, "-bind-to core:%d", cores),
     };
 
-    if (!task->mask_before)
-        fs_add_places_fix(outcome, NULL, node, task, &places);
-    else if (launch && fs_launch_has_taskset(launch))
+    if (launch && fs_launch_has_taskset(launch) && sets_masks(node, task))
         fs_add_launch_fix(outcome, "without taskset", launch,
                           &(struct fs_launch_change){.unwrap = true});
+    else if (!task->mask_before)
+        fs_add_places_fix(outcome, NULL, node, task, &places);
     else
         fs_add_fix(outcome, FS_FIX_CODE, "the launcher's own masks are apart",
                    "remove the call of sched_setaffinity by %s",
                    narrower(node, task) ? narrower(node, task) : fs_base_name(task->executable));
 }
 
+static void add_overlap_cause(const struct fs_node *node, const struct fs_task *a,
+                              struct fs_outcome *outcome) {
+    struct fs_arena *arena = outcome->arena;
+    const struct fs_launch *launch = fs_task_launch(node, a);
+
+    if (fs_is_outside(node->digest) && launch && fs_launch_has_taskset(launch))
+        fs_add_cause(outcome, "a taskset stands in front of each rank's program");
+    else if (fs_is_outside(node->digest))
+        fs_add_cause(outcome, "who gave them these masks is not seen from outside");
+    else if (a->mask_before)
+        fs_add_cause(outcome, "sched_setaffinity by %s in the rank: %s had CPU %s before",
+                     narrower(node, a) ? narrower(node, a) : fs_base_name(a->executable),
+                     fs_task_name(arena, a), fs_mask_list(arena, a->mask_before));
+    else if (launch && fs_launch_options_of(launch).bind_to)
+        fs_add_cause(outcome, "%s binds them so: %s", fs_task_launcher_name(node, a),
+                     fs_launch_options_of(launch).bind_to);
+    else
+        fs_add_cause(outcome, "%s gave them these masks", fs_task_launcher_name(node, a));
+}
+
 static void report_overlap(const struct fs_node *node, const struct shared *shared,
                            struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const struct fs_task *a = shared->task[0], *b = shared->task[1];
-    const struct fs_launch *launch = fs_task_launch(node, a);
     const double wait_a = fs_tasks_wait(a, 1), wait_b = fs_tasks_wait(b, 1);
     const double wait = wait_a < wait_b ? wait_a : wait_b;
     const bool steps = !fs_same_launch(a, b);
@@ -160,15 +184,7 @@ static void report_overlap(const struct fs_node *node, const struct shared *shar
     if (!hwloc_bitmap_iszero(shared->unused))
         fs_add_evidence(outcome, "unused_cpus", fs_mask_cpus(shared->unused), "cpus",
                         "in no rank's mask: CPU %s", fs_mask_list(arena, shared->unused));
-    if (a->mask_before)
-        fs_add_cause(outcome, "sched_setaffinity by %s in the rank: %s had CPU %s before",
-                     narrower(node, a) ? narrower(node, a) : fs_base_name(a->executable),
-                     fs_task_name(arena, a), fs_mask_list(arena, a->mask_before));
-    else if (launch && fs_launch_options_of(launch).bind_to)
-        fs_add_cause(outcome, "%s binds them so: %s", fs_task_launcher_name(node, a),
-                     fs_launch_options_of(launch).bind_to);
-    else
-        fs_add_cause(outcome, "%s gave them these masks", fs_task_launcher_name(node, a));
+    add_overlap_cause(node, a, outcome);
     add_overlap_fixes(node, shared, outcome);
 }
 
@@ -192,6 +208,19 @@ static void judge_overlap(const struct fs_node *node, const struct fs_thresholds
     hwloc_bitmap_free(shared.unused);
 }
 
+/* Of ranks that were not looked at nobody knows the masks. */
+static void vote_unseen(const struct fs_node *node, struct fs_outcome *outcome) {
+    const struct fs_digest *digest = node->digest;
+
+    for (size_t first = 0, i = 1; first < digest->task_count; i++) {
+        if (i < digest->task_count && fs_same_launch(&digest->tasks[first], &digest->tasks[i]))
+            continue;
+        if (!fs_launch_is_whole(node, &digest->tasks[first], i - first))
+            fs_vote(outcome, FS_STATUS_UNKNOWN, "not all ranks of the launch were looked at");
+        first = i;
+    }
+}
+
 static void check_overlap(const struct fs_job *job, const struct fs_thresholds *thresholds,
                           struct fs_outcome *outcome) {
     for (size_t i = 0; i < job->node_count; i++) {
@@ -202,6 +231,7 @@ static void check_overlap(const struct fs_job *job, const struct fs_thresholds *
             fs_vote(outcome, FS_STATUS_UNKNOWN, "the job's CPUs were not recorded");
         else
             judge_overlap(&job->nodes[i], thresholds, outcome);
+        vote_unseen(&job->nodes[i], outcome);
         if (digest->tasks_more > 0)
             fs_vote(outcome, FS_STATUS_UNKNOWN, "more tasks than were recorded");
     }
@@ -212,6 +242,7 @@ const struct fs_rule fs_rule_aff_06 = {
     .family = "affinity",
     .title = "ranks or steps overlap",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_overlap,
     .why = "Two ranks that are bound to the same CPU get half of it each, and everybody who "
            "waits for a message of theirs waits twice as long. It comes of hand-made bindings "

@@ -37,6 +37,65 @@ static bool narrowed_itself(const struct fs_load *load, const struct fs_task *ta
            (narrowing && fs_launcher_of(narrowing->executable) == FS_LAUNCHER_NONE);
 }
 
+/* The whole cores of mask, without hardware threads that the job may not use; -1: one of them is in
+ * it by half. */
+static int whole_cores(const struct fs_node *node, hwloc_const_bitmap_t mask) {
+    hwloc_topology_t topology = node->digest->topology;
+    hwloc_bitmap_t rest = hwloc_bitmap_alloc();
+    hwloc_obj_t core = NULL;
+    int count = 0;
+
+    while (rest && (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core))) {
+        if (!hwloc_bitmap_intersects(core->cpuset, mask)) continue;
+        hwloc_bitmap_and(rest, core->cpuset, node->digest->mask_job);
+        if (!hwloc_bitmap_isincluded(rest, mask)) count = FS_UNKNOWN;
+        if (count != FS_UNKNOWN) count++;
+    }
+    hwloc_bitmap_free(rest);
+    return count;
+}
+
+/* Is mask all that the job may use of one object of that type? */
+static bool is_object(const struct fs_node *node, hwloc_obj_type_t type,
+                      hwloc_const_bitmap_t mask) {
+    hwloc_topology_t topology = node->digest->topology;
+    hwloc_bitmap_t part = hwloc_bitmap_alloc();
+    hwloc_obj_t object = NULL;
+    bool found = false;
+
+    while (part && !found && (object = hwloc_get_next_obj_by_type(topology, type, object))) {
+        hwloc_bitmap_and(part, object->cpuset, node->digest->mask_job);
+        found = hwloc_bitmap_isequal(part, mask);
+    }
+    hwloc_bitmap_free(part);
+    return found;
+}
+
+/*
+ * From outside nobody tells who narrowed a mask: its launcher, if that was told to bind (or
+ * binds without being told, as Open MPI does: one or two ranks to cores) and the mask is just
+ * what comes of it.
+ */
+static bool is_bound_by_launcher(const struct fs_node *node, const struct fs_task *task) {
+    const struct fs_launch *launch = fs_task_launch(node, task);
+    if (!launch || !task->mask || !node->digest->mask_job) return false;
+    const struct fs_launch_options options = fs_launch_options_of(launch);
+    const int ranks = options.ranks > 0 ? options.ranks : task->size;
+    const int each = options.cpus > 1 ? options.cpus : 1;
+    const char *word = options.bind_to;
+
+    if (!options.understood || fs_launch_has_taskset(launch)) return false;
+    if (!word && options.launcher == FS_LAUNCHER_OPENMPI && ranks > 0)
+        word = ranks <= 2 || options.cpus > 0 ? "core" : "socket";
+    if (!word) return false;
+    if (strstr(word, "hwthread")) return fs_mask_cpus(task->mask) == each;
+    if (strstr(word, "core")) return whole_cores(node, task->mask) == each;
+    if (strstr(word, "socket") || strstr(word, "package") || strstr(word, "numa"))
+        return is_object(node, HWLOC_OBJ_PACKAGE, task->mask) ||
+               is_object(node, HWLOC_OBJ_NUMANODE, task->mask);
+    return false;
+}
+
 static void report_bound(const struct fs_load *load, const struct fs_task *task, int ranks,
                          double wait, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
@@ -48,7 +107,8 @@ static void report_bound(const struct fs_load *load, const struct fs_task *task,
     const struct fs_places wide = {
         .openmpi = fs_arena_printf(arena, "--map-by slot:PE=%d --bind-to core", share)};
 
-    fs_add_finding(outcome, FS_ERROR, node, load);
+    fs_add_finding(outcome, FS_ERROR, node, load)->confidence =
+        fs_is_outside(node->digest) ? FS_INFERRED : FS_MEASURED;
     fs_set_title(outcome, "%d workers of %s on the %d core%s that %s gave it", load->workers,
                  fs_task_name(arena, task), cores, cores == 1 ? "" : "s", name);
     fs_set_population(outcome, ranks, 0, ranks == 1 ? "rank" : "ranks");
@@ -96,6 +156,8 @@ static void judge_bound_task(const struct fs_node *node, const struct fs_task *t
         fs_vote(outcome, FS_PASS, "no more workers were busy at once than they have cores");
     else if (load->wait < least_wait)
         fs_vote(outcome, FS_PASS, "workers hardly waited for a CPU (%.0f %%)", 100 * load->wait);
+    else if (fs_is_outside(node->digest) && !is_bound_by_launcher(node, task))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else
         report_bound(load, task, ranks, load->wait, outcome);
 }
@@ -122,6 +184,7 @@ const struct fs_rule fs_rule_aff_05 = {
     .family = "affinity",
     .title = "launcher bound the rank, rank forks",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_bound,
     .why = "mpirun binds the ranks that it starts: Open MPI binds one or two of them to one core "
            "each. A rank that forks a pool hands this mask on, and all workers share that core "
@@ -131,7 +194,9 @@ const struct fs_rule fs_rule_aff_05 = {
                "the job's cores divided by the ranks of the node; and the workers waited in run "
                "queues for `wait` or more of the time that they could have run.",
     .exceptions = "Silent when the ranks together have all cores (then there are too many "
-                  "workers: OVS-02) and when the program narrowed its mask itself.",
+                  "workers: OVS-02) and when the program narrowed its mask itself. An audit takes "
+                  "the mask for the launcher's when it is just what the launcher's command line "
+                  "gives a rank, and does not know otherwise.",
     .fix = "mpirun --bind-to none -n {ranks} ..., or --map-by slot:PE={cores / ranks}",
     .thresholds = bound_thresholds,
     .sources = (const char *const[]){"N1", "PAR", "OVH", NULL},
@@ -215,7 +280,9 @@ static void report_straddle(const struct fs_node *node, const struct straddle *f
                     fs_cpus_text(arena, fs_mask_cpus(found->first->mask), found->cores),
                     found->domains, domain_cores);
     fs_add_number(outcome, "cores", found->cores, "cores");
-    if (found->first->mask_before)
+    if (fs_is_outside(node->digest))
+        fs_add_cause(outcome, "who gave it those CPUs is not seen from outside");
+    else if (found->first->mask_before)
         fs_add_cause(outcome, "the rank's own program set that mask: it had CPU %s",
                      fs_mask_list(arena, found->first->mask_before));
     else
@@ -262,6 +329,7 @@ const struct fs_rule fs_rule_aff_07 = {
     .family = "affinity",
     .title = "rank straddles NUMA domains",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_straddle,
     .why = "Each NUMA domain has memory of its own. A rank with cores in two of them reads half "
            "of its data from the other one: the machine's own table says distance 32 instead of "

@@ -149,6 +149,16 @@ static void report_siblings(const struct fs_node *node, double share, struct fs_
     add_core_fixes(node, load, outcome);
 }
 
+/* Whether hardware threads were asked for stands on a launcher's command line, which an audit of
+ * its ranks alone does not see; srun tells the ranks. */
+static bool knows_what_was_asked(const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
+
+    for (size_t i = 0; i < digest->task_count && fs_is_outside(digest); i++)
+        if (digest->tasks[i].launch != FS_LAUNCH_SRUN && digest->launch_count == 0) return false;
+    return true;
+}
+
 static void judge_siblings(const struct fs_node *node, const struct fs_thresholds *thresholds,
                            struct fs_outcome *outcome) {
     const struct fs_digest *digest = node->digest;
@@ -163,10 +173,14 @@ static void judge_siblings(const struct fs_node *node, const struct fs_threshold
         fs_vote(outcome, FS_NOT_APPLICABLE, "a core of this machine has one hardware thread");
     else if (siblings->looks == FS_UNKNOWN)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "on which CPUs the job ran was not sampled");
+    else if ((double)siblings->looks < looks && fs_is_outside(digest))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "two CPUs were busy in too few samples");
     else if ((double)siblings->looks < looks)
         fs_vote(outcome, FS_PASS, "two CPUs were busy for a short time only");
     else if ((double)siblings->shared < least * (double)siblings->looks)
         fs_vote(outcome, FS_PASS, "no core was shared while another one was idle");
+    else if (!knows_what_was_asked(node))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the launcher of the ranks was not looked at");
     else
         report_siblings(node, (double)siblings->shared / (double)siblings->looks, outcome);
 }
@@ -182,6 +196,7 @@ const struct fs_rule fs_rule_aff_08 = {
     .family = "affinity",
     .title = "two busy workers per core while cores idle",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_siblings,
     .why = "The two hardware threads of a core share its arithmetic units: two busy ones get "
            "little more done than one. As long as whole cores are idle, each worker should have "

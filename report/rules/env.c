@@ -133,6 +133,7 @@ const struct fs_rule fs_rule_env_01 = {
     .family = "environment",
     .title = "hwloc is refused by an X server",
     .severity = FS_NOTE,
+    .unseen = "what an X server told hwloc is",
     .check = check_displays,
     .why = "hwloc, by which MPI libraries learn the machine's shape, also looks for graphics cards "
            "that an X server drives. Its GL component opens the displays :0 to :9 one after the "

@@ -20,16 +20,13 @@ static const char *variable(const struct fs_mpi_fork *fork, const char *name) {
     return NULL;
 }
 
-static bool is_yes(const char *value) {
-    return value && (strcmp(value, "1") == 0 || strcasecmp(value, "y") == 0 ||
-                     strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0 ||
-                     strcasecmp(value, "on") == 0);
-}
+static const char *const yes[] = {"1", "y", "yes", "true", "on", NULL};
+static const char *const no[] = {"0", "n", "no", "false", "off", NULL};
 
-static bool is_no(const char *value) {
-    return value && (strcmp(value, "0") == 0 || strcasecmp(value, "n") == 0 ||
-                     strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0 ||
-                     strcasecmp(value, "off") == 0);
+static bool is_any(const char *value, const char *const *words) {
+    while (value && *words && strcasecmp(value, *words) != 0)
+        words++;
+    return value && *words;
 }
 
 /* Between such a fork and its exec, if there is one, the parent runs. */
@@ -37,8 +34,7 @@ static bool shares_pages(const struct fs_mpi_fork *fork) {
     return fork->children > fork->blocked;
 }
 
-/* A judgement of a place for one kind of network. */
-struct judgement {
+struct judgement { /* of a place for one kind of network */
     enum fs_status status;
     const char *why;
 };
@@ -66,7 +62,7 @@ static struct judgement judge_cxi(const struct fs_mpi_fork *fork) {
         return (struct judgement){FS_NOT_APPLICABLE, "no library of a Slingshot network"};
     if (!shares_pages(fork))
         return (struct judgement){FS_PASS, "the parent stood still until each child's exec"};
-    if (is_yes(variable(fork, "FI_CXI_ODP")))
+    if (is_any(variable(fork, "FI_CXI_ODP"), yes))
         return (struct judgement){FS_PASS, "the card pages in on demand (FI_CXI_ODP)"};
     if (!variable(fork, "CXI_FORK_SAFE")) return (struct judgement){FS_FINDING, NULL};
     if (variable(fork, "CXI_FORK_SAFE_HP"))
@@ -74,7 +70,7 @@ static struct judgement judge_cxi(const struct fs_mpi_fork *fork) {
     if (has_huge_pages(fork)) return (struct judgement){FS_FINDING, NULL};
     if (fork->huge_bytes < 0)
         return (struct judgement){FS_STATUS_UNKNOWN, "nobody looked for huge pages"};
-    if (variable(fork, "HUGETLB_MORECORE") && !is_no(variable(fork, "HUGETLB_MORECORE")))
+    if (variable(fork, "HUGETLB_MORECORE") && !is_any(variable(fork, "HUGETLB_MORECORE"), no))
         return (struct judgement){FS_STATUS_UNKNOWN,
                                   "HUGETLB_MORECORE asks for huge pages; none were seen yet"};
     return (struct judgement){FS_PASS, "CXI_FORK_SAFE is set, and there were no huge pages"};
@@ -98,11 +94,11 @@ static struct judgement judge_verbs(const struct fs_digest *digest,
                                   "without fork support, or the parent stood still"};
     if (variable(fork, "RDMAV_FORK_SAFE") || variable(fork, "IBV_FORK_SAFE"))
         return (struct judgement){FS_PASS, "RDMAV_FORK_SAFE or IBV_FORK_SAFE is set"};
-    if (is_efa(fork) && is_yes(variable(fork, "FI_EFA_FORK_SAFE")))
+    if (is_efa(fork) && is_any(variable(fork, "FI_EFA_FORK_SAFE"), yes))
         return (struct judgement){FS_STATUS_UNKNOWN,
                                   "FI_EFA_FORK_SAFE is set, but libfabric did not call "
                                   "ibv_fork_init: the card may be another one"};
-    if (is_in(&fork->registrar, "libuct") && !is_no(variable(fork, "UCX_IB_FORK_INIT")))
+    if (is_in(&fork->registrar, "libuct") && !is_any(variable(fork, "UCX_IB_FORK_INIT"), no))
         return (struct judgement){FS_PASS, "UCX asks for fork support by itself"};
     if (digest->copies_on_fork < 0)
         return (struct judgement){FS_STATUS_UNKNOWN,
@@ -209,8 +205,9 @@ static void vote_rest(const struct fs_digest *digest, struct fs_outcome *outcome
     if (digest->mpi_forks_more != 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "not every place that forks was kept");
     else if (digest->mpi_count == 0 && digest->mpi_silent > 0 && forks_beside_mpi(digest))
-        fs_vote(outcome, FS_STATUS_UNKNOWN,
-                "a process with an MPI library forked; whether MPI had begun was not seen");
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "whether MPI had begun before a fork was not seen");
+    else if (digest->mpi_count == 0 && digest->mpi_silent != 0 && fs_is_outside(digest))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "whether a rank forked is not seen from outside");
     else if (digest->mpi_count == 0)
         fs_vote(outcome, FS_NOT_APPLICABLE, "no process initialised MPI");
     else
@@ -305,6 +302,8 @@ const struct fs_rule fs_rule_frk_01 = {
     .title = "fork after MPI_Init",
     .severity = FS_WARNING,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "calls of MPI are",
     .check = check_fork,
     .why =
         "A rank that forks gives its child a copy of MPI's memory: of locks that MPI's own threads "
@@ -370,6 +369,7 @@ const struct fs_rule fs_rule_frk_02 = {
     .title = "Cray GNI without FULLCOPY",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
     .check = check_gni,
     .why = "On Cray's Gemini and Aries networks the card reads and writes registered memory by its "
            "physical pages. A fork makes parent and child share these pages copy-on-write; the "
@@ -427,6 +427,7 @@ const struct fs_rule fs_rule_frk_03 = {
     .title = "Slingshot fork unsafe",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
     .check = check_cxi,
     .why = "Slingshot's card pins registered memory. After a fork the pages are shared "
            "copy-on-write: when the rank writes to one it gets a new page, while the card goes on "
@@ -478,6 +479,7 @@ const struct fs_rule fs_rule_frk_04 = {
     .title = "verbs or EFA fork unsafe",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
     .check = check_verbs,
     .why = "InfiniBand, RoCE and EFA cards read and write memory that was registered through "
            "libibverbs by its physical pages. Without fork support the pages are shared "

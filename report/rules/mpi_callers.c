@@ -112,6 +112,8 @@ const struct fs_rule fs_rule_frk_05 = {
     .title = "MPI used in a forked child",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "calls of MPI are",
     .check = check_children,
     .why = "A process forked after MPI_Init has copies of its parent's queues, connections and "
            "network handles. What it sends comes from the parent as far as its peers can tell, "
@@ -213,6 +215,8 @@ const struct fs_rule fs_rule_mpi_08 = {
     .title = "thread level too low",
     .severity = FS_ERROR,
     .every_process = true,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "calls of MPI are",
     .check = check_threads,
     .why = "A program tells MPI with MPI_Init_thread which threads will call it; with MPI_Init it "
            "says: only one. At the levels SINGLE and FUNNELED the library does without locks, and "

@@ -94,7 +94,9 @@ static void judge_copies(const struct fs_job *job, const struct fs_whole_launch 
     const double least = fs_threshold(thresholds, outcome->rule, COPIES_CPU);
     const double spread = fs_threshold(thresholds, outcome->rule, COPIES_SPREAD);
 
-    if (launch->tasks < 2)
+    if (fs_is_outside(job->nodes[0].digest) && launch->size != launch->tasks)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "not all tasks of the launch were looked at");
+    else if (launch->tasks < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "one task was started");
     else if (launch->mpi)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the tasks have an MPI library");
@@ -135,6 +137,8 @@ const struct fs_rule fs_rule_mpi_03 = {
     .family = "MPI",
     .title = "identical serial copies",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "what tasks did before is",
     .check_whole = check_copies,
     .why = "srun -n and mpirun -n start a program as often as they are told. Only a program that "
            "uses MPI, or asks which task it is, makes a share of the work of that. Any other does "
@@ -257,6 +261,26 @@ static void report_pool(const struct fs_job *job, const struct use *use,
     fs_set_gain(outcome, "1/%zu of the node hours", nodes);
 }
 
+/*
+ * Whether nodes that are idle now may have computed before an audit. Slurm counts the steps of a
+ * job: the look is one itself, and if there were no others before it than those that are seen,
+ * nothing ever ran elsewhere. Without a step of its own it saw one node only.
+ */
+static bool may_have_computed(const struct fs_job *job) {
+    const struct fs_whole *whole = job->whole;
+    const struct fs_digest *digest = job->nodes[0].digest;
+    int steps = 0;
+
+    if (!fs_is_outside(digest)) return false;
+    for (size_t i = 0; i < whole->launch_count; i++) {
+        bool known = whole->launches[i].step < 0;
+        for (size_t j = 0; j < i; j++)
+            known = known || whole->launches[j].step == whole->launches[i].step;
+        steps += !known;
+    }
+    return digest->audited->step < 0 || digest->audited->step > steps;
+}
+
 static void check_pool(const struct fs_job *job, const struct fs_thresholds *thresholds,
                        struct fs_outcome *outcome) {
     const struct fs_whole *whole = job->whole;
@@ -282,6 +306,8 @@ static void check_pool(const struct fs_job *job, const struct fs_thresholds *thr
         fs_vote(outcome, FS_PASS, "%s shares work among nodes", whole->framework);
     else if (whole->steps_beside)
         fs_vote(outcome, FS_PASS, "other steps of the job ran beside it");
+    else if (may_have_computed(job))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "what the other nodes did before is not seen");
     else
         report_pool(job, &use, outcome);
 }
@@ -291,6 +317,8 @@ const struct fs_rule fs_rule_mpi_04 = {
     .family = "MPI",
     .title = "multiprocessing on many nodes",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "what the other nodes did before is",
     .check_whole = check_pool,
     .why = "multiprocessing, concurrent.futures and xargs start workers with fork and exec, and "
            "those run where their parent runs. However many nodes a job has, such a pool uses "

@@ -79,6 +79,8 @@ const struct fs_rule fs_rule_mpi_01 = {
     .family = "MPI",
     .title = "MPI script without launcher",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "calls of MPI are",
     .check = check_unlaunched,
     .why = "An MPI program that is started like any other command is a world of one rank. The "
            "job's other tasks are never started: their CPUs are paid for and idle, and the work "
@@ -224,6 +226,8 @@ const struct fs_rule fs_rule_mpi_02 = {
     .family = "MPI",
     .title = "every rank is \"0 of 1\"",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "calls of MPI are",
     .check = check_worlds,
     .why = "A launcher tells each process its rank in a protocol (PMI, PMI-2, PMIx). A program "
            "whose MPI library speaks another one takes itself for the only rank: every process "

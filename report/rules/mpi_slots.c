@@ -108,6 +108,7 @@ const struct fs_rule fs_rule_mpi_05 = {
     .family = "MPI",
     .title = "not enough slots",
     .severity = FS_ERROR,
+    .unseen = "an mpirun that ended is",
     .check = check_slots,
     .why = "Open MPI gives every rank a slot. How many slots there are is said by the hostfile, by "
            "--host, by the batch system, or, if none of them speaks, by the machine: one for each "

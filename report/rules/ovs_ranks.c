@@ -98,6 +98,9 @@ static void judge_ranks(const struct fs_node *node, const struct fs_task *first,
         fs_vote(outcome, FS_PASS, "no more ranks than cores");
     else if (ranks <= node->job_cpus && asked)
         fs_vote(outcome, FS_PASS, "a rank on every hardware thread, as it was asked for");
+    else if (ranks <= node->job_cpus && fs_is_outside(node->digest) && !launch &&
+             first->launch != FS_LAUNCH_SRUN)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the launcher of the ranks was not looked at");
     else if (isnan(wait))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "run-queue wait was not recorded");
     else if (wait >= least)
@@ -119,6 +122,7 @@ const struct fs_rule fs_rule_ovs_05 = {
     .family = "load",
     .title = "more ranks than cores",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_ranks,
     .why = "Ranks wait for messages by polling: a rank that waits is as busy as one that computes. "
            "With more ranks than cores, one that waits takes the CPU from the one that it waits "

@@ -18,6 +18,20 @@ static bool step_was_narrow(const struct fs_load *load) {
            (start && hwloc_bitmap_isincluded(start, load->group->mask_union));
 }
 
+/* The same from outside, if Slurm's own words in the task's environment tell: 1; 0: no; -1: they
+ * do not. The step has one task on the node. */
+static int was_given_narrow(const struct fs_load *load) {
+    const struct fs_digest *digest = load->node->digest;
+
+    for (size_t i = 0; i < digest->task_count && digest->audited->given == 1; i++) {
+        const struct fs_task *task = &digest->tasks[i];
+        hwloc_const_bitmap_t given = task->mask_before ? task->mask_before : task->mask;
+        if (task->launch == FS_LAUNCH_SRUN && given)
+            return hwloc_bitmap_isincluded(given, load->group->mask_union);
+    }
+    return -1;
+}
+
 static void report_step(const struct fs_load *load, int allocated, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const struct fs_remedy remedy =
@@ -55,6 +69,7 @@ static void judge_step(const struct fs_load *load, const struct fs_thresholds *t
     const struct fs_scheduler *scheduler = &load->node->digest->scheduler;
     const int allocated = allocated_cpus(load->node);
     const int needed = load->workers < allocated ? load->workers : allocated;
+    const bool outside = fs_is_outside(load->node->digest);
 
     if (!scheduler->name || strcmp(scheduler->name, "slurm") != 0 || !scheduler->in_step)
         fs_vote(outcome, FS_NOT_APPLICABLE, "not started by srun");
@@ -64,7 +79,9 @@ static void judge_step(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_NOT_APPLICABLE, "the step has several tasks on the node");
     else if (load->cpus >= needed)
         fs_vote(outcome, FS_PASS, "the step was given enough CPUs");
-    else if (!step_was_narrow(load))
+    else if (outside && was_given_narrow(load) < 0)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "which CPUs srun gave is not seen from outside");
+    else if (outside ? was_given_narrow(load) == 0 : !step_was_narrow(load))
         fs_vote(outcome, FS_PASS, "the job narrowed the mask itself");
     else
         report_step(load, allocated, outcome);

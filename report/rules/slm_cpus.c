@@ -49,6 +49,16 @@ static bool has_variable(const struct fs_digest *digest, const char *name) {
     return false;
 }
 
+/* A task that changed its mask itself had another one; from outside only Slurm's own words in its
+ * environment tell. */
+static bool knows_given(const struct fs_digest *digest) {
+    int tasks = 0;
+
+    for (size_t i = 0; i < digest->task_count; i++)
+        tasks += digest->tasks[i].launch == FS_LAUNCH_SRUN;
+    return !fs_is_outside(digest) || digest->audited->given >= tasks;
+}
+
 /* Whether the task has fewer CPUs than were asked for, and misses them; else says why not. */
 static bool is_short(const struct fs_node *node, const struct fs_task *task,
                      const struct fs_thresholds *thresholds, struct fs_outcome *outcome) {
@@ -73,6 +83,8 @@ static bool is_short(const struct fs_node *node, const struct fs_task *task,
         fs_vote(outcome, FS_PASS, "the tasks have a CPU for each worker and thread");
     else if ((double)task->cpu_ns < time * 1e9 || used_cpus(node, task) < use * given)
         fs_vote(outcome, FS_PASS, "the tasks left CPUs idle that they had");
+    else if (!knows_given(node->digest))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "which CPUs srun gave is not seen from outside");
     else
         return true;
     return false;
@@ -139,6 +151,7 @@ const struct fs_rule fs_rule_slm_01 = {
     .family = "job script",
     .title = "srun dropped --cpus-per-task",
     .severity = FS_ERROR,
+    .outside = FS_OUTSIDE_ALL,
     .check = check_dropped,
     .why = "Until Slurm 22.05 srun took --cpus-per-task from sbatch or salloc. Since then it does "
            "not: a step without -c of its own counts one CPU for each task, and what binds tasks "

@@ -111,6 +111,8 @@ static void judge_login(const struct fs_node *node, const struct fs_thresholds *
 
     if (digest->scheduler.name)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job runs in an allocation");
+    else if (login->elsewhere)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the machine was not looked at");
     else if (!login->scheduler)
         fs_vote(outcome, FS_NOT_APPLICABLE, "no batch system is set up on this machine");
     else if (login->compute)
@@ -140,6 +142,8 @@ const struct fs_rule fs_rule_slm_05 = {
     .family = "job script",
     .title = "computing on a login node",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_FINDINGS,
+    .unseen = "what the job used before is",
     .check = check_login,
     .why = "A login node is shared by everybody who edits, compiles and sends jobs. Sites kill "
            "processes that compute there and suspend accounts; and the work is slow, because "

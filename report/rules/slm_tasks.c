@@ -105,6 +105,8 @@ static void judge_fit(const struct fs_job *job, const struct fs_whole_launch *la
         fs_vote(outcome, FS_NOT_APPLICABLE, "the step was given some of the job's nodes");
     else if (whole->steps_beside)
         fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
+    else if (whole->steps_unknown)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "whether other steps run beside it is not seen");
     else if (2 * launch->computing < launch->tasks)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the tasks hardly computed");
     else if ((double)launch->tasks <= (1 + misfit) * fit.cpus && share_of(&fit) >= 1 - misfit)
@@ -127,6 +129,7 @@ const struct fs_rule fs_rule_slm_03 = {
     .family = "job script",
     .title = "tasks x CPUs misfit the nodes",
     .severity = FS_WARNING,
+    .outside = FS_OUTSIDE_ALL,
     .check_whole = check_fit,
     .why = "Slurm counts in CPUs: a step of n tasks with -c c uses n x c of them. When that is "
            "less than the nodes have, the rest is reserved, charged and idle; when a number of "

@@ -31,6 +31,7 @@ struct fixture {
     struct fs_watched watched;
     struct fs_launch launches[2];
     struct fs_task tasks[8];
+    struct fs_audited audited;
     char *words[2][16];
     char *command[4];
     hwloc_topology_t topology;
@@ -170,6 +171,12 @@ static inline struct fs_task *fixture_task(struct fixture *f, const char *cpus) 
                              .mask = fixture_mask(f, cpus)};
     f->digest.task_count++;
     return task;
+}
+
+/* The same job, but only looked at while it ran: for 3 s, from outside. */
+static inline void fixture_audit(struct fixture *f) {
+    f->audited = (struct fs_audited){.window_ns = 3 * SECOND, .step = FS_UNKNOWN};
+    f->digest.audited = &f->audited;
 }
 
 /* A correct job: a pool of two workers on two cores. */
