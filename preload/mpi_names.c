@@ -1,18 +1,24 @@
 /*
- * mpi_names.c - names of MPI are to be seen only where there is an MPI.
+ * mpi_names.c - names of libraries are to be seen only where there is such a library.
  *
- * Libraries ask whether a program uses MPI by a weak reference to one of its functions, or
- * by dlsym: where nothing but the shim has that name, the answer must be no. The loader has
- * bound everything before any code of the shim runs, so in the constructor
+ * Programs ask whether a library is there by a weak reference to one of its functions, or by
+ * dlsym: where nothing but the shim has that name, the answer must be no. The loader has bound
+ * everything before any code of the shim runs, so in the constructor
  *
  * - weak references of other objects to names that only the shim has become NULL again;
- * - these names are taken out of the shim's own table of symbols, for whoever asks later.
- *   The loader finds the table through the shim's dynamic section, which is writable: it is
- *   pointed to a copy. A loader that remembers the table (musl's) goes on seeing the names.
+ * - names of MPI that only the shim has are taken out of its own table of symbols, for whoever
+ *   asks later. The loader finds the table through the shim's dynamic section, which is
+ *   writable: it is pointed to a copy. A loader that remembers the table (musl's) goes on
+ *   seeing the names.
+ *
+ * Every exec pays for this, so the first look is at what an object leaves undefined, which
+ * stands first in its table of symbols, and of that at weak names: a handful. Relocations are
+ * searched only where one of these is ours.
  *
  * An interpreter may load an MPI at any time, for itself (mpi4py), and its extension is
  * bound before anything could be noticed: so there the names stay. Programs that look at no
- * symbol by name need no copy. Constructors of other libraries that ask run before this.
+ * symbol by name need no copy. Constructors of other libraries that ask run before this, and
+ * objects that are loaded later find the names of other libraries than MPI.
  */
 #include <elf.h>
 #include <link.h>
@@ -44,7 +50,8 @@ struct object {
     const elf_symbol *symbols;
     const char *strings;
     size_t strings_size;
-    const uint32_t *hash; /* GNU's; NULL: none */
+    const uint32_t *hash;     /* GNU's; NULL: none */
+    const uint32_t *old_hash; /* System V's; NULL: none */
     const elf_relocation *relocations[2];
     size_t relocation_count[2], relative; /* the first ones of [0] that name no symbol */
 };
@@ -54,6 +61,13 @@ static elf_symbol copy[SYMBOLS_MAX] FSP_DATA;
 static bool is_mpi(const char *name) {
     if (name[0] == 'P' || name[0] == 'p') name++;
     return fsp_starts(name, "MPI_") || fsp_starts(name, "mpi_");
+}
+
+/* Of the names that the shim has, those of libraries that a program may do without: libc's are
+ * always somebody's. */
+static bool is_optional(const char *name) {
+    return is_mpi(name) || fsp_starts(name, "GOMP_") || fsp_starts(name, "cu") ||
+           fsp_starts(name, "hip") || fsp_starts(name, "ibv_") || fsp_starts(name, "XOpen");
 }
 
 /* ---- objects ---- */
@@ -79,6 +93,9 @@ static void read_dynamic(struct object *object, const elf_dynamic *entry) {
             break;
         case DT_GNU_HASH:
             object->hash = (const uint32_t *)at;
+            break;
+        case DT_HASH:
+            object->old_hash = (const uint32_t *)at;
             break;
         case DT_RELA:
             object->relocations[0] = (const elf_relocation *)at;
@@ -133,7 +150,24 @@ static uint32_t hash_of(const char *name) {
     return hash;
 }
 
-static bool has(const struct object *object, const char *name, uint32_t hash) {
+static bool is_there(const struct object *object, const elf_symbol *symbol, const char *name) {
+    const char *there = name_of(object, symbol);
+
+    return symbol->st_shndx != SHN_UNDEF && fsp_starts(there, name) &&
+           there[fsp_length(name)] == '\0';
+}
+
+/* Without GNU's table: some vendors' libraries, and old ones. */
+static uint32_t find_slowly(const struct object *object, const char *name) {
+    const uint32_t count = object->old_hash != NULL ? object->old_hash[1] : 0;
+
+    for (uint32_t i = 1; i < count; i++)
+        if (is_there(object, &object->symbols[i], name)) return i;
+    return 0;
+}
+
+/* Number of an object's own symbol of that name; 0: it has none. */
+static uint32_t find(const struct object *object, const char *name, uint32_t hash) {
     const uint32_t *table = object->hash;
     const uint32_t buckets = table != NULL ? table[0] : 0, first = table != NULL ? table[1] : 0;
     const uintptr_t *bloom = (const uintptr_t *)(table + 4);
@@ -142,90 +176,77 @@ static bool has(const struct object *object, const char *name, uint32_t hash) {
     uintptr_t word;
     uint32_t i;
 
-    if (buckets == 0 || table[2] == 0) return false;
+    if (table == NULL) return find_slowly(object, name);
+    if (buckets == 0 || table[2] == 0) return 0;
     word = bloom[hash / bits % table[2]];
-    if ((word >> hash % bits & word >> (hash >> table[3]) % bits & 1) == 0) return false;
+    if ((word >> hash % bits & word >> (hash >> table[3]) % bits & 1) == 0) return 0;
     chain = (const uint32_t *)(bloom + table[2]);
     i = chain[hash % buckets];
-    if (i < first || i == 0) return false;
+    if (i < first || i == 0) return 0;
     for (chain += buckets;; i++) {
         const uint32_t there = chain[i - first];
-        const elf_symbol *symbol = &object->symbols[i];
 
-        if ((there | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
-            fsp_starts(name_of(object, symbol), name) &&
-            name_of(object, symbol)[fsp_length(name)] == '\0')
-            return true;
-        if ((there & 1) != 0) return false;
+        if ((there | 1) == (hash | 1) && is_there(object, &object->symbols[i], name)) return i;
+        if ((there & 1) != 0) return 0;
     }
 }
 
-/* ---- the look at all objects ---- */
+static bool has(const struct object *object, const char *name) {
+    return find(object, name, hash_of(name)) != 0;
+}
 
-enum { SLOTS_MAX = 64 };
+static bool has_mpi(const struct object *object) {
+    return has(object, "MPI_Init") || has(object, "mpi_init_");
+}
 
-/* A word of an object's memory that a weak reference to a name of MPI was bound in. */
-struct slot {
-    uintptr_t *at, page, page_end; /* page_end 0: it can be written */
-    uintptr_t addend;
-    const char *name;
-};
+/* ---- the first look: who asks? ---- */
+
+enum { ASKED = 1, PROVIDED = 2 };
 
 struct look {
     struct object own;
-    uint32_t count;                /* of own symbols */
-    uint8_t provided[SYMBOLS_MAX]; /* some other object has it, too */
-    struct slot slot[SLOTS_MAX];
-    unsigned slots;
+    uint32_t count;             /* of own symbols */
+    uint8_t state[SYMBOLS_MAX]; /* ASKED: by a weak reference; PROVIDED: another has it, too */
+    bool asked;
+    bool mpi;     /* some object has MPI */
     bool by_name; /* some object looks for symbols by name, or loads others */
 };
 
 static bool looks_by_name(const char *name) {
-    return fsp_starts(name, "dlsym") || fsp_starts(name, "dlopen") || fsp_starts(name, "dlvsym") ||
-           fsp_starts(name, "dlmopen");
+    return name[0] == 'd' && name[1] == 'l' &&
+           (fsp_starts(name, "dlsym") || fsp_starts(name, "dlopen") || fsp_starts(name, "dlvsym") ||
+            fsp_starts(name, "dlmopen"));
 }
 
-static void note_slot(struct look *look, const struct object *object,
-                      const elf_relocation *relocation, const char *name) {
-    const int type = (int)(relocation->r_info & 0xffffffff);
-    struct slot *slot = &look->slot[look->slots];
-    const uintptr_t at = object->base + relocation->r_offset;
+static void note(struct look *look, const struct object *object, const elf_symbol *symbol) {
+    const char *name;
+    uint32_t own;
 
-    if ((type != DATA && type != CALL && type != WORD) || look->slots == SLOTS_MAX) return;
-    *slot = (struct slot){.at = (uintptr_t *)at, .name = name};
-    if (type == WORD) slot->addend = (uintptr_t)relocation->r_addend;
-    if (at >= object->relro && at < object->relro_end) {
-        slot->page = object->relro & ~(uintptr_t)(FSP_PAGE - 1);
-        slot->page_end = object->relro_end;
-    }
-    look->slots++;
+    if (symbol->st_shndx != SHN_UNDEF) return;
+    name = name_of(object, symbol);
+    if (!look->by_name) look->by_name = looks_by_name(name);
+    if (ELF64_ST_BIND(symbol->st_info) != STB_WEAK || !is_optional(name)) return;
+    own = find(&look->own, name, hash_of(name));
+    if (own == 0 || own >= SYMBOLS_MAX) return;
+    look->state[own] |= ASKED;
+    look->asked = true;
 }
 
-static void look_at_references(struct look *look, const struct object *object) {
+/* What an object leaves undefined comes before what its table of hashes has; an object that has
+ * nothing to offer does not say where that is. */
+static void look_at_undefined(struct look *look, const struct object *object) {
+    const uint32_t end = object->hash != NULL ? object->hash[1] : 0;
+
+    for (uint32_t i = 1; i < end; i++)
+        note(look, object, &object->symbols[i]);
+    if (end > 1) return;
     for (unsigned part = 0; part < 2; part++)
-        for (size_t i = part == 0 ? object->relative : 0; i < object->relocation_count[part]; i++) {
-            const elf_relocation *relocation = &object->relocations[part][i];
-            const elf_symbol *symbol = &object->symbols[relocation->r_info >> 32];
-            const char *name;
-
-            if (relocation->r_info >> 32 == 0 || symbol->st_shndx != SHN_UNDEF) continue;
-            name = name_of(object, symbol);
-            look->by_name |= looks_by_name(name);
-            if (ELF64_ST_BIND(symbol->st_info) == STB_WEAK && is_mpi(name))
-                note_slot(look, object, relocation, name);
-        }
+        for (size_t i = part == 0 ? object->relative : 0; i < object->relocation_count[part]; i++)
+            note(look, object, &object->symbols[object->relocations[part][i].r_info >> 32]);
 }
 
-static void look_for_names(struct look *look, const struct object *object) {
-    if (!has(object, "MPI_Init", hash_of("MPI_Init")) &&
-        !has(object, "mpi_init_", hash_of("mpi_init_")))
-        return;
-    for (uint32_t i = 1; i < look->count; i++) {
-        const char *name = name_of(&look->own, &look->own.symbols[i]);
-
-        if (!look->provided[i] && is_mpi(name) && has(object, name, hash_of(name)))
-            look->provided[i] = 1;
-    }
+static bool is_other(struct object *object, const struct dl_phdr_info *info) {
+    return read_object(object, info) && object->dynamic != _DYNAMIC;
 }
 
 static int look_at(struct dl_phdr_info *info, size_t size, void *pointer) {
@@ -233,11 +254,10 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *pointer) {
     struct object object;
 
     (void)size;
-    if (!read_object(&object, info) || object.dynamic == _DYNAMIC) return 0;
-    look_for_names(look, &object);
+    if (!is_other(&object, info)) return 0;
+    if (!look->mpi) look->mpi = has_mpi(&object);
     /* libc looks symbols up for itself alone. */
-    if (!has(&object, "__libc_start_main", hash_of("__libc_start_main")))
-        look_at_references(look, &object);
+    if (!has(&object, "__libc_start_main")) look_at_undefined(look, &object);
     return 0;
 }
 
@@ -263,30 +283,65 @@ static uint32_t count_symbols(const struct object *object) {
     return last + 1;
 }
 
-/* ---- what follows ---- */
+/* ---- who else has it? ---- */
 
-static bool is_provided(const struct look *look, const char *wanted) {
-    for (uint32_t i = 1; i < look->count; i++) {
-        const char *name = name_of(&look->own, &look->own.symbols[i]);
-
-        if (look->own.symbols[i].st_shndx != SHN_UNDEF && fsp_starts(name, wanted) &&
-            name[fsp_length(wanted)] == '\0')
-            return look->provided[i] != 0;
-    }
-    return true; /* no name of ours */
+static const char *own_name(const struct look *look, uint32_t i) {
+    return name_of(&look->own, &look->own.symbols[i]);
 }
 
-static void unbind(const struct look *look, const struct slot *slot) {
-    const size_t bytes = slot->page_end - slot->page;
+static int look_for_names(struct dl_phdr_info *info, size_t size, void *pointer) {
+    struct look *look = pointer;
+    struct object object;
+    bool mpi;
 
-    if (is_provided(look, slot->name)) return;
-    if (slot->page_end == 0) {
-        *slot->at = slot->addend;
-    } else if (fsp_call(SYS_mprotect, (long)slot->page, (long)bytes, PROT_READ | PROT_WRITE, 0) ==
-               0) {
-        *slot->at = slot->addend;
-        fsp_call(SYS_mprotect, (long)slot->page, (long)bytes, PROT_READ, 0);
+    (void)size;
+    if (!is_other(&object, info)) return 0;
+    mpi = look->mpi && has_mpi(&object);
+    for (uint32_t i = 1; i < look->count; i++) {
+        const char *name = own_name(look, i);
+
+        if ((look->state[i] == ASKED || (mpi && is_mpi(name))) && has(&object, name))
+            look->state[i] |= PROVIDED;
     }
+    return 0;
+}
+
+/* ---- what follows ---- */
+
+static void unbind(const struct object *object, const elf_relocation *relocation) {
+    const int type = (int)(relocation->r_info & 0xffffffff);
+    const uintptr_t at = object->base + relocation->r_offset;
+    const uintptr_t page = object->relro & ~(uintptr_t)(FSP_PAGE - 1);
+    const long bytes = (long)(object->relro_end - page);
+    const bool closed = at >= object->relro && at < object->relro_end;
+
+    if (type != DATA && type != CALL && type != WORD) return;
+    if (closed && fsp_call(SYS_mprotect, (long)page, bytes, PROT_READ | PROT_WRITE, 0) != 0) return;
+    *(uintptr_t *)at = type == WORD ? (uintptr_t)relocation->r_addend : 0;
+    if (closed) fsp_call(SYS_mprotect, (long)page, bytes, PROT_READ, 0);
+}
+
+/* Weak references to what only the shim has. */
+static int unbind_in(struct dl_phdr_info *info, size_t size, void *pointer) {
+    const struct look *look = pointer;
+    struct object object;
+
+    (void)size;
+    if (!is_other(&object, info) || has(&object, "__libc_start_main")) return 0;
+    for (unsigned part = 0; part < 2; part++)
+        for (size_t i = part == 0 ? object.relative : 0; i < object.relocation_count[part]; i++) {
+            const elf_relocation *relocation = &object.relocations[part][i];
+            const elf_symbol *symbol = &object.symbols[relocation->r_info >> 32];
+            const char *name = name_of(&object, symbol);
+            uint32_t own;
+
+            if (symbol->st_shndx != SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) != STB_WEAK)
+                continue;
+            own = find(&look->own, name, hash_of(name));
+            if (own != 0 && own < SYMBOLS_MAX && look->state[own] == ASKED)
+                unbind(&object, relocation);
+        }
+    return 0;
 }
 
 static void hide(const struct look *look) {
@@ -294,8 +349,8 @@ static void hide(const struct look *look) {
 
     for (uint32_t i = 0; i < look->count; i++) {
         copy[i] = look->own.symbols[i];
-        if (i == 0 || look->provided[i] || copy[i].st_shndx == SHN_UNDEF ||
-            !is_mpi(name_of(&look->own, &copy[i])))
+        if (i == 0 || (look->state[i] & PROVIDED) != 0 || copy[i].st_shndx == SHN_UNDEF ||
+            !is_mpi(own_name(look, i)))
             continue;
         copy[i].st_shndx = SHN_UNDEF;
         copy[i].st_value = 0;
@@ -307,14 +362,17 @@ static void hide(const struct look *look) {
 }
 
 void fsp_mpi_names(void) {
+    const bool python = fsp_python_there();
     struct look look;
 
     fsp_clear(&look, sizeof look);
     if (DATA < 0 || dl_iterate_phdr(find_own, &look.own) == 0) return;
+    look.by_name = python;
+    dl_iterate_phdr(look_at, &look);
+    if (!look.asked && (python || !look.by_name)) return;
     look.count = count_symbols(&look.own);
     if (look.count == 0 || look.count > SYMBOLS_MAX) return;
-    dl_iterate_phdr(look_at, &look);
-    for (unsigned i = 0; i < look.slots; i++)
-        unbind(&look, &look.slot[i]);
-    if (look.by_name && !fsp_python_there()) hide(&look);
+    if (look.asked || look.mpi) dl_iterate_phdr(look_for_names, &look);
+    if (look.asked) dl_iterate_phdr(unbind_in, &look);
+    if (look.by_name && !python) hide(&look);
 }
