@@ -119,6 +119,16 @@ static int tasks_here(const struct fs_digest *digest, const struct fs_mpi_ranks 
     return ranks->launcher_size < 2 ? ranks->launcher_size : 2;
 }
 
+static bool is_of_launcher(const struct fs_mpi_ranks *ranks) {
+    return ranks->launcher && !ranks->nested;
+}
+
+/* Ended there, by itself or with the others. */
+static bool is_in_init(const struct fs_mpi_ranks *ranks) {
+    return is_of_launcher(ranks) && ranks->stage == FS_MPI_IN_INIT;
+}
+
+/* Ranks of the node that the same launcher started and that are so. */
 static int like(const struct fs_digest *digest, const struct fs_mpi_ranks *ranks,
                 bool (*is)(const struct fs_mpi_ranks *)) {
     int count = 0;
@@ -128,6 +138,15 @@ static int like(const struct fs_digest *digest, const struct fs_mpi_ranks *ranks
         if (is(other) && strcmp(other->launcher, ranks->launcher) == 0) count += other->count;
     }
     return count;
+}
+
+/* Ranks of the launcher on this node: those that were seen to begin MPI, or its tasks here. */
+static int ranks_here(const struct fs_digest *digest, const struct fs_mpi_ranks *ranks) {
+    const int seen = like(digest, ranks, is_of_launcher);
+    const int tasks =
+        strcmp(ranks->launcher, "srun") == 0 ? digest->scheduler.step_tasks_on_node : FS_UNKNOWN;
+
+    return tasks > seen ? tasks : seen;
 }
 
 static void add_remedies(const struct fs_node *node, const struct fs_mpi_ranks *ranks,
@@ -150,7 +169,7 @@ static void report_stranded(const struct fs_node *node, const struct fs_mpi_rank
     fs_add_finding(outcome, FS_ERROR, node, NULL);
     fs_set_title(outcome, "every rank is \"0 of 1\": %d times the same work", count);
     fs_set_place(outcome, &ranks->site);
-    fs_set_population(outcome, count, ranks->launcher_size, "ranks");
+    fs_set_population(outcome, count, ranks_here(node->digest, ranks), "ranks");
     fs_add_evidence(outcome, "world", 1, "count",
                     "%s started %d ranks; MPI_Comm_size says 1 in %s%d on this node",
                     fs_mpi_launcher_text(arena, ranks), ranks->launcher_size,
@@ -168,18 +187,24 @@ static void report_stranded(const struct fs_node *node, const struct fs_mpi_rank
     fs_set_gain(outcome, "the work is done once, by %d ranks", ranks->launcher_size);
 }
 
-static void report_refused(const struct fs_node *node, const struct fs_mpi_ranks *ranks, int count,
+/* The first that gives up takes the others along: its launcher ends them. */
+static void report_refused(const struct fs_node *node, const struct fs_mpi_ranks *ranks,
                            struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
+    const struct fs_digest *digest = node->digest;
+    const int gave_up = like(digest, ranks, is_refused), inside = like(digest, ranks, is_in_init);
+    const int here = ranks_here(digest, ranks), status = WEXITSTATUS(ranks->status);
 
     fs_add_finding(outcome, FS_ERROR, node, NULL);
-    fs_set_title(outcome, "MPI_Init ended %d of %d ranks with exit status %d", count,
-                 ranks->launcher_size, WEXITSTATUS(ranks->status));
+    fs_set_title(outcome, "MPI_Init gives up, with exit status %d", status);
     fs_set_place(outcome, &ranks->site);
-    fs_set_population(outcome, count, ranks->launcher_size, "ranks");
-    fs_add_evidence(outcome, "in_init", count, "count",
-                    "%d processes went into MPI_Init of %s and ended there by themselves", count,
-                    fs_mpi_name(arena, ranks));
+    fs_set_population(outcome, inside, here, "ranks");
+    fs_add_evidence(outcome, "in_init", inside, "count",
+                    "of %d rank%s on this node %d went into MPI_Init of %s; %d ended there by "
+                    "%s, with status %d",
+                    here, here == 1 ? "" : "s", inside, fs_mpi_name(arena, ranks), gave_up,
+                    gave_up == 1 ? "itself" : "themselves", status);
+    fs_add_number(outcome, "gave_up", gave_up, "count");
     fs_add_number(outcome, "launched", ranks->launcher_size, "count");
     fs_add_evidence(outcome, "plugin", 0, "count", "they were started by %s",
                     fs_mpi_launcher_text(arena, ranks));
@@ -194,7 +219,7 @@ static void judge_ranks(const struct fs_node *node, const struct fs_mpi_ranks *r
     const int stranded = is_stranded(ranks) ? like(digest, ranks, is_stranded) : 0;
 
     if (is_refused(ranks))
-        report_refused(node, ranks, like(digest, ranks, is_refused), outcome);
+        report_refused(node, ranks, outcome);
     else if (!ranks->launcher || ranks->nested)
         fs_vote(outcome, FS_NOT_APPLICABLE, "not started by a launcher");
     else if (ranks->stage == FS_MPI_IN_INIT || ranks->stage == FS_MPI_FAILED ||

@@ -170,8 +170,30 @@ static void mpi_02_fires_when_mpi_init_gives_up(void **state) {
     struct fixture f;
     refused(&f);
     const struct fs_finding *finding = judged(&f, "MPI-02");
-    assert_string_equal(finding->title, "MPI_Init ended 2 of 2 ranks with exit status 1");
+    assert_string_equal(finding->title, "MPI_Init gives up, with exit status 1");
+    assert_int_equal(finding->population, 2);
+    assert_int_equal(finding->of, 2);
     assert_string_equal(finding->fix[0].text, "srun --mpi=pmix -n 2 ./hello");
+    fixture_free(&f);
+}
+
+/* One gives up, srun ends another in MPI_Init and a third before it. */
+static void mpi_02_fires_when_one_rank_takes_the_others_along(void **state) {
+    (void)state;
+    struct fixture f;
+    refused(&f);
+    ranks[1] = ranks[0];
+    ranks[0].count = ranks[1].count = 1;
+    ranks[1].status = 9;
+    ranks[0].launcher_size = ranks[1].launcher_size = 6; /* three on another node */
+    f.digest.mpi_count = 2;
+    f.digest.scheduler.step_tasks_on_node = 3;
+    const struct fs_finding *finding = judged(&f, "MPI-02");
+    assert_int_equal(finding->population, 2);
+    assert_int_equal(finding->of, 3);
+    assert_string_equal(finding->evidence[0].text,
+                        "of 3 ranks on this node 2 went into MPI_Init of Open MPI v4.1.4; 1 ended "
+                        "there by itself, with status 1");
     fixture_free(&f);
 }
 
@@ -339,6 +361,7 @@ int main(void) {
         cmocka_unit_test(mpi_02_fires_with_srun_as_it_was_called),
         cmocka_unit_test(mpi_02_fires_with_the_library_s_own_launcher),
         cmocka_unit_test(mpi_02_fires_when_mpi_init_gives_up),
+        cmocka_unit_test(mpi_02_fires_when_one_rank_takes_the_others_along),
         cmocka_unit_test(mpi_02_guard_other_ends_in_mpi_init),
         cmocka_unit_test(mpi_02_guard_worlds_that_agree),
         cmocka_unit_test(mpi_02_guard_singles_on_purpose),
