@@ -68,6 +68,7 @@ typedef void *fsp_routine(void *);
     X(int, tgkill, (pid_t, pid_t, int))                                                            \
     X(int, sigqueue, (pid_t, int, union sigval))                                                   \
     X(int, pidfd_send_signal, (int, int, siginfo_t *, unsigned))                                   \
+    X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                         \
     X(int, shm_open, (const char *, int, mode_t))                                                  \
     X(int, shm_unlink, (const char *))
 

@@ -25,6 +25,8 @@ extern int PyGILState_Check(void) __attribute__((weak));
     X(object *, _PyThreadState_UncheckedGet, (void))                                               \
     X(object *, PyThreadState_GetUnchecked, (void))                                                \
     X(int, Py_IsInitialized, (void))                                                               \
+    X(object *, PySys_GetObject, (const char *))                                                   \
+    X(long, PyLong_AsLong, (object *))                                                             \
     X(object *, PyErr_Occurred, (void))                                                            \
     X(void, PyErr_Clear, (void))                                                                   \
     X(object *, PyEval_GetFrame, (void))                                                           \
@@ -80,17 +82,20 @@ static bool usable(void) {
 
 /* PyGILState_Check alone says yes to everybody once there are subinterpreters. */
 static bool holds_lock(void) {
-    const object *current;
+    const object *current = python._PyThreadState_UncheckedGet();
 
-    /* Functions of Py_AtExit are called when nothing is left that could be asked. */
-    if (!python.Py_IsInitialized()) return false;
-    current = python._PyThreadState_UncheckedGet();
     return current != NULL && current == python.PyGILState_GetThisThreadState() &&
            PyGILState_Check() && python.PyErr_Occurred() == NULL;
 }
 
+/* Functions of Py_AtExit are called when nothing is left that could be asked. */
 bool fsp_python_may_ask(void) {
-    return usable() && holds_lock();
+    return usable() && python.Py_IsInitialized() && holds_lock();
+}
+
+bool fsp_python_ends(void) {
+    return usable() && python.PySys_GetObject != NULL && python.PyLong_AsLong != NULL &&
+           !python.Py_IsInitialized() && holds_lock();
 }
 
 /* New references; NULL (and no error set) when there is none. */
@@ -113,9 +118,93 @@ static object *back_of(object *frame) {
 
 typedef void visitor(object *code, int line, void *context);
 
+/* ---- the exception that ended the main program ---- */
+
+enum { FAILURE_FRAMES = 24, DEEPEST = 1 << 16 };
+
+static int line_of(object *entry) {
+    object *value = attribute(entry, "tb_lineno");
+    const long line = value != NULL ? python.PyLong_AsLong(value) : 0;
+
+    if (value != NULL) python.Py_DecRef(value);
+    if (python.PyErr_Occurred() != NULL) python.PyErr_Clear();
+    return line > 0 && line < INT32_MAX ? (int)line : 0;
+}
+
+/* Any object may lie there: it is asked by names alone. */
+static object *failed_code(object *entry) {
+    object *frame = attribute(entry, "tb_frame");
+    object *code = frame != NULL ? attribute(frame, "f_code") : NULL;
+
+    if (frame != NULL) python.Py_DecRef(frame);
+    return code;
+}
+
+static void visit_entry(object *entry, visitor *visit, void *context) {
+    object *code = failed_code(entry);
+
+    if (code != NULL) visit(code, line_of(entry), context);
+    if (code != NULL) python.Py_DecRef(code);
+    python.Py_DecRef(entry);
+}
+
+/* Innermost first, where a traceback begins with the outermost. */
+static void walk_failure(visitor *visit, void *context) {
+    object *last[FAILURE_FRAMES], *entry = python.PySys_GetObject("last_traceback"), *next;
+    unsigned count = 0;
+
+    if (entry != NULL) python.Py_IncRef(entry);
+    for (; entry != NULL && count < DEEPEST; entry = next) {
+        next = attribute(entry, "tb_next"); /* None has none */
+        if (count >= FAILURE_FRAMES) python.Py_DecRef(last[count % FAILURE_FRAMES]);
+        last[count++ % FAILURE_FRAMES] = entry;
+    }
+    if (entry != NULL) python.Py_DecRef(entry);
+    for (unsigned i = 0; i < count && i < FAILURE_FRAMES; i++)
+        visit_entry(last[(count - 1 - i) % FAILURE_FRAMES], visit, context);
+}
+
+static bool same_name(object *code, const char *wanted) {
+    object *value = attribute(code, "co_name");
+    const char *name = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
+    const bool same = name != NULL && fsp_starts(name, wanted) && name[fsp_length(wanted)] == '\0';
+
+    if (value != NULL && name == NULL) python.PyErr_Clear();
+    if (value != NULL) python.Py_DecRef(value);
+    return same;
+}
+
+/* An extension may print an exception of a callback, too, and go on: that one did not come up
+ * to where programs begin. */
+static bool is_of_main(void) {
+    object *entry = python.PySys_GetObject("last_traceback");
+    object *code = entry != NULL ? failed_code(entry) : NULL;
+    const bool outermost =
+        code != NULL && (same_name(code, "<module>") || same_name(code, "_run_module_as_main"));
+
+    if (code != NULL) python.Py_DecRef(code);
+    return outermost;
+}
+
+enum fsp_mpi_ending fsp_python_ending(char *name, size_t size) {
+    object *type = python.PySys_GetObject("last_type"), *value;
+    const char *text;
+
+    name[0] = '\0';
+    if (type == NULL) return FSP_MPI_ENDING_PLAIN;
+    if (!is_of_main()) return FSP_MPI_ENDING_UNSEEN;
+    value = attribute(type, "__name__");
+    text = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
+    if (text != NULL) fsp_text_copy(name, size, text);
+    if (value != NULL && text == NULL) python.PyErr_Clear();
+    if (value != NULL) python.Py_DecRef(value);
+    return FSP_MPI_ENDING_EXCEPTION;
+}
+
+/* ---- the frames of the calling thread ---- */
+
 /* Innermost first. The last f_back of all is None, which has no code. */
-static void walk(visitor *visit, void *context) {
-    const int collecting = python.PyGC_Disable != NULL ? python.PyGC_Disable() : 0;
+static void walk_frames(visitor *visit, void *context) {
     object *frame = python.PyEval_GetFrame(); /* borrowed */
 
     if (frame == NULL) python.PyErr_Clear();
@@ -132,6 +221,13 @@ static void walk(visitor *visit, void *context) {
         frame = back;
     }
     if (frame != NULL) python.Py_DecRef(frame);
+}
+
+/* Of an interpreter that ends: those of the exception that ended it. */
+static void walk(visitor *visit, void *context) {
+    const int collecting = python.PyGC_Disable != NULL ? python.PyGC_Disable() : 0;
+
+    (python.Py_IsInitialized() ? walk_frames : walk_failure)(visit, context);
     if (collecting && python.PyGC_Enable != NULL) python.PyGC_Enable();
 }
 
@@ -149,6 +245,13 @@ uint64_t fsp_python_key(void) {
     if (!fsp_python_may_ask()) return 0;
     walk(add_to_key, &key);
     return key != FSP_SITE_PYTHON ? key : 0;
+}
+
+uint64_t fsp_python_failure_key(void) {
+    uint64_t key = ~(uint64_t)FSP_SITE_PYTHON;
+
+    walk(add_to_key, &key);
+    return key;
 }
 
 /* ---- text ---- */

@@ -434,7 +434,7 @@ struct fsp_header {
     struct fsp_verbs verbs;
     struct fsp_displays displays;
     struct fsp_mpi mpi; /* of the image; empty in an extension */
-    uint8_t reserved[504];
+    uint8_t reserved[456];
     /* at index_at: _Atomic int32_t index[processes]: 0 free, -1 reserved, else the pid.
      * Base segments keep it in the last bytes of the header page, extensions
      * from `executable` on (they have no image). */

@@ -30,6 +30,14 @@ struct fsp_mpi_caller {
     char function[24];
 };
 
+/* How a Python that initialised MPI came to its end. */
+enum fsp_mpi_ending {
+    FSP_MPI_ENDING_UNSEEN = 0, /* it did not, or could not be asked */
+    FSP_MPI_ENDING_PLAIN,
+    FSP_MPI_ENDING_EXCEPTION, /* its main program raised one that nobody caught */
+    FSP_MPI_ENDING_COUNT
+};
+
 /*
  * MPI in an image. An image initialises it once; the process that does writes all, callers
  * apart. Times: the outermost call, before and after; 0: not yet.
@@ -50,8 +58,12 @@ struct fsp_mpi {
     _Atomic uint32_t others; /* processes of the image that initialised it for themselves */
     char version[64];        /* the begin of the library's own words */
     struct fsp_mpi_caller caller[FSP_MPI_STRANGER_COUNT];
+    _Atomic uint32_t ending; /* enum fsp_mpi_ending, stored after the rest */
+    uint32_t pad;
+    uint64_t raised;    /* site of the raise; 0: not known */
+    char exception[32]; /* its type */
 };
 
-_Static_assert(sizeof(struct fsp_mpi) == 288, "MPI in the header");
+_Static_assert(sizeof(struct fsp_mpi) == 336, "MPI in the header");
 
 #endif

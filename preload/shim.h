@@ -202,6 +202,7 @@ uint64_t fsp_site_routine(fsp_routine *start); /* of a thread */
 /* As fsp_site_call, for calls of which a program may make many: a few dozen new
  * places are kept. */
 uint64_t fsp_site_thread(const void *return_address);
+uint64_t fsp_site_failure(void); /* where the exception was raised that ends the interpreter */
 uint64_t fsp_site_object(const char *path); /* of a file that was loaded */
 
 /* Key of the Python stack of the calling thread; 0: it holds no GIL, has an
@@ -211,7 +212,15 @@ void fsp_python_text(struct fsp_site *site);        /* fills text and text_lengt
 bool fsp_python_there(void);                        /* the image exports an interpreter */
 const void *fsp_python_address(void);               /* of code in it; NULL: there is none */
 bool fsp_python_called(const void *return_address); /* the interpreter made that call */
-bool fsp_python_may_ask(void); /* the calling thread holds its lock, and no error is set */
+/* Of an interpreter that begins to end, whose lock the calling thread holds (python_end.c): */
+bool fsp_python_ends(void);
+/* ... whether an exception ended its main program: its type, into name. */
+enum fsp_mpi_ending fsp_python_ending(char *name, size_t size);
+uint64_t fsp_python_failure_key(void); /* of the frames that it went through */
+bool fsp_python_may_ask(void);         /* the calling thread holds its lock, and no error is set */
+
+/* python_end.c: in the constructor: finds what its hook calls on. */
+void fsp_python_end_prepare(void);
 
 /* snapshot.c: before a fork: copies the stack of its site, if nobody has yet. */
 void fsp_snapshot_note(uint64_t key);

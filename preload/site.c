@@ -194,6 +194,12 @@ uint64_t fsp_site_routine(fsp_routine *start) {
                  (const void *)start, NULL);
 }
 
+uint64_t fsp_site_failure(void) {
+    const uint64_t key = fsp_python_failure_key();
+
+    return key != 0 ? store(key, FSP_SITE_PYTHON, NULL, NULL) : 0;
+}
+
 uint64_t fsp_site_object(const char *path) {
     uint64_t key = FSP_SITE_OBJECT;
 

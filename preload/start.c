@@ -161,5 +161,6 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
         arguments.argv = argv;
     }
     fsp_mpi_names();
+    fsp_python_end_prepare();
     fsp_ready();
 }

@@ -61,6 +61,17 @@ static const char *own_launcher(struct fs_arena *arena, const struct fs_mpi_rank
     return is(ranks->library, "mpich") ? "mpiexec.hydra" : "mpirun";
 }
 
+static const char *srun_line(struct fs_arena *arena, const struct fs_mpi_ranks *ranks, int tasks,
+                             const char *command) {
+    return fs_arena_printf(arena, "srun --mpi=%s -n %d %s", plugin_for(ranks), tasks, command);
+}
+
+const char *fs_mpi_launch_line(struct fs_arena *arena, const struct fs_mpi_ranks *ranks, int tasks,
+                               const char *command) {
+    if (is(ranks->launcher, "srun")) return srun_line(arena, ranks, tasks, command);
+    return fs_arena_printf(arena, "%s -n %d %s", own_launcher(arena, ranks), tasks, command);
+}
+
 const char *fs_mpi_start_command(struct fs_arena *arena, const struct fs_node *node,
                                  const struct fs_mpi_ranks *ranks, int tasks, bool slurm) {
     const struct fs_digest *digest = node->digest;
@@ -68,9 +79,8 @@ const char *fs_mpi_start_command(struct fs_arena *arena, const struct fs_node *n
 
     if (is(digest->launcher, "srun") && is(ranks->launcher, "srun"))
         return with_plugin(arena, digest, plugin_for(ranks));
-    if (slurm || is(ranks->launcher, "srun"))
-        return fs_arena_printf(arena, "srun --mpi=%s -n %d %s", plugin_for(ranks), tasks, command);
-    return fs_arena_printf(arena, "%s -n %d %s", own_launcher(arena, ranks), tasks, command);
+    return slurm ? srun_line(arena, ranks, tasks, command)
+                 : fs_mpi_launch_line(arena, ranks, tasks, command);
 }
 
 bool fs_mpi_is_absent(const struct fs_node *node, struct fs_outcome *outcome) {

@@ -24,6 +24,14 @@ const char *fs_mpi_launcher_text(struct fs_arena *arena, const struct fs_mpi_ran
 const char *fs_mpi_start_command(struct fs_arena *arena, const struct fs_node *node,
                                  const struct fs_mpi_ranks *ranks, int tasks, bool slurm);
 
+/* The same, whatever line was typed, for that command of a rank. */
+const char *fs_mpi_launch_line(struct fs_arena *arena, const struct fs_mpi_ranks *ranks, int tasks,
+                               const char *command);
+
+/* Adds the job's command line so that mpi4py runs the program: an exception ends all ranks. */
+void fs_add_mpi4py_fix(struct fs_outcome *outcome, const struct fs_node *node,
+                       const struct fs_mpi_ranks *ranks);
+
 /* Votes where there is nothing to judge: no MPI, or none that could be watched. True: done. */
 bool fs_mpi_is_absent(const struct fs_node *node, struct fs_outcome *outcome);
 

@@ -314,6 +314,7 @@ static int result_of(const struct fs_whole *whole, int result) {
 int fs_whole_add(struct fs_whole *whole, const struct fs_node *node) {
     const int result = add_node(whole, node);
     if (result == 0) add_launches(whole, node);
+    if (result == 0) fs_worlds_add(&whole->worlds, &whole->arena, node, whole->count - 1);
     return result_of(whole, result);
 }
 

@@ -10,6 +10,7 @@
 #include "report/arena.h"
 #include "report/model.h"
 #include "report/node_set.h"
+#include "report/worlds.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,6 +64,7 @@ struct fs_whole {
     size_t count, room;
     struct fs_whole_launch *launches;
     size_t launch_count, launch_room;
+    struct fs_worlds worlds;
     size_t launches_more;      /* that are not in the list */
     struct fs_names recorded;  /* nodes that left a digest */
     struct fs_names allocated; /* nodes of the job */

@@ -243,6 +243,10 @@ void fs_collector_sample(struct fs_collector *collector, int64_t now) {
     fs_cohorts_assign(&collector->cohorts, now);
     fs_cohorts_sample(&collector->cohorts, &collector->sampler, now);
     fs_stuck_tick(&collector->stuck, &collector->sampler, now, collector->t_interrupted);
+    if (!collector->t_interrupted)
+        fs_mpi_watch_tick(&collector->mpi_watch, &collector->sampler, collector->stuck.off, now);
+    collector->stuck.fresh |= collector->mpi_watch.fresh;
+    collector->mpi_watch.fresh = false;
     fs_teams_sample(&collector->teams, &collector->sampler, now);
     fs_siblings_sample(&collector->siblings, &collector->sampler, collector->mask_start, now);
     look_for_oom(collector, now);
@@ -253,7 +257,10 @@ void fs_collector_sample(struct fs_collector *collector, int64_t now) {
 }
 
 void fs_collector_last_look(struct fs_collector *collector) {
-    fs_stuck_last_look(&collector->stuck, &collector->sampler, fs_now());
+    const int64_t now = fs_now();
+
+    fs_stuck_last_look(&collector->stuck, &collector->sampler, now);
+    fs_mpi_watch_last_look(&collector->mpi_watch, &collector->sampler, collector->stuck.off, now);
 }
 
 void fs_collector_look(struct fs_collector *collector, int64_t now) {

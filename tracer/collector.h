@@ -15,6 +15,7 @@
 #include "tracer/evaluation.h"
 #include "tracer/fold.h"
 #include "tracer/jobdir.h"
+#include "tracer/mpi_watch.h"
 #include "tracer/process_table.h"
 #include "tracer/sampler.h"
 #include "tracer/siblings.h"
@@ -43,6 +44,7 @@ struct fs_collector {
     struct fs_sampler sampler;
     struct fs_cohorts cohorts;
     struct fs_stuck_watch stuck;
+    struct fs_mpi_watch mpi_watch;
     int64_t t_interrupted; /* somebody asked the job to end; 0: nobody did */
     int interrupted;       /*   by this signal, which the supervisor of a task told of */
     struct fs_task_end *tasks;

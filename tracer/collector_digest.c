@@ -179,10 +179,10 @@ static void fill_own_cost(const struct fs_collector *collector, struct fs_digest
 
     digest->complete.samples = collector->sampler.samples;
     if (collector->recovered) return;
-    digest->complete.collector_cpu_ns = collector->outside.facts
-                                            ? collector->outside.cpu_ns
-                                            : fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) -
-                                                  collector->cpu_start + collector->stuck.cpu_ns;
+    digest->complete.collector_cpu_ns =
+        collector->outside.facts ? collector->outside.cpu_ns
+                                 : fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start +
+                                       collector->stuck.cpu_ns + collector->mpi_watch.cpu_ns;
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         digest->complete.collector_maxrss_kib = usage.ru_maxrss;
 }

@@ -27,6 +27,13 @@ enum fs_mpi_stage {                     /* how far a rank came */
                     FS_MPI_STAGE_COUNT
 };
 
+enum fs_mpi_ending {                    /* how its interpreter came to its end */
+                     FS_MPI_UNSEEN = 0, /* it is none, did not end, or could not be asked */
+                     FS_MPI_PLAIN,
+                     FS_MPI_EXCEPTION, /* the main program raised one that nobody caught */
+                     FS_MPI_ENDING_COUNT
+};
+
 /* Callers of MPI that did not initialise it, of one entry. */
 struct fs_mpi_caller {
     bool thread;   /* another thread of the rank; else a process forked after MPI_Init */
@@ -66,6 +73,14 @@ struct fs_mpi_ranks {
     int64_t t_finalize, finalize_ns; /* likewise; a call that did not come back lasts to the end
                                         of the process or of the record */
     int others; /* fork children that initialised MPI for themselves, not their parent */
+    enum fs_mpi_ending ending;
+    char *exception;        /* its type; NULL */
+    struct fs_place raised; /* in the example */
+    /* While another rank waited in MPI_Finalize after an exception, or when the job was
+     * interrupted, the stacks of a few ranks were read. */
+    int looked, waiting; /* ranks; of these, those that were in MPI at each look */
+    int looks;           /* at one of them, at the most */
+    char *waits_in;      /* the function of MPI, in one of them; NULL */
     struct fs_mpi_caller *callers;
     size_t caller_count;
 };

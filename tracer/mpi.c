@@ -79,6 +79,11 @@ void fs_mpi_fold(struct fs_table *table, struct fs_image *image, const struct fs
     use->site = (struct fs_site_key){.image = key, .key = mpi->site};
     use->object = (struct fs_site_key){.image = key, .key = mpi->object};
     use->finalize_site = (struct fs_site_key){.image = key, .key = mpi->finalize_site};
+    if (mpi->ending < FSP_MPI_ENDING_COUNT) use->ending = mpi->ending;
+    if (use->ending == FSP_MPI_ENDING_EXCEPTION && !use->exception) {
+        use->exception = text_of(table, mpi->exception, sizeof mpi->exception);
+        use->raised = (struct fs_site_key){.image = key, .key = mpi->raised};
+    }
     for (unsigned i = 0; i < FSP_MPI_STRANGER_COUNT; i++)
         fold_stranger(table, key, &mpi->caller[i], &use->stranger[i]);
 }

@@ -29,6 +29,13 @@ struct fs_mpi_use {
     const char *version; /* interned */
     struct fs_site_key site, object, finalize_site;
     struct fs_mpi_stranger stranger[FSP_MPI_STRANGER_COUNT];
+    enum fsp_mpi_ending ending;
+    const char *exception; /* interned; NULL */
+    struct fs_site_key raised;
+    /* Of the looks at ranks that others do not wait for (mpi_watch.h): how many there were, in
+     * how many of them its thread was in a function of MPI; the last such function, interned. */
+    int looks, looks_in_mpi;
+    const char *waits_in;
 };
 
 /* Folds the header of an image's base segment into image->mpi. */

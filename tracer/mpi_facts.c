@@ -97,6 +97,10 @@ static void look_at(const struct fs_evaluation *evaluation, const struct fs_imag
 
 /* --- likes --- */
 
+_Static_assert((int)FS_MPI_EXCEPTION == (int)FSP_MPI_ENDING_EXCEPTION &&
+                   (int)FS_MPI_ENDING_COUNT == (int)FSP_MPI_ENDING_COUNT,
+               "the shim's endings");
+
 static const char *library_word(enum fsp_mpi_library library) {
     static const char *const words[FSP_MPI_LIBRARY_COUNT] = {
         [FSP_MPI_OPEN_MPI] = "openmpi",
@@ -120,7 +124,8 @@ static bool alike(const struct rank *a, const struct rank *b) {
            a->use->provided == b->use->provided && a->stage == b->stage && a->status == b->status &&
            a->launcher == b->launcher && a->launcher_size == b->launcher_size &&
            same_text(a->plugin, b->plugin) && a->nested == b->nested &&
-           a->use->abort_code == b->use->abort_code;
+           a->use->abort_code == b->use->abort_code && a->use->ending == b->use->ending &&
+           same_text(a->use->exception, b->use->exception);
 }
 
 static int64_t finalize_ns(const struct fs_evaluation *evaluation, const struct rank *rank) {
@@ -171,6 +176,11 @@ static void begin_kind(const struct fs_evaluation *evaluation, const struct rank
     fs_place_of(evaluation->table, rank->use->site, &ranks->site);
     free(ranks->site.stack); /* Python's own import, mostly, and many lines of it */
     ranks->site.stack = NULL;
+    ranks->ending = (enum fs_mpi_ending)rank->use->ending;
+    ranks->exception = copy(rank->use->exception);
+    fs_place_of(evaluation->table, rank->use->raised, &ranks->raised);
+    free(ranks->raised.stack);
+    ranks->raised.stack = NULL;
     ranks->count = 0;
     ranks->t_init = ranks->t_finalize = ranks->init_ns = ranks->finalize_ns = FS_UNKNOWN;
 }
@@ -212,6 +222,10 @@ static int add_rank(const struct fs_evaluation *evaluation, const struct rank *r
     ranks->calls_seen &= use->calls_seen;
     ranks->t_init = earlier(ranks->t_init, fs_job_time(evaluation, use->t_init));
     ranks->t_finalize = earlier(ranks->t_finalize, fs_job_time(evaluation, use->t_finalize));
+    ranks->looked += use->looks > 0;
+    ranks->waiting += use->looks > 0 && use->looks_in_mpi == use->looks;
+    if (use->looks > ranks->looks) ranks->looks = use->looks;
+    if (!ranks->waits_in && use->looks_in_mpi == use->looks) ranks->waits_in = copy(use->waits_in);
     if (init > ranks->init_ns) ranks->init_ns = init;
     if (finalize > ranks->finalize_ns) ranks->finalize_ns = finalize;
     for (unsigned i = 0; i < FSP_MPI_STRANGER_COUNT; i++) {
