@@ -41,6 +41,7 @@
     X(mpi_04) \
     X(mpi_05) \
     X(mpi_06) \
+    X(mpi_07) \
     X(mpi_08) \
     X(slm_01) \
     X(slm_02) \

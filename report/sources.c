@@ -66,6 +66,8 @@ static const struct fs_source sources[] = {
     {"TAC", "TACC, Good conduct on login nodes", GITHUB "TACC/TACC-Docs"},
     {"NPR", "NumPy, Parallel random number generation",
      "https://numpy.org/doc/stable/reference/random/parallel.html"},
+    {"NSU", "NERSC, Scaling up Python",
+     "https://docs.nersc.gov/programming/high-level-environments/python/scaling-up/"},
     {"M4R", "mpi4py, mpi4py.run", GITHUB "mpi4py/mpi4py (docs/source/mpi4py.run.rst)"},
     {"A2P", "ARCHER2, Using Python", GITHUB "ARCHER2-HPC/archer2-docs (docs/user-guide/python.md)"},
     {"M4", "mpi4py, every process is rank 0 of 1", GITHUB "mpi4py/mpi4py/issues/280"},

@@ -1,4 +1,4 @@
-/* MPI-06: ranks that wait for one that an exception ended. */
+/* MPI-06: ranks that wait for one that an exception ended. MPI-07: many interpreters. */
 #include "tests/unit/whole_fixture.h"
 
 static struct whole_fixture f;
@@ -202,12 +202,36 @@ static void mpi_06_guards(void **state) {
     CHECK_WHOLE_GUARDS("MPI-06", hung, guards);
 }
 
+/* --- MPI-07 --- */
+
+static void expect_storm(int count, enum fs_status status) {
+    hung(&f);
+    ranks[1][0].count = count;
+    whole_judge(&f);
+    assert_int_equal(whole_outcome(&f, "MPI-07")->status, status);
+    assert_null(fs_verdict_find(&f.verdict, "MPI-07"));
+    whole_free(&f);
+}
+
+static void mpi_07_unknown_from_200_interpreters_on(void **state) {
+    (void)state;
+    expect_storm(198, FS_STATUS_UNKNOWN);
+    expect_storm(197, FS_NOT_APPLICABLE);
+    hung(&f);
+    ranks[1][0].count = 1000;
+    ranks[1][0].python = false;
+    whole_judge(&f);
+    assert_int_equal(whole_outcome(&f, "MPI-07")->status, FS_NOT_APPLICABLE);
+    whole_free(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mpi_06_fires_across_nodes),
         cmocka_unit_test(mpi_06_fires_with_the_line_that_was_typed),
         cmocka_unit_test(mpi_06_fires_for_an_interrupted_job),
         cmocka_unit_test(mpi_06_guards),
+        cmocka_unit_test(mpi_07_unknown_from_200_interpreters_on),
     };
     return cmocka_run_group_tests_name("ranks that hang", tests, NULL, NULL);
 }
