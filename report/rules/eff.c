@@ -43,7 +43,8 @@ static void report_imbalance(const struct fs_load *load, double ratio, struct fs
     fs_add_evidence(outcome, "tail", tail, "s",
                     "from the first idle worker to the last done: %.1f s of %.1f s", tail,
                     seconds(group->window_ns));
-    fs_add_cause(outcome, "the shares of the work differ; idle workers wait for the largest");
+    fs_add_cause(outcome,
+                 "the shares of the work, or the speeds of the CPUs, differ: idle workers wait");
     const char *place = fs_place_text(outcome->arena, &group->site);
     if (place) fs_add_cause(outcome, "the workers were made at %s", place);
     if (group->python)

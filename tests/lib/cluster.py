@@ -149,7 +149,7 @@ class Cluster:
 
     def on_node(self, node, *command):
         """A command in all namespaces of a node, as root, as a Result."""
-        return h.execute([*AS_ROOT, "nsenter", "-a", "-t", self.roots[node], *command])
+        return h.execute([*AS_ROOT, "nsenter", "-a", "--root", "-t", self.roots[node], *command])
 
     def files(self, node, folder="/dev/shm"):
         """Paths of everything below a folder as the node sees it."""
