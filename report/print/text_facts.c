@@ -64,9 +64,10 @@ void fs_text_header(struct fs_page *page, const struct fs_job *job) {
     const struct fs_digest *digest = job->nodes[0].digest;
     const struct fs_scheduler *scheduler = &digest->scheduler;
     const char *id = "";
+    const char *step = job->totals.steps > 1 ? NULL : scheduler->step; /* one of several */
     if (scheduler->job)
-        id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, scheduler->step ? "." : "",
-                             scheduler->step ? scheduler->step : "");
+        id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, step ? "." : "",
+                             step ? step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
     head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
     const size_t begin = fs_text_width(head, page->utf8);

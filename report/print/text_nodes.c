@@ -320,5 +320,5 @@ void fs_text_nodes(struct fs_page *page, const struct fs_job *job, size_t rows) 
         print_rank_classes(page, overview);
         print_classes(page, overview);
     }
-    print_clocks(page, overview);
+    if (job->totals.nodes > 1) print_clocks(page, overview);
 }

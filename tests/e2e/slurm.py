@@ -106,6 +106,15 @@ def users_prolog_and_epilog_run_and_export_is_told(_folder):
             h.check("2/2 ranks" in result.report, f"--export={export}\n{result}")
             h.check("--export kept the variables of the job from 2 tasks" in
                     " ".join(result.report.split()), f"--export={export} is not told\n{result}")
+        # Two steps of one script are not four nodes.
+        step = words("srun", "-N2", "-n2", *task)
+        result = cluster.batch(words(*RUN, "steps", "--", "sh", "-c", step + step), "-N2", "-n2")
+        h.equal(result.status, 0, f"status\n{result}")
+        h.check(re.search(r"^forksight \S+  job \d+  .*  2 nodes  2 steps  4 ranks ", result.report,
+                          re.M), f"{result}")
+        for row in ("n1.0-1 ", "n2.0 ", "n2.1 "):
+            h.check(re.search(f"^{re.escape(row)}", result.report, re.M), f"no row {row}\n{result}")
+
         # Who only asks starts no task: nothing is missing.
         for number, question in enumerate((["srun", "--version"], ["srun", "--help"], ["sinfo"],
                                            ["squeue"])):
