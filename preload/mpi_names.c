@@ -42,6 +42,7 @@ typedef ElfW(Dyn) elf_dynamic;
 enum { SYMBOLS_MAX = 512 };
 
 extern elf_dynamic _DYNAMIC[] __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 /* What a dynamic section tells of an object. */
 struct object {
@@ -60,6 +61,7 @@ static elf_symbol copy[SYMBOLS_MAX] FSP_DATA;
 
 static bool is_mpi(const char *name) {
     if (name[0] == 'P' || name[0] == 'p') name++;
+    if (name[0] != 'M' && name[0] != 'm') return false;
     return fsp_starts(name, "MPI_") || fsp_starts(name, "mpi_");
 }
 
@@ -237,8 +239,14 @@ static void note(struct look *look, const struct object *object, const elf_symbo
 static void look_at_undefined(struct look *look, const struct object *object) {
     const uint32_t end = object->hash != NULL ? object->hash[1] : 0;
 
-    for (uint32_t i = 1; i < end; i++)
-        note(look, object, &object->symbols[i]);
+    for (uint32_t i = 1; i < end; i++) {
+        const elf_symbol *symbol = &object->symbols[i];
+
+        /* Most are neither weak nor "dl...". */
+        if (ELF64_ST_BIND(symbol->st_info) == STB_WEAK ||
+            (!look->by_name && *name_of(object, symbol) == 'd'))
+            note(look, object, symbol);
+    }
     if (end > 1) return;
     for (unsigned part = 0; part < 2; part++)
         for (size_t i = part == 0 ? object->relative : 0; i < object->relocation_count[part]; i++)
@@ -259,11 +267,6 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *pointer) {
     /* libc looks symbols up for itself alone. */
     if (!has(&object, "__libc_start_main")) look_at_undefined(look, &object);
     return 0;
-}
-
-static int find_own(struct dl_phdr_info *info, size_t size, void *pointer) {
-    (void)size;
-    return read_object(pointer, info) && ((struct object *)pointer)->dynamic == _DYNAMIC;
 }
 
 /* The table of symbols says nowhere how long it is. */
@@ -366,7 +369,9 @@ void fsp_mpi_names(void) {
     struct look look;
 
     fsp_clear(&look, sizeof look);
-    if (DATA < 0 || dl_iterate_phdr(find_own, &look.own) == 0) return;
+    if (DATA < 0) return;
+    look.own.base = (uintptr_t)__ehdr_start;
+    read_dynamic(&look.own, _DYNAMIC);
     look.by_name = python;
     dl_iterate_phdr(look_at, &look);
     if (!look.asked && (python || !look.by_name)) return;

@@ -51,12 +51,17 @@ static struct fs_mpi_ranks copy_of(struct fs_arena *arena, const struct fs_mpi_r
     return copy;
 }
 
+/* Whoever interrupts a job knows why its ranks end. */
+static bool is_failure(const struct fs_mpi_ranks *ranks) {
+    return ranks->ending == FS_MPI_EXCEPTION && !same(ranks->exception, "KeyboardInterrupt");
+}
+
 static void add_left(struct fs_world *world, struct fs_arena *arena,
                      const struct fs_mpi_ranks *ranks, size_t node) {
     world->left += ranks->count;
     world->unseen += ranks->ending == FS_MPI_UNSEEN ? ranks->count : 0;
     if (ranks->finalize_ns > world->left_ns) world->left_ns = ranks->finalize_ns;
-    if (ranks->ending != FS_MPI_EXCEPTION) return;
+    if (!is_failure(ranks)) return;
     if (world->failed == 0) {
         world->first = copy_of(arena, ranks);
         world->first_node = node;

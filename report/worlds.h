@@ -25,7 +25,7 @@ struct fs_world {
     long at_work;              /* that initialised MPI and did not call MPI_Finalize or MPI_Abort */
     long left;                 /* in MPI_Finalize to their end, or to that of the record */
     long unseen;               /* ... whose interpreter's end was not seen */
-    long failed;               /* ... whose program was ended by an exception */
+    long failed;               /* ... whose program was ended by an exception, but none of Ctrl-C */
     int64_t left_ns;           /* the longest of `left`; FS_UNKNOWN */
     int64_t failed_ns;         /* the longest of `failed` */
     struct fs_node_set where;  /* nodes with one that failed */

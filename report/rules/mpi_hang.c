@@ -118,7 +118,8 @@ const struct fs_rule fs_rule_mpi_06 = {
                "whose stack was read meanwhile, up to 8 a node and several times, was in a "
                "function of MPI every time.",
     .exceptions = "Silent when all ranks are in MPI_Finalize, when a rank is only done early, when "
-                  "it left by sys.exit(), and while any rank that was looked at computes. Unknown "
+                  "it left by sys.exit() or was interrupted (KeyboardInterrupt), and while any "
+                  "rank that was looked at computes. Unknown "
                   "when the end of the interpreter could not be seen (SIGINT was ignored from the "
                   "beginning, as in background jobs of a script), or when no stack could be read.",
     .fix = "srun ... python -m mpi4py {script}: an exception then aborts all ranks",

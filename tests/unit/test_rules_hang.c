@@ -138,6 +138,10 @@ static void done_early(struct whole_fixture *job) {
     (void)job;
     ranks[0][1].ending = FS_MPI_PLAIN;
 }
+static void interrupted(struct whole_fixture *job) {
+    (void)job;
+    ranks[0][1].exception = (char *)"KeyboardInterrupt";
+}
 static void end_not_seen(struct whole_fixture *job) {
     (void)job;
     ranks[0][1].ending = FS_MPI_UNSEEN;
@@ -187,6 +191,7 @@ static void mpi_06_guards(void **state) {
     (void)state;
     static const struct whole_guard guards[] = {
         {"a rank that is done early", done_early, FS_PASS},
+        {"a rank that was interrupted", interrupted, FS_PASS},
         {"its end was not seen", end_not_seen, FS_STATUS_UNKNOWN},
         {"29 seconds", short_wait, FS_PASS},
         {"all ranks finalize", all_finalize, FS_PASS},
