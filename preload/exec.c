@@ -72,6 +72,7 @@ static int run_repaired(const struct call *call, char *const environment[], size
 }
 
 static int execute(const struct call *call, char *const environment[]) {
+    static char *const none[] = {NULL};
     char file[sizeof((struct fsp_process *)0)->exec_path];
     const int before = errno;
     struct fsp_process *slot;
@@ -79,6 +80,7 @@ static int execute(const struct call *call, char *const environment[]) {
     int result;
 
     if (!fsp_ready()) return call->run(call, environment);
+    if (environment == NULL) environment = none; /* as clearenv leaves it */
     slot = fsp_exec_begin(fsp_acting(), call->path != NULL && call->path[0] != '\0'
                                             ? call->path
                                             : path_of(call->fd, file, sizeof file));

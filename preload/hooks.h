@@ -69,13 +69,20 @@ typedef void *fsp_routine(void *);
     X(int, sigqueue, (pid_t, int, union sigval))                                                   \
     X(int, pidfd_send_signal, (int, int, siginfo_t *, unsigned))                                   \
     X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                         \
+    X(int, prctl, (int, ...))                                                                      \
+    X(int, chroot, (const char *))                                                                 \
     X(int, shm_open, (const char *, int, mode_t))                                                  \
     X(int, shm_unlink, (const char *))
 
-/* Exported names that are served by a hook above: X(name). */
+/* Exported names that are served by a hook above, or call no function of libc: X(name). */
+#if defined __x86_64__ || defined __aarch64__
+#define FSP_BARE_CALLS(X) X(syscall)
+#else
+#define FSP_BARE_CALLS(X)
+#endif
 #define FSP_ALIASES(X)                                                                             \
     X(__fork) X(__vfork) X(__clone) X(execl) X(execle) X(execlp) X(wait) X(wait3) X(__waitpid)     \
-    X(__wait) X(_Exit)
+    X(__wait) X(_Exit) FSP_BARE_CALLS(X)
 /* clang-format on */
 
 #endif

@@ -7,6 +7,9 @@
  * may run in the child of a vfork: no heap, and nothing of the application's
  * own environment is changed.
  */
+#include <unistd.h>
+
+#include "preload/call.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -59,24 +62,28 @@ static bool listed(const char *list, const char *entry) {
     return false;
 }
 
-static void find_own_entry(const char *list) {
+/* The word of the list that names this object; NULL: there is none. */
+static const char *own_word(const char *list) {
     const size_t length = sizeof library - 1;
 
     for (const char *word = list; *word != '\0'; word = word_start(word)) {
         const char *end = word_end(word);
-        const size_t size = (size_t)(end - word);
 
-        if (size >= length && fsp_same(end - length, library, length)) {
-            struct fsp_text text = {.buffer = own.preload, .size = sizeof own.preload};
-
-            fsp_text_string(&text, PRELOAD);
-            fsp_text_bytes(&text, word, size);
-            if (!fsp_text_fits(&text)) own.preload[sizeof PRELOAD - 1] = '\0';
-            own.first = word == list;
-            return;
-        }
+        if ((size_t)(end - word) >= length && fsp_same(end - length, library, length)) return word;
         word = end;
     }
+    return NULL;
+}
+
+static void find_own_entry(const char *list) {
+    const char *word = own_word(list);
+    struct fsp_text text = {.buffer = own.preload, .size = sizeof own.preload};
+
+    if (word == NULL) return;
+    fsp_text_string(&text, PRELOAD);
+    fsp_text_bytes(&text, word, (size_t)(word_end(word) - word));
+    if (!fsp_text_fits(&text)) own.preload[sizeof PRELOAD - 1] = '\0';
+    own.first = word == list;
 }
 
 void fsp_repair_prepare(char *const environment[], const char *folder, unsigned flags) {
@@ -148,4 +155,34 @@ char **fsp_repair(char *const environment[], void *room) {
     repaired[kept++] = own.flags;
     repaired[kept] = NULL;
     return repaired;
+}
+
+/* ---- the opposite ---- */
+
+bool fsp_in_sight(void) {
+    const char *list = environ != NULL ? find(environ, PRELOAD) : NULL;
+    const char *word = list != NULL ? own_word(list) : NULL;
+    char path[FSP_PATH_MAX];
+    struct fsp_text text = {.buffer = path, .size = sizeof path};
+
+    if (word == NULL) return true; /* nobody will look for it */
+    fsp_text_bytes(&text, word, (size_t)(word_end(word) - word));
+    return !fsp_text_fits(&text) || fsp_call(SYS_faccessat, AT_FDCWD, (long)path, R_OK, 0) == 0;
+}
+
+/* In place, where other functions of this process will read it, too: a longer text is not
+ * needed. */
+void fsp_withdraw(void) {
+    char *list = environ != NULL ? (char *)find(environ, PRELOAD) : NULL;
+    char *folder = environ != NULL ? (char *)find(environ, FOLDER) : NULL;
+    char *word = list != NULL ? (char *)own_word(list) : NULL;
+
+    own.ready = false;
+    if (folder != NULL && *folder != '\0') *folder = '\0';
+    if (word == NULL) return;
+    const char *rest = word_start(word_end(word));
+    if (*rest == '\0')
+        while (word > list && (word[-1] == ' ' || word[-1] == ':'))
+            word--;
+    fsp_copy(word, rest, fsp_length(rest) + 1);
 }

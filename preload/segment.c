@@ -158,11 +158,17 @@ static void fill_header(struct fsp_header *header, uint64_t size, enum fsp_exten
     header->magic = FSP_MAGIC;
 }
 
+/* To pass the limit on the size of files would raise SIGXFSZ. */
+bool fsp_segment_may_grow(uint64_t size) {
+    struct rlimit limit = {0};
+
+    return fsp_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) != 0 || limit.rlim_cur >= size;
+}
+
 /* The new file, mapped, with header and the first process page ready; NULL with the
  * reason in *error. A file that cannot be used is taken away again. The clock is asked
  * by a system call: where an image starts, the vDSO's pages are not there yet. */
 static struct fsp_header *make(uint64_t size, enum fsp_extension extension, int *error) {
-    struct rlimit limit = {0};
     const uint64_t made = fsp_now_cold();
     char path[FSP_PATH_MAX];
     void *map = NULL;
@@ -170,9 +176,7 @@ static struct fsp_header *make(uint64_t size, enum fsp_extension extension, int 
 
     if (files.image == 0) files.image = made;
     *error = ENOSPC;
-    /* To pass the limit on the size of files would raise SIGXFSZ. */
-    if (fsp_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit) == 0 && limit.rlim_cur < size)
-        return NULL;
+    if (!fsp_segment_may_grow(size)) return NULL;
     if (!path_of(path, sizeof path, fsp_pid(), made, extension)) return NULL;
     fd = fsp_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (fd < 0) {
@@ -248,7 +252,8 @@ bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size
     bool written = false;
     int fd = -1;
 
-    if (fsp_segment_path(path, sizeof path, key, suffix))
+    if (fsp_segment_may_grow(head_size + tail_size) &&
+        fsp_segment_path(path, sizeof path, key, suffix))
         fd = fsp_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (fd >= 0) {
         written = fsp_call(SYS_writev, fd, (long)pieces, 2, 0) == (long)(head_size + tail_size);

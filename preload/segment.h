@@ -392,6 +392,7 @@ enum fsp_off { /* why a process stopped recording */
                FSP_OFF_NO_SPACE,   /* the node-local folder is full or at its limit */
                FSP_OFF_FOREIGN,    /* the folder is not ours, or a name was taken */
                FSP_OFF_UNRESOLVED, /* a libc function was not found */
+               FSP_OFF_CONFINED,   /* it put itself behind a filter of system calls */
 };
 
 enum fsp_extension {

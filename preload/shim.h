@@ -153,6 +153,9 @@ bool fsp_segment_commit(struct fsp_header *segment, const void *from, size_t byt
 bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size_t head_size,
                         const void *tail, size_t tail_size);
 
+/* Whether the process may write a file of so many bytes. */
+bool fsp_segment_may_grow(uint64_t size);
+
 /* Path of a file beside the segments: "<folder>/<key>-<image><suffix>"; false when it does
  * not fit. */
 enum { FSP_PATH_MAX = 256 + 64 };
@@ -252,6 +255,10 @@ void fsp_repair_prepare(char *const environment[], const char *folder, unsigned 
  */
 size_t fsp_repair_room(char *const environment[]);
 char **fsp_repair(char *const environment[], void *room);
+
+/* Takes the recorder out of the environment that programs inherit from now on. */
+void fsp_withdraw(void);
+bool fsp_in_sight(void); /* this object's file, by the path in LD_PRELOAD */
 
 /* ---- others ---- */
 

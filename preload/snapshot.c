@@ -137,9 +137,15 @@ static void count_lost(void) {
 
 /* The file's name is the site's: who can make it is the first of the image's processes. */
 static void make(uint64_t key) {
+    const uint64_t most = sizeof(struct fsp_snapshot) + FSP_SNAPSHOT_STACK +
+                          FSP_SNAPSHOT_MODULES * sizeof(struct fsp_module);
     char path[FSP_PATH_MAX];
     long fd;
 
+    if (!fsp_segment_may_grow(most)) {
+        count_lost();
+        return;
+    }
     if (!fsp_segment_path(path, sizeof path, key, FSP_SUFFIX_SNAPSHOT)) return;
     fd = fsp_call(SYS_openat, AT_FDCWD, (long)path,
                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

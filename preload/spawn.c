@@ -30,8 +30,10 @@ static int run_repaired(const struct spawn *spawn, char *const environment[], si
 }
 
 static int hooked(struct spawn *spawn, char *const environment[], const void *return_address) {
+    static char *const none[] = {NULL};
     const int before = errno;
     struct fsp_process *slot = fsp_birth_reserve(FSP_BIRTH_SPAWN, return_address);
+    if (environment == NULL) environment = none;
     const size_t room = fsp_repair_room(environment);
     pid_t local = -1, *wanted = spawn->pid;
     int error;

@@ -110,7 +110,7 @@ struct fsp_thread *fsp_thread_find(pid_t pid, pid_t tid, uint64_t handle) {
 /* ---- the thread's own side ---- */
 
 static void begin(struct fsp_thread *slot) {
-    if (slot == NULL) return;
+    if (slot == NULL || !fsp_ready()) return;
     slot->tid = fsp_tid();
     slot->handle = (uint64_t)pthread_self();
     slot->t_start = fsp_now();
@@ -141,7 +141,7 @@ static void end(void *value) {
 
     if (self == NULL || self != value) return;
     fsp_tls.thread = NULL;
-    if (slot != NULL) end_slot(self, slot);
+    if (slot != NULL && fsp_ready()) end_slot(self, slot);
     atomic_fetch_add_explicit(&self->threads_ended, 1, memory_order_relaxed);
     fsp_keep_errno(error);
 }

@@ -109,12 +109,12 @@ static int status_of(const siginfo_t *info) {
 /* libc's waitid gives no usage, and by a bare system call it would be no point of
  * cancellation any more: the usage stays unknown (zero). */
 FSP_EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options) {
-    siginfo_t local;
+    siginfo_t local = {0};
     siginfo_t *filled = info != NULL ? info : &local;
     int result;
 
     if (!fsp_ready()) return FSP_REAL(waitid)(type, id, info, options);
-    filled->si_pid = 0;
+    /* When it succeeds the kernel has filled it, with zeros where there is nobody to tell of. */
     result = FSP_REAL(waitid)(type, id, filled, options);
     if (result == 0 && filled->si_pid > 0 && (options & WNOWAIT) == 0 &&
         (filled->si_code == CLD_EXITED || filled->si_code == CLD_KILLED ||

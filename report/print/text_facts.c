@@ -311,11 +311,11 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
                                      totals->bare_tasks, plural(totals->bare_tasks)),
                      2);
     if (totals->told)
-        fs_page_wrap(
-            page, "",
-            fs_arena_printf(arena, "%ld short static helper%s (%s), known from %s alone",
-                            totals->told, plural(totals->told),
-                            totals->told_example ? fs_base_name(totals->told_example) : "?",
-                            totals->told == 1 ? "its parent" : "their parents"),
-            2);
+        fs_page_wrap(page, "",
+                     fs_arena_printf(
+                         arena, "%ld short-lived process%s not entered (%s), known from %s alone",
+                         totals->told, totals->told == 1 ? "" : "es",
+                         totals->told_example ? fs_base_name(totals->told_example) : "?",
+                         totals->told == 1 ? "its parent" : "their parents"),
+                     2);
 }

@@ -46,7 +46,7 @@ def short_static_helper(folder):
     result = clean([h.PYTHON, "-c", "import ctypes.util; print(ctypes.util.find_library('c'))"],
                    folder)
     h.check("complete: 2/2 processes" in result.stderr, f"not complete\n{result}")
-    h.check("1 short static helper (ldconfig)" in result.stderr, f"not named\n{result}")
+    h.check("1 short-lived process not entered (ldconfig)" in result.stderr, f"not named\n{result}")
 
 
 @h.test

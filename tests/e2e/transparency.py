@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -303,6 +304,23 @@ def pool_survives_the_kill_of_run_and_is_recovered(folder):
     report = h.execute([h.FORKSIGHT, "report", "job"], cwd=folder)
     h.check("VERDICT" in report.stdout, f"no report\n{report}")
     h.check(re.search(r"\b4(?:/4)? processes", report.stdout), f"not 4 processes\n{report}")
+
+
+@h.test
+def program_in_another_root(folder):
+    """Its loader does not find the preload object, and has nothing to complain about."""
+    h.need_root()
+    for program in ("sh", "true"):
+        libraries = h.execute(["ldd", f"/bin/{program}"]).stdout
+        for file in [f"/bin/{program}", *re.findall(r"(/\S+) \(0x", libraries)]:
+            copy = folder / "root" / file[1:]
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+    bare, under = both(folder, ["chroot", folder / "root", "/bin/sh", "-c",
+                                "echo out; /bin/true; echo err >&2; exit 3"])
+    h.equal((under.status, under.stdout, under.stderr), (bare.status, bare.stdout, bare.stderr),
+            "status and output")
+    h.equal(bare.status, 3, f"status\n{bare}")
 
 
 @h.test

@@ -1,18 +1,26 @@
 /*
  * Things that an application does and a recorder must survive or leave alone.
- * usage: manners descriptors|errno|affinity|ends|wait|environment
+ * usage: manners descriptors|errno|affinity|ends|wait|environment|filters|limited
  *
  * Prints what went wrong; the status is 0 when nothing did.
  */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,16 +154,90 @@ static void wait_forms(void) {
         if (form == 2) CHECK(waitid(P_ALL, 0, NULL, WEXITED) == 0);
         if (form == 3) CHECK(waitpid(-1, NULL, 0) == pid);
     }
+    CHECK(waitid(P_ALL, 0, (siginfo_t *)8, WEXITED) == -1 && errno == EFAULT);
     CHECK(wait(NULL) == -1 && errno == ECHILD);
 }
 
-/* After clearenv a child is recorded all the same, and sees a clean environment
- * but for what carries the recorder. */
+/* Calls that a recorder makes and this program does not: they end it. */
+static void confine(bool by_syscall) {
+    static const int denied[] = {SYS_clock_gettime, SYS_sched_getaffinity, SYS_getrusage,
+                                 SYS_ftruncate, SYS_readlinkat};
+    struct sock_filter filter[2 * sizeof denied / sizeof *denied + 2];
+    struct sock_fprog program = {.filter = filter};
+
+    filter[program.len++] =
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (unsigned i = 0; i < sizeof denied / sizeof *denied; i++) {
+        filter[program.len++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, denied[i], 0, 1);
+        filter[program.len++] =
+            (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    }
+    filter[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    if (by_syscall)
+        CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+    else
+        CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void expect_child(pid_t pid, int status) {
+    int got;
+
+    CHECK(waitpid(pid, &got, 0) == pid && got == status << 8);
+}
+
+/* Behind a filter it forks, runs a program and ends as ever; one that is refused changes
+ * nothing. */
+static void filters(void) {
+    for (int form = 0; form < 2; form++) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            confine(form == 1);
+            pid = fork();
+            if (pid == 0) exit(5);
+            expect_child(pid, 5);
+            pid = fork();
+            if (pid == 0) execl("/bin/true", "true", (char *)NULL);
+            expect_child(pid, 0);
+            _exit(4);
+        }
+        expect_child(pid, 4);
+    }
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == -1 && errno == EFAULT);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 && errno == EFAULT);
+    const pid_t pid = fork();
+    if (pid == 0) _exit(6);
+    expect_child(pid, 6);
+}
+
+/* A limit that comes later: files are made no more, and the signal for it does not come. */
+static void limited(void) {
+    const struct rlimit limit = {0, 0};
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, waits, NULL) == 0);
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const pid_t pid = fork();
+    if (pid == 0) _exit(3);
+    expect_child(pid, 3);
+}
+
+/* After clearenv, which leaves no list at all, children are recorded all the same, and see
+ * a clean environment but for what carries the recorder. */
 static void environment(void) {
+    char *const nothing_said[] = {"true", NULL};
     pid_t pid;
     int status;
 
-    CHECK(clearenv() == 0 && putenv("ONLY=1") == 0);
+    CHECK(clearenv() == 0 && environ == NULL);
+    pid = fork();
+    if (pid == 0) execl("/bin/true", "true", (char *)NULL);
+    expect_child(pid, 0);
+    CHECK(posix_spawn(&pid, "/bin/true", NULL, NULL, nothing_said, NULL) == 0);
+    expect_child(pid, 0);
+    CHECK(putenv("ONLY=1") == 0);
     pid = fork();
     if (pid == 0) {
         execlp("/usr/bin/env", "env", (char *)NULL);
@@ -172,6 +254,7 @@ static const struct {
     {"descriptors", descriptors}, {"errno", errno_kept},
     {"affinity", affinity},       {"ends", ends},
     {"wait", wait_forms},         {"environment", environment},
+    {"filters", filters},         {"limited", limited},
 };
 
 int main(int argc, char **argv) {
@@ -180,5 +263,5 @@ int main(int argc, char **argv) {
             kinds[i].run();
             return 0;
         }
-    errx(64, "usage: manners descriptors|errno|affinity|ends|wait|environment");
+    errx(64, "usage: manners descriptors|errno|affinity|ends|wait|environment|filters|limited");
 }

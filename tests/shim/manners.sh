@@ -14,7 +14,9 @@ manner descriptors
 manner errno 1 'event setenv&OMP_NUM_THREADS=2'
 manner wait 4 'birth=fork&reaped=1'
 manner ends 1 'birth=image&threads=3/3/' 3 'thread state=2'
-manner environment 1 'event repaired' 1 'repaired=1&executable=.*/env'
+manner environment 3 'event repaired' 1 'repaired=1&executable=.*/env' 2 'repaired=1&executable=.*/true'
+manner filters 2 'birth=fork&exit=none&reaped=1 status=400' 1 'birth=fork&code=6' 1 'file .* off=4 '
+manner limited 1 'birth=fork&code=3&reaped=1' 0 'snapshot '
 manner affinity 1 'birth=image&calls=3' 2 'mask=1( |$)&before=|^thread'
 if grep -q "^ONLY=1" "$FOLDER/environment.out" &&
     [ "$(grep -vc -e "^ONLY=" -e "^LD_PRELOAD=" -e "^FORKSIGHT_" "$FOLDER/environment.out")" = 0 ]; then
