@@ -51,7 +51,12 @@ ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
 # What every forked child runs lies together: the kernel maps the pages around the one
 # that was touched, and the fewer such places, the fewer faults.
 SHIM_OF_CHILDREN := $(patsubst %,preload/%.c,birth identity exit process usage)
-SHIM_SOURCES := $(SHIM_OF_CHILDREN) $(filter-out $(SHIM_OF_CHILDREN),$(wildcard preload/*.c))
+# Next to it, and its data next to the loader's own, what every program runs at its start: each
+# page that is stored into is a fault and a copy.
+SHIM_OF_STARTS := $(patsubst %,preload/%.c,start segment resolve repair environment libraries \
+                    event python mpi_names)
+SHIM_FIRST := $(SHIM_OF_CHILDREN) $(SHIM_OF_STARTS)
+SHIM_SOURCES := $(SHIM_FIRST) $(filter-out $(SHIM_FIRST),$(wildcard preload/*.c))
 SHIM_ASSEMBLY := $(wildcard preload/*_$(ARCH).S)
 TOOL_SOURCES := $(filter-out tracer/main.c,$(wildcard tracer/*.c report/*.c report/*/*.c))
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)

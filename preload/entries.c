@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "preload/entries.h"
+#include "preload/names.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -37,11 +38,7 @@ enum {
 
 struct fsp_target fsp_global_targets[FSP_ENTRY_COUNT] FSP_DATA;
 
-static const char *const names[] = {
-#define NAME(type, name, arguments) #name,
-    FSP_ENTRIES(NAME)
-#undef NAME
-};
+FSP_NAMES(FSP_ENTRIES)
 
 /* Objects that call, and what was found for them. */
 static struct module {
@@ -208,7 +205,7 @@ static void prepare_object(const char *path) {
     void *handle = dlopen != NULL ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
 
     for (unsigned i = 0; handle != NULL && i < FSP_ENTRY_COUNT; i++) {
-        void *function = fsp_symbol_of(handle, names[i]);
+        void *function = fsp_symbol_of(handle, name_at(i));
 
         if (!is_set(&first[i]))
             set_target(&first[i], function);
@@ -244,12 +241,12 @@ static const struct fsp_target *first_of(enum fsp_entry entry) {
 static const struct fsp_target *ask(enum fsp_entry entry, const void *address) {
     struct module *module;
 
-    if (set_target(&fsp_global_targets[entry], fsp_symbol_of(RTLD_NEXT, names[entry])))
+    if (set_target(&fsp_global_targets[entry], fsp_symbol_of(RTLD_NEXT, name_at(entry))))
         return &fsp_global_targets[entry];
     module = module_of((uintptr_t)address);
     if (module == NULL) module = add_module(address);
     if (module != NULL && module->handle != NULL &&
-        set_target(&module->target[entry], fsp_symbol_of(module->handle, names[entry])))
+        set_target(&module->target[entry], fsp_symbol_of(module->handle, name_at(entry))))
         return &module->target[entry];
     fsp_entries_prepare(LIBRARIES_WITH_ENTRIES);
     return first_of(entry);

@@ -25,6 +25,7 @@ static const struct {
 #undef ENTRY
 };
 enum { RECORDED = sizeof recorded / sizeof *recorded };
+_Static_assert(RECORDED < UINT8_MAX, "numbers of names fit a byte");
 
 /* Bytes up to '=' or the end; NAME_MAX_LENGTH: more than any recorded name has. */
 static size_t name_length(const char *text) {
@@ -37,42 +38,48 @@ static size_t name_length(const char *text) {
     return length;
 }
 
+/* By first letter: what second letters recorded names have, a bit each, and these names, one
+ * after the other. Most names of an environment are told from all recorded ones by the letters
+ * alone. Made at the start. */
+enum { LETTERS = 'Z' - 'A' + 1 };
+static struct {
+    uint32_t second[LETTERS];
+    uint8_t first[LETTERS], next[RECORDED]; /* 1 and more: number in the table, from 1 on */
+} names FSP_DATA;
+
+static uint32_t bit_of(char letter) {
+    return 1u << ((unsigned char)letter & 31);
+}
+
+static void order_names(void) {
+    for (unsigned i = RECORDED; i-- > 0;) {
+        const unsigned letter = (unsigned)(recorded[i].name[0] - 'A');
+
+        names.second[letter] |= bit_of(recorded[i].name[1]);
+        names.next[i] = names.first[letter];
+        names.first[letter] = (uint8_t)(i + 1);
+    }
+}
+
 /* Is the text up to '=' (or its end) a recorded name? */
 static bool is_recorded(const char *text) {
-    const size_t length = name_length(text);
+    size_t length;
 
-    for (unsigned i = 0; i < RECORDED; i++)
-        if (recorded[i].length == length && recorded[i].name[0] == *text &&
-            fsp_same(recorded[i].name, text, length))
+    if (*text < 'A' || *text > 'Z' || (names.second[*text - 'A'] & bit_of(text[1])) == 0)
+        return false;
+    length = name_length(text);
+    for (unsigned i = names.first[*text - 'A']; i != 0; i = names.next[i - 1])
+        if (recorded[i - 1].length == length && fsp_same(recorded[i - 1].name, text, length))
             return true;
     return false;
 }
 
-/* By first letter: which lengths recorded names have, a bit each. Most names of an environment
- * are told from all recorded ones by these two, without a look at the table. */
-struct filter {
-    uint64_t lengths['Z' - 'A' + 1];
-};
-
-static void make_filter(struct filter *filter) {
-    fsp_clear(filter, sizeof *filter);
-    for (unsigned i = 0; i < RECORDED; i++)
-        filter->lengths[recorded[i].name[0] - 'A'] |= 1ull << recorded[i].length;
-}
-
-static bool passes(const struct filter *filter, const char *text) {
-    return *text >= 'A' && *text <= 'Z' &&
-           (filter->lengths[*text - 'A'] >> name_length(text) & 1) != 0;
-}
-
 void fsp_environment_record(struct fsp_header *header, char *const environment[]) {
     struct fsp_text text = {.buffer = header->environment, .size = sizeof header->environment};
-    struct filter filter;
 
-    make_filter(&filter);
+    order_names();
     for (char *const *entry = environment; entry != NULL && *entry != NULL; entry++)
-        if (passes(&filter, *entry) && is_recorded(*entry))
-            fsp_text_bytes(&text, *entry, fsp_length(*entry) + 1);
+        if (is_recorded(*entry)) fsp_text_bytes(&text, *entry, fsp_length(*entry) + 1);
     header->env_length = (uint32_t)text.length;
 }
 
@@ -88,7 +95,7 @@ static bool is_set(const char *name) {
 static bool is_change(const char *text) {
     const int error = errno;
 
-    if (text == NULL || !is_recorded(text) || !fsp_ready()) return false;
+    if (text == NULL || !fsp_ready() || !is_recorded(text)) return false;
     fsp_libraries_note(fsp_now());
     fsp_keep_errno(error);
     return true;

@@ -21,28 +21,31 @@
 #include "preload/shim.h"
 #include "preload/text.h"
 
+/* The texts lie in the tables: pointers to them would be relocated at every exec. */
+enum { TEXT_MAX = 20 };
+
 static const struct {
-    const char *prefix; /* of the file name */
+    char prefix[TEXT_MAX]; /* of the file name, after "lib" */
     uint32_t library;
 } families[] = {
-    {"libgomp.", FSP_LIBRARY_GOMP},         {"libgomp-", FSP_LIBRARY_GOMP},
-    {"libomp.", FSP_LIBRARY_OMP},           {"libomp5", FSP_LIBRARY_OMP},
-    {"libomp-", FSP_LIBRARY_OMP},           {"libiomp5", FSP_LIBRARY_IOMP},
-    {"libopenblas", FSP_LIBRARY_OPENBLAS},  {"libscipy_openblas", FSP_LIBRARY_OPENBLAS},
-    {"libmkl_", FSP_LIBRARY_MKL},           {"libblis", FSP_LIBRARY_BLIS},
-    {"libtbb.", FSP_LIBRARY_TBB},           {"libtbb12", FSP_LIBRARY_TBB},
-    {"libmpi.", FSP_LIBRARY_MPI},           {"libmpi_", FSP_LIBRARY_MPI},
-    {"libmpich", FSP_LIBRARY_MPI},          {"libmpifort", FSP_LIBRARY_MPI},
-    {"libpython3", FSP_LIBRARY_PYTHON},     {"libcuda.", FSP_LIBRARY_CUDA},
-    {"libcudart", FSP_LIBRARY_CUDA},        {"libamdhip64", FSP_LIBRARY_ROCM},
-    {"libhsa-runtime64", FSP_LIBRARY_ROCM}, {"libgoto", FSP_LIBRARY_OPENBLAS},
-    {"libugni.", FSP_LIBRARY_UGNI},         {"libcxi.", FSP_LIBRARY_CXI},
-    {"libibverbs.", FSP_LIBRARY_VERBS},     {"libefa.", FSP_LIBRARY_EFA},
-    {"libfabric.", FSP_LIBRARY_FABRIC},     {"libucp.", FSP_LIBRARY_UCX},
+    {"gomp.", FSP_LIBRARY_GOMP},         {"gomp-", FSP_LIBRARY_GOMP},
+    {"omp.", FSP_LIBRARY_OMP},           {"omp5", FSP_LIBRARY_OMP},
+    {"omp-", FSP_LIBRARY_OMP},           {"iomp5", FSP_LIBRARY_IOMP},
+    {"openblas", FSP_LIBRARY_OPENBLAS},  {"scipy_openblas", FSP_LIBRARY_OPENBLAS},
+    {"mkl_", FSP_LIBRARY_MKL},           {"blis", FSP_LIBRARY_BLIS},
+    {"tbb.", FSP_LIBRARY_TBB},           {"tbb12", FSP_LIBRARY_TBB},
+    {"mpi.", FSP_LIBRARY_MPI},           {"mpi_", FSP_LIBRARY_MPI},
+    {"mpich", FSP_LIBRARY_MPI},          {"mpifort", FSP_LIBRARY_MPI},
+    {"python3", FSP_LIBRARY_PYTHON},     {"cuda.", FSP_LIBRARY_CUDA},
+    {"cudart", FSP_LIBRARY_CUDA},        {"amdhip64", FSP_LIBRARY_ROCM},
+    {"hsa-runtime64", FSP_LIBRARY_ROCM}, {"goto", FSP_LIBRARY_OPENBLAS},
+    {"ugni.", FSP_LIBRARY_UGNI},         {"cxi.", FSP_LIBRARY_CXI},
+    {"ibverbs.", FSP_LIBRARY_VERBS},     {"efa.", FSP_LIBRARY_EFA},
+    {"fabric.", FSP_LIBRARY_FABRIC},     {"ucp.", FSP_LIBRARY_UCX},
 };
 
 static const struct {
-    const char *part; /* of the folder */
+    char part[TEXT_MAX]; /* of the path, from a slash on */
     uint32_t library;
 } folders[] = {
     {"/numexpr/", FSP_LIBRARY_NUMEXPR},
@@ -54,7 +57,7 @@ static const struct {
 /* Of a package's many modules, those that stand for it: the others make no threads. */
 static const struct {
     uint32_t library;
-    const char *prefix; /* of the file name */
+    char prefix[TEXT_MAX]; /* of the file name */
 } modules[] = {
     {FSP_LIBRARY_NUMEXPR, "interpreter."},   {FSP_LIBRARY_NUMBA, "_dispatcher."},
     {FSP_LIBRARY_NUMBA, "workqueue."},       {FSP_LIBRARY_NUMBA, "omppool."},
@@ -71,7 +74,7 @@ enum {
 
 /* Distributions put BLAS behind links: the name is one thing, the file another. */
 static const struct {
-    const char *part; /* of the file's real path */
+    char part[TEXT_MAX]; /* of the file's real path */
     uint32_t library;
 } blas[] = {
     {"openblas", FSP_LIBRARY_OPENBLAS},
@@ -106,13 +109,27 @@ static uint32_t family_of_blas(const char *path) {
     return 0;
 }
 
-static uint32_t family_of(const char *path) {
-    const char *name = fsp_text_basename(path);
-
-    for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
-        if (fsp_starts(name, families[i].prefix)) return families[i].library;
+static uint32_t family_of_folder(const char *slash) {
     for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (fsp_find(path, folders[i].part) != NULL) return folders[i].library;
+        if (fsp_starts(slash, folders[i].part)) return folders[i].library;
+    return 0;
+}
+
+/* Every program's objects are asked about at its end, so the path is gone through once. */
+static uint32_t family_of(const char *path) {
+    const char *name = path;
+    uint32_t folder = 0;
+
+    for (const char *at = path; *at != '\0'; at++) {
+        FSP_PLAIN_LOOP();
+        if (*at != '/') continue;
+        name = at + 1;
+        if (folder == 0) folder = family_of_folder(at);
+    }
+    if (fsp_starts(name, "lib"))
+        for (unsigned i = 0; i < sizeof families / sizeof *families; i++)
+            if (fsp_starts(name + 3, families[i].prefix)) return families[i].library;
+    if (folder != 0) return folder;
     if (fsp_starts(name, "libblas.") || fsp_starts(name, "liblapack.")) return family_of_blas(path);
     return 0;
 }
@@ -180,7 +197,7 @@ static void note(uint64_t now) {
     dl_iterate_phdr(count, &adds);
     if (adds == atomic_load_explicit(&adds_seen, memory_order_relaxed)) return;
     atomic_store_explicit(&adds_seen, adds, memory_order_relaxed);
-    if (now == 0) at.now = fsp_now();
+    if (now == 0) at.now = fsp_now_cold();
     dl_iterate_phdr(look, &at);
     if (fsp_python_there()) at.found |= FSP_LIBRARY_PYTHON;
     atomic_fetch_or_explicit(&fsp_segment(0)->libraries, at.found, memory_order_relaxed);

@@ -18,15 +18,27 @@
 
 #if defined __x86_64__
 
-static const char *const names[] = {
-#define C_NAME(name) "MPI_" #name,
-    FSP_MPI_CALLS(C_NAME)
-#undef C_NAME
-#define PROFILING_NAME(name) "PMPI_" #name,
-        FSP_MPI_CALLS(PROFILING_NAME)
-#undef PROFILING_NAME
+/* As in names.h; without their first letter, the names for profiling are those for C. */
+static const struct names {
+#define ROOM(name) char name[sizeof "PMPI_" #name];
+    FSP_MPI_CALLS(ROOM)
+#undef ROOM
+} names = {
+#define TEXT(name) "PMPI_" #name,
+    FSP_MPI_CALLS(TEXT)
+#undef TEXT
 };
-enum { COUNT = sizeof names / sizeof *names, PLACES = 256, NO_MPI = 15 };
+static const uint16_t names_at[] = {
+#define AT(name) offsetof(struct names, name),
+    FSP_MPI_CALLS(AT)
+#undef AT
+};
+enum { CALLS = sizeof names_at / sizeof *names_at, COUNT = 2 * CALLS, PLACES = 256, NO_MPI = 15 };
+
+/* First the entries for C, then those for profiling. */
+static const char *name_at(size_t i) {
+    return (const char *)&names + names_at[i % CALLS] + (i < CALLS ? 1 : 0);
+}
 
 extern _Atomic uintptr_t fsp_mpi_targets[COUNT];
 void *fsp_mpi_call(_Atomic uintptr_t *target, const void *return_address);
@@ -88,7 +100,7 @@ static uintptr_t find(_Atomic uintptr_t *target, const char *name, const void *r
 
 void *fsp_mpi_call(_Atomic uintptr_t *target, const void *return_address) {
     const int error = errno;
-    const char *name = names[target - fsp_mpi_targets];
+    const char *name = name_at((size_t)(target - fsp_mpi_targets));
     uintptr_t function = atomic_load_explicit(target, memory_order_acquire);
 
     if (!fsp_tls.mpi_known) note(name, return_address);

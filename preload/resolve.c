@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "preload/names.h"
 #include "preload/shim.h"
 
 /* dlsym moved from libdl to libc in glibc 2.34 and got a new version there. The
@@ -24,13 +25,8 @@ extern void *dlsym(void *restrict handle, const char *restrict name) __attribute
 
 struct fsp_real fsp_real_functions FSP_DATA;
 
-static const char *const names[] = {
-#define FSP_NAME(type, name, arguments) #name,
-    FSP_HOOKS(FSP_NAME)
-#undef FSP_NAME
-};
-enum { COUNT = sizeof names / sizeof *names };
-_Static_assert(sizeof(struct fsp_real) == COUNT * sizeof(void *), "a pointer per name");
+FSP_NAMES(FSP_HOOKS)
+_Static_assert(sizeof(struct fsp_real) == NAMES * sizeof(void *), "a pointer per name");
 
 /* Stands in for a function that this libc does not have. */
 static long missing(void) {
@@ -47,7 +43,7 @@ static void *look_up(void *handle, const char *name) {
 }
 
 static void *find(unsigned i) {
-    void *function = look_up(RTLD_NEXT, names[i]);
+    void *function = look_up(RTLD_NEXT, name_at(i));
 
     if (function == NULL) function = (void *)missing;
     __atomic_store_n((void **)&fsp_real_functions + i, function, __ATOMIC_RELEASE);
@@ -74,7 +70,7 @@ void fsp_resolve_all(void) {
     static _Atomic uint32_t done FSP_DATA;
 
     if (atomic_load_explicit(&done, memory_order_acquire)) return;
-    for (unsigned i = 0; i < COUNT; i++)
+    for (unsigned i = 0; i < NAMES; i++)
         find(i);
     atomic_store_explicit(&done, 1, memory_order_release);
 }

@@ -153,7 +153,7 @@ bool fsp_start(void) {
     return folder != NULL && off == FSP_OFF_NONE;
 }
 
-__attribute__((constructor)) static void construct(int argc, char **argv, char **envp) {
+static void construct(int argc, char **argv, char **envp) {
     /* glibc passes main's arguments, other libcs pass nothing: believe only what
      * has the shape in which the kernel laid it on the stack. */
     if (argc > 0 && argc < 1 << 20 && envp != NULL && envp == environ && argv + argc + 1 == envp) {
@@ -164,3 +164,8 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
     fsp_python_end_prepare();
     fsp_ready();
 }
+
+/* Beginning a page, and with it the memory of the object that can be written: what the loader
+ * relocates and what every start stores into comes next and ends on the same one. */
+__attribute__((section(".init_array"), used,
+               aligned(FSP_PAGE))) static void (*constructor)(int, char **, char **) = construct;

@@ -22,8 +22,7 @@ static struct start {
     void *argument;
     struct fsp_process *self;
     struct fsp_thread *slot;
-} starts[STARTS] FSP_DATA
-    __attribute__((aligned(FSP_PAGE))); /* threads that were created and do not run yet */
+} starts[STARTS] FSP_DATA; /* threads that were created and do not run yet */
 
 static struct {
     _Atomic uint32_t asked, there;

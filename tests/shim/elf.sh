@@ -48,6 +48,21 @@ if readelf -dW "$SHIM" | grep -q BIND_NOW &&
 else
     not_ok shim/elf/layout "lazy binding or more than two mappings"
 fi
+# Each pointer that the loader relocates costs every start of a program; each page, a fault.
+relocated=$(readelf -rW "$SHIM" | grep -c '_RELATIVE')
+if [ "$relocated" -le 16 ]; then
+    ok shim/elf/relocations
+else
+    not_ok shim/elf/relocations "$relocated pointers"
+fi
+pages=$(readelf -sW "$SHIM" | awk '
+    $8 ~ /^(_DYNAMIC|_GLOBAL_OFFSET_TABLE_|handler_registered|files|own|fsp_real_functions|fsp_state|adds_seen)$/ {
+        print substr($2, 1, length($2) - 3) }' | sort -u | grep -c .)
+if [ "$pages" = 1 ] || ! readelf -SW "$SHIM" | grep -q '\.symtab'; then
+    ok shim/elf/one_page
+else
+    not_ok shim/elf/one_page "what every start stores into lies on $pages pages"
+fi
 if readelf -lW "$SHIM" | grep -q 'GNU_STACK.*RWE'; then
     not_ok shim/elf/stack "executable"
 else
