@@ -17,16 +17,6 @@
 #include "preload/shim.h"
 #include "preload/text.h"
 
-#if defined __GLIBC__ && defined __x86_64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.2.5");
-__asm__(".symver dlopen, dlopen@GLIBC_2.2.5");
-#elif defined __GLIBC__ && defined __aarch64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.17");
-__asm__(".symver dlopen, dlopen@GLIBC_2.17");
-#endif
-extern int dladdr(const void *address, Dl_info *info) __attribute__((weak));
-extern void *dlopen(const char *file, int mode) __attribute__((weak));
-
 typedef ElfW(Ehdr) elf_header;
 typedef ElfW(Phdr) elf_segment;
 
@@ -68,7 +58,7 @@ static _Atomic uint32_t prepared FSP_DATA;
 static const void *base_of(const void *address) {
     Dl_info info;
 
-    return dladdr != NULL && dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
+    return fsp_address(address, &info) ? info.dli_fbase : NULL;
 }
 
 /* ---- providers ---- */
@@ -81,7 +71,7 @@ static void *member(void *handle, const void *base, const char *name) {
 }
 
 static void describe(struct fsp_provider *provider, const char *path) {
-    void *handle = dlopen != NULL ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *handle = fsp_loaded(path);
     const void *base = provider->base;
 
 #define MEMBER(name) provider->name = (__typeof__(provider->name))member(handle, base, #name)
@@ -100,7 +90,7 @@ static const struct fsp_provider *provider_of(const void *function) {
     Dl_info info;
     uint32_t i;
 
-    if (dladdr == NULL || dladdr(function, &info) == 0) return &nobody;
+    if (!fsp_address(function, &info)) return &nobody;
     if (info.dli_fbase == base_of(fsp_global_targets)) return NULL;
     for (i = 0; i < PROVIDERS; i++)
         if ((ready >> i & 1) != 0 && providers[i].base == info.dli_fbase) return &providers[i];
@@ -164,7 +154,7 @@ static struct module *add_module(const void *address) {
     uint32_t i;
     uintptr_t size;
 
-    if (dladdr == NULL || dladdr(address, &info) == 0) return NULL;
+    if (!fsp_address(address, &info)) return NULL;
     size = size_of(info.dli_fbase);
     if (size == 0) return NULL;
     i = atomic_fetch_add(&module_count, 1);
@@ -174,9 +164,7 @@ static struct module *add_module(const void *address) {
     }
     module = &modules[i];
     module->high = (uintptr_t)info.dli_fbase + size;
-    module->handle = dlopen != NULL && info.dli_fname[0] != '\0'
-                         ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
-                         : NULL;
+    module->handle = info.dli_fname[0] != '\0' ? fsp_loaded(info.dli_fname) : NULL;
     atomic_store_explicit(&module->low, (uintptr_t)info.dli_fbase, memory_order_release);
     return module;
 }
@@ -202,7 +190,7 @@ static int next_object(struct dl_phdr_info *info, size_t size, void *pointer) {
 }
 
 static void prepare_object(const char *path) {
-    void *handle = dlopen != NULL ? dlopen(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *handle = fsp_loaded(path);
 
     for (unsigned i = 0; handle != NULL && i < FSP_ENTRY_COUNT; i++) {
         void *function = fsp_symbol_of(handle, name_at(i));
@@ -306,7 +294,7 @@ void *fsp_entry_other(const char *name, const void *return_address) {
 const char *fsp_entry_file(const void *function) {
     Dl_info info;
 
-    return dladdr != NULL && dladdr(function, &info) != 0 ? info.dli_fname : NULL;
+    return fsp_address(function, &info) ? info.dli_fname : NULL;
 }
 
 bool fsp_entries_several(void) {

@@ -37,11 +37,14 @@ static void record_long_life(struct fsp_process *self) {
 
 /* Children that nobody waited for are no zombies where SIGCHLD is ignored. */
 static void record_children(struct fsp_process *self) {
-    struct sigaction action;
+    struct { /* as the kernel gives it */
+        uintptr_t handler, flags, restorer;
+        uint64_t mask;
+    } action;
 
     if (atomic_load(&self->forks) > atomic_load(&self->reaps) &&
-        sigaction(SIGCHLD, NULL, &action) == 0 &&
-        (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0))
+        fsp_call(SYS_rt_sigaction, SIGCHLD, 0, (long)&action, sizeof action.mask) == 0 &&
+        (action.handler == (uintptr_t)SIG_IGN || (action.flags & SA_NOCLDWAIT) != 0))
         self->flags |= FSP_PROCESS_SIGCHLD_IGNORED;
 }
 

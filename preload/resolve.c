@@ -62,6 +62,33 @@ void *fsp_symbol_of(void *handle, const char *name) {
     return look_up(handle, name);
 }
 
+/* What few programs come to ask for is looked up when they do, once: each name that the
+ * object itself needs is one more that the loader looks up at every start. */
+static void *look_up_once(void *_Atomic *known, const char *name) {
+    void *function = atomic_load_explicit(known, memory_order_acquire);
+
+    if (function == NULL) {
+        function = look_up(RTLD_DEFAULT, name);
+        atomic_store_explicit(known, function, memory_order_release);
+    }
+    return function;
+}
+
+bool fsp_address(const void *address, Dl_info *info) {
+    static void *_Atomic known FSP_DATA;
+    int (*ask)(const void *, Dl_info *) =
+        (int (*)(const void *, Dl_info *))look_up_once(&known, "dladdr");
+
+    return ask != NULL && ask(address, info) != 0;
+}
+
+void *fsp_loaded(const char *path) {
+    static void *_Atomic known FSP_DATA;
+    void *(*ask)(const char *, int) = (void *(*)(const char *, int))look_up_once(&known, "dlopen");
+
+    return ask != NULL ? ask(path, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+}
+
 bool fsp_resolvable(void) {
     return dlsym != NULL;
 }

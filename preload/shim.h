@@ -11,6 +11,7 @@
 #ifndef FSP_SHIM_H
 #define FSP_SHIM_H
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -104,6 +105,12 @@ void *fsp_symbol(const char *name);
 
 /* The same for a handle of dlopen, or RTLD_NEXT: after this object. */
 void *fsp_symbol_of(void *handle, const char *name);
+
+/* dladdr; false: there is nothing to tell. */
+bool fsp_address(const void *address, Dl_info *info);
+
+/* dlopen of what is loaded already: a handle that is to be kept; NULL: it is not. */
+void *fsp_loaded(const char *path);
 
 #define FSP_REAL(name)                                                                             \
     (__builtin_expect(fsp_real_functions.name != NULL, 1)                                          \

@@ -13,13 +13,6 @@
 #include "preload/shim.h"
 #include "preload/text.h"
 
-#if defined __GLIBC__ && defined __x86_64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.2.5");
-#elif defined __GLIBC__ && defined __aarch64__
-__asm__(".symver dladdr, dladdr@GLIBC_2.17");
-#endif
-extern int dladdr(const void *address, Dl_info *info) __attribute__((weak));
-
 enum { CALLS = 32, KNOWN = 64, PROBES = 4, THREAD_SITES = 48 };
 
 static struct { /* return addresses: does the interpreter call there? */
@@ -43,7 +36,8 @@ static bool is_known(uint64_t key) {
 
 /* A main program has no name in the loader's books but argv[0]. */
 static bool is_main_program(const void *base) {
-    const uintptr_t headers = getauxval(AT_PHDR);
+    __typeof__(&getauxval) ask = (__typeof__(ask))fsp_symbol("getauxval");
+    const uintptr_t headers = ask != NULL ? ask(AT_PHDR) : 0;
 
     return base == (const void *)(headers & ~(uintptr_t)(FSP_PAGE - 1));
 }
@@ -51,7 +45,7 @@ static bool is_main_program(const void *base) {
 static void describe(struct fsp_site *site, const void *address) {
     Dl_info info;
 
-    if (address == NULL || dladdr == NULL || dladdr(address, &info) == 0) return;
+    if (address == NULL || !fsp_address(address, &info)) return;
     site->offset = (uint64_t)((uintptr_t)address - (uintptr_t)info.dli_fbase);
     fsp_text_copy_tail(site->module, sizeof site->module,
                        is_main_program(info.dli_fbase) ? fsp_segment(0)->executable
@@ -138,8 +132,8 @@ static bool called_by_python(const void *address) {
     Dl_info info, interpreter;
     const char *name;
 
-    if (dladdr == NULL || dladdr(address, &info) == 0) return false;
-    if (dladdr(fsp_python_address(), &interpreter) != 0 && info.dli_fbase == interpreter.dli_fbase)
+    if (!fsp_address(address, &info)) return false;
+    if (fsp_address(fsp_python_address(), &interpreter) && info.dli_fbase == interpreter.dli_fbase)
         return true;
     name = fsp_text_basename(info.dli_fname);
     return fsp_find(name, ".cpython-") != NULL || fsp_find(name, ".abi3.") != NULL;
