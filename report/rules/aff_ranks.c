@@ -262,7 +262,7 @@ static void report_straddle(const struct fs_node *node, const struct straddle *f
                             int domain_cores, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const struct fs_places places = {
-        .srun = fs_arena_printf(arena, "-c %d --cpu-bind=cores --distribution=block:block",
+        .srun = fs_arena_printf(arena, "-c %d --cpu-bind=cores --distribution=block:cyclic",
                                 fs_mask_cpus(found->first->mask)),
         .openmpi = found->cores == 1
                        ? "--map-by core --bind-to core"
@@ -339,6 +339,6 @@ const struct fs_rule fs_rule_aff_07 = {
                "ranks of that size would fit into the domains.",
     .exceptions = "Silent for ranks that are not bound, that are larger than a domain, and when "
                   "there are more ranks than fit into the domains whole.",
-    .fix = "srun --distribution=block:block --cpu-bind=cores ..., mpirun --map-by numa:PE={cores}",
+    .fix = "srun --distribution=block:cyclic --cpu-bind=cores ..., mpirun --map-by numa:PE={cores}",
     .sources = (const char *const[]){"ALA", "CSCS", NULL},
 };
