@@ -326,11 +326,13 @@ const struct fs_rule fs_rule_mpi_04 = {
     .decided = "Slurm gave the job two or more nodes; on one of them two or more workers of one "
                "parent were busy together for 1 s; and every other node used less than "
                "0.05 CPUs on average, or no process of the command ran there.",
-    .exceptions = "Silent when a world of several MPI ranks is there, when Dask, Ray, Dragon, GNU "
-                  "parallel or ssh share the work among nodes, and when the command ran outside "
-                  "the allocation. Unknown when a node of the step left no record. Silent, too, "
-                  "when another srun of the job or another step was seen on the node; steps that "
-                  "were started elsewhere are not visible: then the finding does not apply.",
+    .exceptions =
+        "Silent when a world of several MPI ranks is there, when Dask, Ray, Dragon, GNU "
+        "parallel or ssh share the work among nodes, and when the command ran outside "
+        "the allocation. Unknown when a node of the step left no record. Silent, too, "
+        "when another srun of the job or another step was seen on the node; steps that "
+        "were started elsewhere are not visible: then the finding does not apply. An audit "
+        "of all nodes finds it when no step before it ran but those that it sees.",
     .fix = "#SBATCH --nodes=1",
     .thresholds = pool_thresholds,
     .sources = (const char *const[]){"N1", "T", "PRZ", NULL},

@@ -108,7 +108,8 @@ const struct fs_rule fs_rule_slm_02 = {
                "was that narrow when the step started.",
     .exceptions = "Silent when a call in the job narrowed the mask (that is AFF-01). Steps that "
                   "run beside this one and use the other CPUs are not visible from within a step: "
-                  "then the finding does not apply.",
+                  "then the finding does not apply. An audit takes what srun gave from "
+                  "SLURM_CPU_BIND_LIST in the task's environment, and does not know otherwise.",
     .fix = "srun -n 1 -c {CPUs} --cpu-bind=cores {command}",
     .sources = (const char *const[]){"N1", "N2", NULL},
 };

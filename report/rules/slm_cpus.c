@@ -166,7 +166,8 @@ const struct fs_rule fs_rule_slm_01 = {
     .exceptions = "Silent when the tasks have a CPU for each worker and thread (asking for more "
                   "CPUs to get more memory is sound), when they are not bound, and when srun's "
                   "command line says -c or names the CPUs. Which version of Slurm it is stands "
-                  "nowhere: how it behaved is what is seen.",
+                  "nowhere: how it behaved is what is seen. An audit takes what srun gave from "
+                  "SLURM_CPU_BIND_LIST in the task's environment, and does not know otherwise.",
     .fix = "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK",
     .thresholds = dropped_thresholds,
     .sources = (const char *const[]){"Z", "A2U", "RF", NULL},

@@ -1,12 +1,11 @@
 """Where ranks and workers run: slots of mpirun, login nodes."""
-import os
 import re
-import struct
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
+from login_node import on_login_node
 
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": 1, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": 1}
 # It asks for its rank: a program that does not is another rule's matter.
@@ -157,43 +156,7 @@ def ovs_05_fires_a_hostfile_with_more_slots_than_cores(folder):
     h.check(f"slots={h.core_count()}" in text, f"fix\n{text}")
 
 
-# --- a login node, made of this machine by a mount namespace ----------------------------
-
-UTMP = struct.Struct("<hxxi32s4s32s256shhiii4i20s")
-LOGIN = """mount --bind '{folder}/utmp' "$(readlink -f /run/utmp)" &&
-mount --bind '{folder}/etc' /etc && exec "$@"
-"""
-
-
-def session(user):
-    return UTMP.pack(7, os.getpid(), b"pts/0", b"0", user.encode(), b"", 0, 0, 0, 0, 0,
-                     0, 0, 0, 0, b"")
-
-
-def on_login_node(folder, users, command, slurm=True, **keywords):
-    """Runs a job where users are logged in and slurm.conf says that there is a Slurm."""
-    h.need_root()
-    h.need_tool("unshare", "mount")
-    created = not Path("/run/utmp").exists()
-    if created:
-        Path("/run/utmp").touch()
-    try:
-        (folder / "utmp").write_bytes(b"".join(map(session, users)))
-        copy = h.execute(["cp", "-a", "/etc", folder / "etc"])
-        h.equal(copy.status, 0, f"a copy of /etc\n{copy}")
-        for name in ("slurm", "slurm-llnl"):
-            h.execute(["rm", "-rf", folder / "etc" / name])
-        if slurm:
-            (folder / "etc" / "slurm").mkdir()
-            (folder / "etc" / "slurm" / "slurm.conf").write_text("ClusterName=test\n")
-        probe = h.execute(["unshare", "-m", "true"])
-        if probe.status != 0:
-            raise h.Skip("no mount namespaces here")
-        outer = ["unshare", "-m", "sh", "-c", LOGIN.format(folder=folder), "sh"]
-        return h.under_forksight(command, outer=outer, cwd=folder, **keywords)
-    finally:
-        if created:
-            Path("/run/utmp").unlink()
+# --- a login node -------------------------------------------------------------------------
 
 
 def pool(folder):
@@ -203,9 +166,9 @@ def pool(folder):
 
 @h.test
 def slm_05_fires_a_pool_on_a_login_node(folder):
-    result = on_login_node(folder, ["ann", "bob", "ann"], pool(folder),
-                           options=["--threshold", "SLM-05.pool=0.5"],
-                           env=h.environment(NUM_PROCS=2))
+    with on_login_node(folder, ["ann", "bob", "ann"]) as outer:
+        result = h.under_forksight(pool(folder), ["--threshold", "SLM-05.pool=0.5"], outer, cwd=folder,
+                                   env=h.environment(NUM_PROCS=2))
     h.expect_rules(result, ["SLM-05"])
     text = h.section(result.report, "SLM-05")
     h.check("2 users are logged in" in text and "Slurm is set up here" in text, f"users\n{text}")
@@ -220,9 +183,9 @@ def slm_05_guard_alone_in_a_job_or_without_a_batch_system(folder):
     for name, (users, slurm, variables) in parts.items():
         here = folder / name
         here.mkdir()
-        result = on_login_node(here, users, pool(here), slurm=slurm,
-                               options=["--threshold", "SLM-05.pool=0.5"],
-                               env=h.environment(NUM_PROCS=2, **variables))
+        with on_login_node(here, users, slurm) as outer:
+            result = h.under_forksight(pool(here), ["--threshold", "SLM-05.pool=0.5"], outer, cwd=here,
+                                       env=h.environment(NUM_PROCS=2, **variables))
         h.expect_rules(result, must_not=["SLM-05"])
         h.equal(report_of_rule(result, "SLM-05")[0], "pass" if name == "alone" else "n/a", name)
 

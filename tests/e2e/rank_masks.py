@@ -1,10 +1,13 @@
 """Masks of ranks on an emulated node of two sockets (NUMA domains), 8 cores and 16 CPUs: the
-hardware threads of a core are neighbours there (0 and 1, 2 and 3 ...). All jobs run in one boot."""
+hardware threads of a core are neighbours there (0 and 1, 2 and 3 ...). All jobs run in one boot;
+two of them also bare, at the same time, while audits look at them."""
+import json
 import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import audits
 import harness as h
 
 BIGNODE = h.ROOT / "tests" / "bignode"
@@ -12,6 +15,7 @@ LIMIT = 280  # seconds; an idle machine of two CPUs needs 60
 # It asks for its rank: a program that does not is another rule's matter.
 SPIN = """import os, sys, time
 rank = int(os.environ["OMPI_COMM_WORLD_RANK"])
+open(f"/tmp/rank.{rank}", "w").close()
 end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end:
     sum(range(1000))
@@ -37,8 +41,27 @@ job() {{ name=$1; shift; NUM_PROCS=$workers '{forksight}' run --threshold AFF-08
     -o $name -- "$@" >$name.out 2>$name.txt; }}
 workers=2
 {jobs}
+rm -f /tmp/rank.*
+sh -c '{straddling}; exit' &
+straddling=$!
+NUM_PROCS=2 sh -c '{siblings}; exit' &
+siblings=$!
+while [ ! -e /tmp/rank.0 ] || [ ! -e /tmp/rank.1 ]; do sleep 1; done
+for name in straddling siblings; do
+    eval "pid=\$$name"
+    '{forksight}' audit --window 6 --threshold AFF-08.samples=2 --format json \
+        $(cat /proc/$pid/task/$pid/children) >$name.json 2>$name.said &
+    waited="$waited $!"
+done
+wait $waited
+kill $straddling $siblings
 """
-reports = {}
+# Bare: the same on CPUs of their own, for as long as they are looked at.
+BARE = {
+    "straddling": f"mpirun.openmpi -n 2 --map-by slot:PE=3 --bind-to core {SPINNING} 600",
+    "siblings": f"taskset -c 12,13 {h.PYTHON} {h.PROGRAMS / 'busy_pool.py'} 4000",
+}
+reports, audited = {}, {}
 
 
 def job_report(folder, name):
@@ -49,11 +72,14 @@ def job_report(folder, name):
         (folder / "twice.sh").write_text(TWICE)
         lines = [f"{'workers=4; ' if job == 'bound' else ''}job {job} {words}"
                  for job, words in JOBS.items()]
-        (folder / "run.sh").write_text(RUN.format(forksight=h.FORKSIGHT, jobs="\n".join(lines)))
+        (folder / "run.sh").write_text(RUN.format(forksight=h.FORKSIGHT, jobs="\n".join(lines), **BARE))
         result = h.execute([BIGNODE, "-t", "2:4:2", "-s", LIMIT, "-o", folder, "sh", "run.sh"],
                            cwd=folder, env=h.environment(), timeout=LIMIT + 60)
         if result.status == 77:
             raise h.Skip(result.stderr.strip().splitlines()[-1])
+        for job in BARE:
+            text = (folder / f"{job}.json").read_text()
+            audited[job] = json.loads(text) if text else (folder / f"{job}.said").read_text()
         for job in JOBS:
             text = folder / f"{job}.txt"
             reports[job] = h.Result([job], result.status, result.raw_stderr,
@@ -74,6 +100,14 @@ def aff_07_fires_a_rank_of_three_cores_in_both_sockets(folder):
     h.check("1 rank on 3 cores of 2 NUMA domains" in text and "1 of 2 ranks" in text, text)
     h.check("rank 1 has mask 6-11: 6 CPUs (3 cores) in 2 NUMA domains; 4 cores" in text, text)
     h.check("mpirun.openmpi --map-by numa:PE=3 --bind-to core -n 2" in text, f"fix\n{text}")
+
+
+@h.test
+def aff_07_aff_08_fires_audited_as_in_the_record(folder):
+    for job, rule in ("straddling", "AFF-07"), ("siblings", "AFF-08"):
+        h.expect_rules(job_report(folder, job), [rule])
+        h.equal(audits.causes(audited[job]), [rule],
+                f"audit of {job}: {audits.status_of(audited[job], rule)}")
 
 
 @h.test
