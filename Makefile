@@ -3,7 +3,8 @@
 #   demo       set up, build, record a multiprocessing.Pool job and print its report
 #   check      set up, build, run every test        check-asan  units and end-to-end, sanitized
 #   check-topology  what needs many CPUs, SMT or NUMA: on an emulated machine
-#   check-kernels   record every reference kernel and put it through `forksight check`
+#   check-kernels   record every reference kernel, what needs CPUs on an emulated machine of 16,
+#                   and put it through `forksight check`
 #   soak       repeat the nobody-is-lost matrix     fuzz        hostile input for FUZZ_SECONDS each
 #   lint       compilers, formatters, analyzers     bench       measure the overhead budget
 #   install uninstall clean
