@@ -201,4 +201,4 @@ def frk_01_fires_in_mpi4py_with_both_lines_and_its_fixes_work(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="waits")

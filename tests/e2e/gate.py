@@ -105,6 +105,7 @@ def limit_of_a_rule(folder):
 
 
 @h.test
+@h.alone
 def error_of_a_squeezed_pool(folder):
     h.need_cpus(2)
     record(folder, "taskset", "-c", "0", h.PYTHON, h.KERNELS / "k3_darts_pi.py", "20000000",
@@ -239,6 +240,7 @@ def policy_of_a_site(folder):
 
 
 @h.test
+@h.alone
 def thresholds_as_in_report(folder):
     h.need_cpus(2)
     record(folder, "taskset", "-c", "0", h.PYTHON, h.KERNELS / "k3_darts_pi.py", "20000000",
@@ -372,4 +374,4 @@ def megabyte_of_environment_and_arguments(folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="waits")

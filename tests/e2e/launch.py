@@ -199,4 +199,4 @@ def others_file_in_the_way_is_told(folder):
     h.equal(lock.stat().st_uid, 12345, "owner of the lock file")
 
 
-h.main()
+h.main(lane="waits")

@@ -40,4 +40,4 @@ def print_the_matrix(_folder):
 
 
 if __name__ == "__main__":
-    h.main()
+    h.main(lane="waits")

@@ -74,6 +74,7 @@ def frk_01_fires_in_every_form_for_every_rank(_folder):
 
 
 @h.test
+@h.waits
 def users_prolog_and_epilog_run_and_export_is_told(_folder):
     """Both are Slurm's own, the variables' and the options'; stdout of the prolog sets variables."""
     with Cluster(2) as cluster:

@@ -312,8 +312,14 @@ def add(name, function):
 
 def waits(function):
     """A test that waits for most of its time, and whose verdict does not depend on free CPUs: it
-    may run beside others. Where all tests of a file are such: main(lane="waits")."""
+    may run beside others. Where most tests of a file are such: main(lane="waits")."""
     function.lane = "waits"
+    return function
+
+
+def alone(function):
+    """One that must have the machine for itself, in such a file."""
+    function.lane = ""
     return function
 
 
