@@ -16,13 +16,13 @@ def clean(command, folder, **keywords):
 @h.test
 def pool_that_fits(folder):
     h.need_cpus(2)
-    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "60000000"], folder,
+    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "40000000"], folder,
           env=h.environment(NUM_PROCS=2))
 
 
 @h.test
 def pool_that_fits_by_affinity(folder):
-    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "40000000"], folder, outer=["taskset", "-c", "0"])
+    clean([h.PYTHON, h.KERNELS / "k3_darts_pi.py", "20000000"], folder, outer=["taskset", "-c", "0"])
 
 
 @h.test

@@ -1,7 +1,9 @@
 """Threads that work together, as samples show them, and tools that see some processes only: a
 real program that fires each rule, and others on which it must keep silent."""
+import functools
 import os
 import re
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -10,8 +12,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
 
 TEAM = h.BUILD / "kernels" / "thr07_team_size"
-ROUNDS = "800"  # about 3 s of two CPUs of the day
 TRIES = 4
+
+
+def user_seconds():
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+
+@functools.cache
+def rounds_per_second():
+    """Of one CPU of this machine, for TEAM."""
+    before = user_seconds()
+    h.execute([TEAM, "40"], env=h.environment(OMP_NUM_THREADS=1))
+    return 40 / (user_seconds() - before)
+
+
+def work(seconds):
+    """Rounds of TEAM that take so many seconds of one CPU. Rules want to see a second at least."""
+    return max(1, int(seconds * rounds_per_second()))
 
 
 def run(folder, script, *, outer=("taskset", "-c", "0,1"), name="job.py", arguments=(), **environment):
@@ -66,7 +84,7 @@ def again(folder, result, rule, command, **environment):
 @h.test
 def ovs_06_fires_for_a_team_on_one_cpu_and_its_fix_works(folder):
     h.need_cpus(2)
-    command = ["taskset", "-c", "0", TEAM, ROUNDS]
+    command = ["taskset", "-c", "0", TEAM, work(2.5)]
     result = h.under_forksight(command, cwd=folder, env=h.environment(OMP_NUM_THREADS=4))
     h.expect_rules(result, ["OVS-06"])
     h.equal(h.findings(result.report)["OVS-06"][0], "error", "severity")
@@ -79,7 +97,7 @@ def ovs_06_fires_for_a_team_on_one_cpu_and_its_fix_works(folder):
 @h.test
 def ovs_06_fires_for_a_number_in_the_program_and_its_fix_works(folder):
     h.need_cpus(2)
-    command = ["taskset", "-c", "0", TEAM, ROUNDS, "3"]
+    command = ["taskset", "-c", "0", TEAM, work(2.5), "3"]
     result = h.under_forksight(command, cwd=folder)
     h.expect_rules(result, ["OVS-06"])
     text = h.section(result.report, "OVS-06")
@@ -96,7 +114,7 @@ def ovs_06_fires_for_a_team_of_llvm(folder):
                        h.KERNELS / "thr07_team_size.c"])
     if built.status != 0:
         raise h.Skip("clang has no OpenMP here")
-    result = h.under_forksight(["taskset", "-c", "0", folder / "team", ROUNDS], cwd=folder,
+    result = h.under_forksight(["taskset", "-c", "0", folder / "team", work(2.5)], cwd=folder,
                                env=h.environment(OMP_NUM_THREADS=4))
     h.expect_rules(result, ["OVS-06"])
     h.check("libomp" in h.section(result.report, "OVS-06"), f"libomp is not named\n{result}")
@@ -109,7 +127,7 @@ RANKS = ("for rank in 0 1; do OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=$rank 
 @h.test
 def ovs_06_fires_for_ranks_together_with_the_variables_of_a_launcher(folder):
     h.need_cpus(2)
-    script = RANKS.format(program=TEAM, rounds=int(ROUNDS) // 2)
+    script = RANKS.format(program=TEAM, rounds=work(2.2))
     result = h.under_forksight(["sh", "-c", script], cwd=folder, outer=["taskset", "-c", "0,1"],
                                env=h.environment(OMP_NUM_THREADS=2))
     # The two do the same work and have no MPI: they are copies, too.
@@ -122,7 +140,7 @@ def ovs_06_fires_for_ranks_together_with_the_variables_of_a_launcher(folder):
 @h.test
 def ovs_06_guard_team_as_large_as_its_cpus(folder):
     h.need_cpus(2)
-    h.expect_clean(h.under_forksight([TEAM, ROUNDS], cwd=folder, outer=["taskset", "-c", "0,1"]))
+    h.expect_clean(h.under_forksight([TEAM, work(4.4)], cwd=folder, outer=["taskset", "-c", "0,1"]))
 
 
 @h.test
@@ -132,7 +150,7 @@ def ovs_06_guard_forked_workers_with_teams_are_ovs_01(folder):
               "def work(_): subprocess.run([sys.argv[1], sys.argv[2]])\n"
               "if __name__ == '__main__':\n"
               "    with multiprocessing.Pool(2) as pool: pool.map(work, [0, 1])\n")
-    result = run(folder, script, arguments=[TEAM, int(ROUNDS) // 2], OMP_NUM_THREADS=2)
+    result = run(folder, script, arguments=[TEAM, work(2.2)], OMP_NUM_THREADS=2)
     h.expect_rules(result, must_not=["OVS-06", "THR-07"])
 
 
@@ -145,7 +163,7 @@ def serve(end):
         end.sendall(data)
 for a, _ in pairs:
     threading.Thread(target=serve, args=(a,), daemon=True).start()
-until = time.monotonic() + 3
+until = time.monotonic() + 2
 while time.monotonic() < until:
     for _, b in pairs:
         b.sendall(b"x" * 100); b.recv(100)
@@ -163,7 +181,7 @@ def ovs_06_pyt_03_guard_server_with_many_threads(folder):
 @h.test
 def ovs_06_thr_07_guard_serial_numpy_with_an_idle_pool(folder):
     h.python_path("numpy")
-    script = ("import numpy, time\nend = time.monotonic() + 3\nx = numpy.ones(1000)\n"
+    script = ("import numpy, time\nend = time.monotonic() + 2\nx = numpy.ones(1000)\n"
               "while time.monotonic() < end: x = numpy.sqrt(x + 1)\n")
     result = run(folder, script, SLURM_JOB_ID=1, SLURM_CPUS_PER_TASK=2, OMP_PROC_BIND="true")
     h.expect_rules(result, must_not=QUIET)
@@ -171,7 +189,7 @@ def ovs_06_thr_07_guard_serial_numpy_with_an_idle_pool(folder):
 
 @h.test
 def ovs_06_ovs_07_guard_pipeline_on_one_cpu(folder):
-    result = h.under_forksight(["sh", "-c", "timeout 3 yes | tr y z | gzip -1 >/dev/null"],
+    result = h.under_forksight(["sh", "-c", "timeout 2 yes | tr y z | gzip -1 >/dev/null"],
                                cwd=folder, outer=["taskset", "-c", "0"])
     h.expect_rules(result, must_not=QUIET)
 
@@ -182,7 +200,7 @@ def two_programs(folder):
     """Two programs, unlike each other, at the same time."""
     shutil.copy(TEAM, folder / "one")
     shutil.copy(TEAM, folder / "other")
-    return ["sh", "-c", f"./one {int(ROUNDS) // 3} & ./other {int(ROUNDS) // 3} & wait"]
+    return ["sh", "-c", f"./one {work(2)} & ./other {work(2)} & wait"]
 
 
 @h.test
@@ -213,7 +231,7 @@ def ovs_07_guard_teams_with_the_default_of_libgomp(folder):
 @h.test
 def ovs_07_guard_one_team_after_the_other(folder):
     h.need_cpus(2)
-    command = ["sh", "-c", f"{TEAM} {int(ROUNDS) // 2}; {TEAM} {int(ROUNDS) // 2}"]
+    command = ["sh", "-c", f"{TEAM} {work(2.6)}; {TEAM} {work(2.6)}"]
     h.expect_clean(h.under_forksight(command, cwd=folder, outer=["taskset", "-c", "0,1"],
                                      env=h.environment(OMP_NUM_THREADS=2, OMP_WAIT_POLICY="active")))
 
@@ -227,7 +245,7 @@ blis = ctypes.CDLL("/usr/lib/x86_64-linux-gnu/blis-pthread/libblis.so.4")
 n, one, no = ctypes.c_int(1000), ctypes.c_double(1), ctypes.c_char(b"N")
 a, b, c = [(ctypes.c_double * (n.value * n.value))() for _ in range(3)]
 n, one, no = map(ctypes.byref, (n, one, no))
-end = time.monotonic() + 4
+end = time.monotonic() + 2.5
 while time.monotonic() < end:
     blis.dgemm_(no, no, n, n, n, one, a, n, b, n, one, c, n)
 """
@@ -259,7 +277,7 @@ def thr_08_guard_blis_that_is_not_bound(folder):
 @h.test
 def thr_08_aff_09_guard_openmp_places_its_own_threads(folder):
     h.need_cpus(2)
-    h.expect_clean(h.under_forksight([TEAM, ROUNDS], cwd=folder, outer=["taskset", "-c", "0,1"],
+    h.expect_clean(h.under_forksight([TEAM, work(4.4)], cwd=folder, outer=["taskset", "-c", "0,1"],
                                      env=h.environment(OMP_PROC_BIND="true", OMP_PLACES="cores")))
 
 
@@ -268,7 +286,7 @@ def thr_08_aff_09_guard_openmp_places_its_own_threads(folder):
 THREADS = """import threading, time
 {prepare}
 def work():
-    end = time.monotonic() + 4
+    end = time.monotonic() + 2.5
     while time.monotonic() < end:
         {step}
 threads = [threading.Thread(target=work) for _ in range({threads})]
@@ -335,7 +353,7 @@ def work(seconds):
         sum(i * i for i in range(10_000))
 if __name__ == "__main__":
     with get_context("{method}").Pool(2) as pool:
-        pool.map(work, [2] * 2, chunksize=1)
+        pool.map(work, [0.7] * 2, chunksize=1)
 """
 
 
