@@ -365,15 +365,16 @@ def ovs_03_fires_allocation_that_idles(folder):
 def ovs_03_guard_allocation_that_is_used(folder):
     h.need_cpus(2)
     result = h.under_forksight(
-        [h.PYTHON, h.PROGRAMS / "busy_pool.py", "240"], outer=["taskset", "-c", "0,1"], cwd=folder,
+        [h.PYTHON, h.PROGRAMS / "busy_pool.py", "80"], outer=["taskset", "-c", "0,1"], cwd=folder,
+        options=["--threshold", "OVS-03.active=2"],
         env=h.environment(**slurm(2, per_task=2), NUM_PROCS=2))
     h.expect_clean(result)
 
 
 @h.test
 def ovs_03_guard_serial_script_without_a_scheduler_wastes_nothing(folder):
-    script = "end = __import__('time').monotonic() + 7\nwhile __import__('time').monotonic() < end: pass\n"
-    h.expect_clean(run(folder, script))
+    script = "end = __import__('time').monotonic() + 4\nwhile __import__('time').monotonic() < end: pass\n"
+    h.expect_clean(run(folder, script, options=["--threshold", "OVS-03.active=2"]))
 
 
 # --- EFF-01, EFF-05: twins of the kernels' faulty variants ------------------------------
@@ -393,14 +394,14 @@ if __name__ == "__main__":
 @h.test
 def eff_01_guard_uneven_tasks_of_a_balancing_pool(folder):
     h.need_cpus(2)
-    call = "map(compute, [(20 - n) * 2_000_000 for n in range(20)], chunksize=1)"
+    call = "map(compute, [(20 - n) * 1_000_000 for n in range(20)], chunksize=1)"
     h.expect_clean(run(folder, BALANCE.format(call=call)))
 
 
 @h.test
 def eff_01_fires_one_long_task(folder):
     h.need_cpus(2)
-    result = run(folder, BALANCE.format(call="map(compute, [60_000_000, 240_000_000], chunksize=1)"))
+    result = run(folder, BALANCE.format(call="map(compute, [50_000_000, 200_000_000], chunksize=1)"))
     h.expect_rules(result, ["EFF-01"], allowed=["EFF-05"])
     h.check(re.search(r"1\.[5-7]", h.section(result.report, "EFF-01")), f"max/mean not stated\n{result}")
 
@@ -408,9 +409,9 @@ def eff_01_fires_one_long_task(folder):
 @h.test
 def eff_05_guard_asynchronous_apply_uses_all_workers(folder):
     h.need_cpus(2)
-    call = ("map(abs, [])\n        rs = [pool.apply_async(compute, (8_000_000,)) for _ in range(60)]\n"
+    call = ("map(abs, [])\n        rs = [pool.apply_async(compute, (8_000_000,)) for _ in range(24)]\n"
             "        [r.get() for r in rs]")
-    h.expect_clean(run(folder, BALANCE.format(call=call)))
+    h.expect_clean(run(folder, BALANCE.format(call=call), options=["--threshold", "EFF-05.active=2"]))
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def thr_04_fires_blis_obeys_its_own_variable(folder):
     h.need_cpus(2)
     h.need_files(BLIS + "/libblis.so.4")
     h.python_path("numpy")
-    result = h.under_forksight([h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "60", "900"],
+    result = h.under_forksight([h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "40", "900"],
                                cwd=folder, outer=TWO_CPUS,
                                env=h.environment(NUM_PROCS=2, OMP_NUM_THREADS=1, BLIS_NUM_THREADS=2,
                                                  LD_LIBRARY_PATH=BLIS))
@@ -180,7 +180,7 @@ def thr_01_guard_blis_runs_alone_when_nothing_is_set(folder):
 
 # --- THR-05 --------------------------------------------------------------------------
 
-PRODUCTS = "a = np.ones((800, 800))\nfor _ in range(60): a = (a @ a) % 3\n"
+PRODUCTS = "a = np.ones((800, 800))\nfor _ in range(40): a = (a @ a) % 3\n"
 
 
 @h.test
