@@ -145,4 +145,4 @@ def mpi_03_fires_for_copies_under_mpirun(folder):
     jobs["ranked.py"].expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
 
 
-h.main()
+h.main(lane="waits")
