@@ -10,6 +10,7 @@
 
 #include "tracer/evaluation.h"
 #include "tracer/mpi.h"
+#include "tracer/mpi_watch.h"
 
 enum { KEY = 77, BEGIN = 1000 };
 
@@ -179,6 +180,86 @@ static void the_first_caller_of_another_process_is_kept(void **state) {
     fs_digest_free(&digest);
 }
 
+/* As the shim stores it of a Python whose main program an exception ended. */
+static void end_with(struct fs_image *image, uint32_t ending, const char *exception) {
+    header.mpi.t_finalized = 0;
+    header.mpi.ending = ending;
+    memset(header.mpi.exception, 0, sizeof header.mpi.exception);
+    memcpy(header.mpi.exception, exception, strlen(exception));
+    fs_mpi_fold(&table, image, &header);
+}
+
+static void an_exception_is_told_with_its_type(void **state) {
+    (void)state;
+    struct fs_digest digest;
+
+    end_with(add_rank(100, 0, 2), FSP_MPI_ENDING_EXCEPTION, "ValueError");
+    end_with(add_rank(101, 1, 2), FSP_MPI_ENDING_PLAIN, "");
+    evaluate(&digest);
+    assert_int_equal(digest.mpi_count, 2);
+    assert_int_equal(digest.mpi[0].ending, FS_MPI_EXCEPTION);
+    assert_string_equal(digest.mpi[0].exception, "ValueError");
+    assert_int_equal(digest.mpi[0].stage, FS_MPI_IN_FINALIZE);
+    assert_int_equal(digest.mpi[1].ending, FS_MPI_PLAIN);
+    assert_null(digest.mpi[1].exception);
+    fs_digest_free(&digest);
+}
+
+static void endings_that_cannot_be_are_none(void **state) {
+    (void)state;
+    struct fs_digest digest;
+    char endless[sizeof header.mpi.exception + 1];
+
+    memset(endless, 'E', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    end_with(add_rank(100, 0, 4), FSP_MPI_ENDING_COUNT, "ValueError");
+    end_with(add_rank(101, 1, 4), FSP_MPI_ENDING_EXCEPTION, "\033[2J");
+    end_with(add_rank(102, 2, 4), FSP_MPI_ENDING_EXCEPTION, endless);
+    evaluate(&digest);
+    assert_int_equal(digest.mpi_count, 2);
+    assert_int_equal(digest.mpi[0].ending, FS_MPI_UNSEEN);
+    assert_null(digest.mpi[0].exception);
+    assert_int_equal(digest.mpi[1].count, 2);
+    assert_null(digest.mpi[1].exception);
+    fs_digest_free(&digest);
+}
+
+static void looks_at_ranks_are_counted(void **state) {
+    (void)state;
+    struct fs_digest digest;
+
+    for (int i = 0; i < 3; i++) {
+        struct fs_mpi_use *use = add_rank(100 + i, i, 4)->mpi;
+        use->looks = i; /* the first was not looked at, the last computed once */
+        use->looks_in_mpi = i > 0;
+        use->waits_in = i > 0 ? "MPI_Recv" : NULL;
+    }
+    evaluate(&digest);
+    assert_int_equal(digest.mpi_count, 1);
+    assert_int_equal(digest.mpi[0].looked, 2);
+    assert_int_equal(digest.mpi[0].waiting, 1);
+    assert_int_equal(digest.mpi[0].looks, 2);
+    assert_string_equal(digest.mpi[0].waits_in, "MPI_Recv");
+    fs_digest_free(&digest);
+}
+
+static void a_stack_tells_the_call_of_mpi(void **state) {
+    (void)state;
+    char name[16];
+
+    assert_true(fs_mpi_call_in("opal_progress (libopen-pal.so.40)\nPMPI_Recv (libmpi.so.40)\n"
+                               "PMPI_Bcast (libmpi.so.40)\nmain (job.c:7)",
+                               name, sizeof name));
+    assert_string_equal(name, "MPI_Bcast");
+    assert_true(
+        fs_mpi_call_in("poll (libc.so.6)\nmpi_barrier_ (libmpi_mpifh.so)", name, sizeof name));
+    assert_string_equal(name, "mpi_barrier_");
+    assert_false(fs_mpi_call_in("compute (job)\nxMPI_Recv (job)\nMain (job)", name, sizeof name));
+    assert_false(fs_mpi_call_in("MPI_Reduce_scatter_block (libmpi.so.40)", name, sizeof name));
+    assert_false(fs_mpi_call_in("", name, sizeof name));
+    assert_false(fs_mpi_call_in(NULL, name, sizeof name));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(likes_are_one_entry_with_ranges, begin, end),
@@ -187,6 +268,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(likes_of_a_whole_node_take_little_room, begin, end),
         cmocka_unit_test_setup_teardown(nonsense_is_not_believed, begin, end),
         cmocka_unit_test_setup_teardown(the_first_caller_of_another_process_is_kept, begin, end),
+        cmocka_unit_test_setup_teardown(an_exception_is_told_with_its_type, begin, end),
+        cmocka_unit_test_setup_teardown(endings_that_cannot_be_are_none, begin, end),
+        cmocka_unit_test_setup_teardown(looks_at_ranks_are_counted, begin, end),
+        cmocka_unit_test(a_stack_tells_the_call_of_mpi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
