@@ -82,6 +82,7 @@ struct fs_totals {
     char *interim_host;  /* of the first of them; NULL */
     bool launched_only;  /* a launcher ended well, and nothing but launchers was recorded */
     size_t audited;      /* nodes that were looked at from outside */
+    bool captured;       /* ... in copies of their files */
     double window, scan; /* of these the longest look, and first look, in seconds; NAN */
     long threads, denied, deleted;
     char *deleted_example; /* an executable that is gone; NULL */

@@ -109,8 +109,9 @@ static int add_audited(struct fs_totals *totals, const struct fs_digest *digest)
 
     if (!fs_is_outside(digest)) return 0;
     totals->audited++;
+    totals->captured = totals->captured || audited->captured;
     totals->window = fmax(totals->window, (double)audited->window_ns / 1e9);
-    totals->scan = fmax(totals->scan, (double)audited->scan_ns / 1e9);
+    if (audited->scan_ns >= 0) totals->scan = fmax(totals->scan, (double)audited->scan_ns / 1e9);
     totals->threads += known(digest->complete.threads);
     totals->denied += known(audited->denied);
     totals->deleted += known(audited->deleted);
@@ -186,7 +187,8 @@ const char *fs_incomplete_text(struct fs_arena *arena, const struct fs_job *job)
     const struct fs_totals *totals = &job->totals;
     const char *unseen = fs_unseen_text(arena, job), *losses = fs_losses_text(arena, totals);
     if (totals->audited)
-        return fs_arena_printf(arena, "looked at from outside for %.1f s, not recorded",
+        return fs_arena_printf(arena, "%s for %.1f s, not recorded",
+                               totals->captured ? "captured" : "looked at from outside",
                                totals->window);
     return fs_arena_printf(arena, "%ld of %ld processes recorded, %lld events lost%s%s%s%s",
                            totals->recorded, totals->processes, totals->lost_events,

@@ -1,6 +1,7 @@
 /* audit.c - see audit.h. */
 #include "tracer/audit.h"
 
+#include "tracer/captured.h"
 #include "tracer/clock.h"
 #include "tracer/clock_mark.h"
 #include "tracer/topology.h"
@@ -25,22 +26,17 @@ static int fail(char *error, size_t size, const char *what) {
     return errno = reason, -1;
 }
 
-/* hwloc is told by a variable where a captured system is. */
 static void discover(struct fs_audit *audit) {
     struct fs_collector *collector = &audit->collector;
-    char place[PATH_MAX];
 
-    if (*audit->options->root) {
-        snprintf(place, sizeof place, "%s/%d", audit->options->root, audit->snapshot);
-        setenv("HWLOC_FSROOT", place, 1);
-    }
-    if (fs_topology_discover(&collector->topology) != 0) collector->topology = NULL;
-    if (*audit->options->root) unsetenv("HWLOC_FSROOT");
+    if (collector->sampler.captured)
+        collector->topology = fs_captured_topology(audit->place);
+    else if (fs_topology_discover(&collector->topology) != 0)
+        collector->topology = NULL;
 }
 
 static int open_collector(struct fs_audit *audit, char *error, size_t size) {
     struct fs_collector *collector = &audit->collector;
-    const char *root = audit->options->root;
 
     *collector = (struct fs_collector){.job = &audit->job,
                                        .fold.directory = -1,
@@ -52,18 +48,23 @@ static int open_collector(struct fs_audit *audit, char *error, size_t size) {
                                        .outside.facts = &audit->facts};
     fs_table_init(&collector->table);
     collector->cohorts.table = &collector->table;
-    if (fs_sampler_open(&collector->sampler, &collector->table) != 0)
+    if (*audit->options->root && fs_captured_moment(audit->options->root, 1, audit->place) != 0)
+        return fail(error, size, audit->options->root);
+    if (fs_sampler_open(&collector->sampler, &collector->table, audit->place) != 0)
         return fail(error, size, "cannot read /proc; forksight needs it mounted");
     collector->sampler.from_now = true;
-    collector->sampler.captured = *root != '\0';
+    if (*audit->place && fs_captured_time(collector->sampler.proc, &audit->t_moment) != 0)
+        return fail(error, size, audit->place);
+    audit->moment = 1;
+    audit->facts.captured = collector->sampler.captured;
     collector->stuck.off = !audit->options->stacks;
     collector->stuck.all = audit->options->stacks;
     collector->stuck.why_off = "stacks are read with --stacks";
     collector->stuck.hang_after_ns = 2 * FS_SECOND;
-    if (*root && !fs_audit_next(audit, 0)) return fail(error, size, root);
     discover(audit);
     fs_teams_open(&collector->teams, &collector->table, collector->topology);
-    fs_siblings_open(&collector->siblings, *root ? NULL : collector->topology);
+    fs_siblings_open(&collector->siblings,
+                     collector->sampler.captured ? NULL : collector->topology);
     return 0;
 }
 
@@ -158,7 +159,7 @@ static int64_t period_after(const struct fs_audit *audit, int64_t cpu_ns) {
 static int watch(struct fs_audit *audit, int64_t sample_cpu_ns) {
     struct fs_collector *collector = &audit->collector;
     const int64_t begin = collector->sampler.t_full, window = audit->options->window_ns;
-    const bool captured = *audit->options->root != '\0';
+    const bool captured = collector->sampler.captured;
     int64_t now = begin, period = period_after(audit, sample_cpu_ns);
 
     while (captured || now < begin + window) {
@@ -182,22 +183,38 @@ static int watch(struct fs_audit *audit, int64_t sample_cpu_ns) {
     return 0;
 }
 
+/* Files of the record are named after the captured machine, too. */
+static void name_host(struct fs_audit *audit) {
+    char host[sizeof audit->job.host];
+
+    if (fs_captured_text(audit->collector.sampler.proc, "sys/kernel/hostname", host, sizeof host))
+        snprintf(host, sizeof host, "captured");
+    fs_safe_name(host, audit->job.host, sizeof audit->job.host);
+    snprintf(audit->job.node, sizeof audit->job.node, "%s", audit->job.host);
+}
+
 static int set_meta(struct fs_audit *audit) {
     struct fs_meta *meta = &audit->collector.meta;
+    struct fs_proc *proc = audit->collector.sampler.proc;
+    const bool captured = audit->collector.sampler.captured;
     char boot_id[64] = "";
 
-    fs_boot_id(boot_id, sizeof boot_id);
+    if (captured)
+        fs_captured_text(proc, "sys/kernel/random/boot_id", boot_id, sizeof boot_id);
+    else
+        fs_boot_id(boot_id, sizeof boot_id);
     meta->host = strdup(audit->job.host);
     meta->folder = strdup("");
     meta->boot_id = strdup(boot_id);
-    meta->start_realtime = fs_clock_read(CLOCK_REALTIME);
+    meta->start_realtime =
+        captured ? fs_captured_realtime(proc, audit->t_moment) : fs_clock_read(CLOCK_REALTIME);
     meta->collector = getpid();
-    meta->collector_start = fs_start_ticks(getpid());
+    meta->collector_start = captured ? 0 : fs_start_ticks(getpid());
     meta->main_pid = audit->roots[0];
     meta->oom_kills = audit->collector.oom_kills;
     meta->finished = true;
     audit->collector.table.main_pid = audit->roots[0];
-    audit->collector.table.run_pid = getpid();
+    audit->collector.table.run_pid = captured ? 0 : getpid();
     return meta->host && meta->folder && meta->boot_id ? 0 : -1;
 }
 
@@ -205,6 +222,7 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
     struct fs_collector *collector = &audit->collector;
     const int64_t cpu = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID), begin = fs_now();
 
+    if (collector->sampler.captured) name_host(audit);
     if (drop_ended_roots(audit) != 0)
         return snprintf(error, size, "the processes ended before they could be looked at"), -1;
     fs_audit_open_inside(audit);
@@ -220,10 +238,14 @@ static int look(struct fs_audit *audit, char *error, size_t size) {
     begin_window(audit, fs_audit_now(audit));
     audit->facts.scan_ns = fs_now() - begin;
     audit->facts.scan_cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    if (collector->sampler.captured) audit->facts.scan_ns = audit->facts.scan_cpu_ns = FS_UNKNOWN;
     collector->cpu_start = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID);
     if (watch(audit, collector->cpu_start - first) != 0)
         return fail(error, size, "cannot read /proc");
-    collector->outside.cpu_ns = fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
+    collector->outside.cpu_ns =
+        collector->sampler.captured
+            ? FS_UNKNOWN
+            : fs_clock_read(CLOCK_PROCESS_CPUTIME_ID) - collector->cpu_start;
     fs_stuck_last_look(&collector->stuck, &collector->sampler, collector->outside.t_end);
     if (audit->options->progress) fputs("\r\033[K", stderr);
     fs_audit_given(audit);

@@ -23,12 +23,12 @@
 
 struct fs_audit_options {
     int64_t window_ns;
-    bool stacks;           /* read the stacks of processes that make no progress */
-    bool progress;         /* say on stderr how far it is */
-    bool part;             /* of a job directory that others make */
-    int step;              /* of the job, in which the look itself runs; FS_UNKNOWN: none */
-    bool siblings;         /* the roots belong together: those of one parent are a group */
-    const char *root;      /* "": this system; else a captured one */
+    bool stacks;      /* read the stacks of processes that make no progress */
+    bool progress;    /* say on stderr how far it is */
+    bool part;        /* of a job directory that others make */
+    int step;         /* of the job, in which the look itself runs; FS_UNKNOWN: none */
+    bool siblings;    /* the roots belong together: those of one parent are a group */
+    const char *root; /* "": this system; else a captured one, which was checked (captured.h) */
     const char *directory; /* of the job directory to make; NULL: a temporary one */
 };
 
@@ -40,8 +40,10 @@ struct fs_audit {
     int *roots;
     size_t root_count;
     char **environment; /* of the first root, NAME=VALUE */
-    int snapshot;       /* of a captured system: number of the one at hand */
-    int64_t t_scan;     /* when the first look began */
+    int moment;         /* of a captured system: number of the one at hand, its time, and where */
+    int64_t t_moment;   /* it is; place is "" for this system */
+    char place[PATH_MAX];
+    int64_t t_scan; /* when the first look began */
 };
 
 /*

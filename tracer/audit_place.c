@@ -123,13 +123,10 @@ static void find_mask(struct fs_audit *audit, int pid) {
 
 int fs_audit_place(struct fs_audit *audit) {
     struct fs_collector *collector = &audit->collector;
-    const char *root = audit->options->root;
-    char place[PATH_MAX] = "";
     const int pid = audit->roots[0];
 
-    if (*root) snprintf(place, sizeof place, "%s/%d", root, audit->snapshot);
     if (read_environment(audit, pid) != 0 || read_command(audit, pid) != 0) return -1;
-    collector->cgroups = fs_cgroups_find(place, pid);
+    collector->cgroups = fs_cgroups_find(audit->place, pid);
     if (collector->cgroups) {
         fs_cgroups_read(collector->cgroups, &collector->at_start);
         collector->oom_kills = fs_cgroups_oom_kills(collector->cgroups);

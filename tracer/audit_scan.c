@@ -37,6 +37,16 @@ static void describe_zombie(struct fs_audit *audit, struct fs_record *record,
     record->status_known = fs_proc_wait_status(proc, record->pid, &record->status) == 0;
 }
 
+/* The time of a captured moment is counted from the boot, as /proc counts: how long this system
+ * was asleep has nothing to do with it. */
+static int64_t start_of(const struct fs_audit *audit, const struct fs_proc_stat *stat) {
+    const bool captured = audit->collector.sampler.captured;
+    int64_t start;
+
+    if (!captured) return fs_start_of(stat->starttime);
+    return __builtin_mul_overflow(stat->starttime, fs_tick_ns(), &start) ? INT64_MAX : start;
+}
+
 static struct fs_record *add(struct fs_audit *audit, const struct fs_proc_stat *stat, bool alone,
                              int64_t now) {
     struct fs_table *table = &audit->collector.table;
@@ -46,7 +56,7 @@ static struct fs_record *add(struct fs_audit *audit, const struct fs_proc_stat *
     if (!record) return NULL;
     record->birth = alone ? FS_BIRTH_RUN : FS_BIRTH_INSIDE_LIBC;
     record->start_ticks = stat->starttime;
-    record->t_start = fs_start_of(stat->starttime);
+    record->t_start = start_of(audit, stat);
     if (record->t_start > now) record->t_start = now;
     record->t_seen = now;
     record->witnesses = FS_WITNESS_PROC;
@@ -105,12 +115,28 @@ static void complete(struct fs_audit *audit, struct fs_record *record, bool root
     fs_look_at_image(&audit->collector.sampler, record, now);
 }
 
+/* Who has the number of a process that was looked at, but another start, is not of the job. */
+static void drop_reused_roots(struct fs_audit *audit) {
+    struct fs_proc_stat stat;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < audit->root_count; i++) {
+        const struct fs_record *known = fs_table_newest(&audit->collector.table, audit->roots[i]);
+        const bool reused = known && known->start_ticks &&
+                            fs_proc_stat(audit->collector.sampler.proc, known->pid, &stat) == 0 &&
+                            stat.starttime != known->start_ticks;
+        if (!reused) audit->roots[kept++] = audit->roots[i];
+    }
+    audit->root_count = kept;
+}
+
 int fs_audit_scan(struct fs_audit *audit, int64_t now) {
     const struct fs_audit_options *options = audit->options;
     struct fs_table *table = &audit->collector.table;
     const struct fs_proc_stat *list;
     size_t count;
 
+    drop_reused_roots(audit);
     if (fs_proc_descendants(audit->collector.sampler.proc, audit->roots, audit->root_count, &list,
                             &count) != 0)
         return -1;

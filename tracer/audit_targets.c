@@ -4,12 +4,14 @@
 #include "tracer/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void fs_pids_list_free(struct fs_pids_list *list) {
@@ -59,7 +61,7 @@ static int missing(const char *root, int pid, char *error, size_t error_size) {
                  "process %d is hidden: /proc is mounted with hidepid, and it is not yours", pid);
         return errno = EPERM, -1;
     }
-    snprintf(error, error_size, "there is no process %d here", pid);
+    snprintf(error, error_size, "there is no process %d in %.200s", pid, *root ? root : "/proc");
     return errno = ENOENT, -1;
 }
 
@@ -106,11 +108,33 @@ int fs_target_pid(const char *root, const char *text, struct fs_pids_list *list,
     return errno = reason, result;
 }
 
-static int find_user(const char *name, uid_t *uid) {
+int fs_target_captured(const char *root, struct fs_pids_list *list, char *error,
+                       size_t error_size) {
+    enum { LIST_SIZE = 64 << 10 };
+    char path[PATH_MAX], *text = calloc(1, LIST_SIZE), *rest = text;
+    struct stat status;
+    int result = 0;
+
+    if (!text) return snprintf(error, error_size, "%s", strerror(errno)), -1;
+    snprintf(path, sizeof path, "%s/targets", root);
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    const bool told = file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+                      read(file, text, LIST_SIZE - 1) > 0;
+    if (file >= 0) close(file);
+    for (const char *line; told && result == 0 && (line = strsep(&rest, "\n"));)
+        if (*line) result = fs_target_pid(root, line, list, error, error_size);
+    free(text);
+    if (result != 0) return errno = ENOENT, -1; /* whatever is wrong: nobody typed it */
+    if (list->count > 0) return 0;
+    snprintf(error, error_size, "%s does not say what was captured; name a process", path);
+    return errno = ENOENT, -1;
+}
+
+static int find_user(const char *name, bool named, uid_t *uid) {
     char names[NAMES_SIZE], *end;
     struct passwd entry, *user = NULL;
 
-    if (getpwnam_r(name, &entry, names, sizeof names, &user) == 0 && user)
+    if (named && getpwnam_r(name, &entry, names, sizeof names, &user) == 0 && user)
         return *uid = user->pw_uid, 0;
     errno = 0;
     const unsigned long number = strtoul(name, &end, 10);
@@ -118,8 +142,8 @@ static int find_user(const char *name, uid_t *uid) {
     return *uid = (uid_t)number, 0;
 }
 
-/* The user's processes, but for this one and those that started it. */
-static int list_user(struct fs_proc *proc, uid_t uid, struct fs_pids_list *list) {
+/* The user's processes, but for this one. own: of this system. */
+static int list_user(struct fs_proc *proc, uid_t uid, bool own, struct fs_pids_list *list) {
     struct fs_proc_status status = {.mask = NULL};
     struct fs_proc_stat stat;
     const int *pids;
@@ -127,7 +151,7 @@ static int list_user(struct fs_proc *proc, uid_t uid, struct fs_pids_list *list)
 
     if (fs_proc_pids(proc, &pids, &count) != 0) return -1;
     for (size_t i = 0; i < count; i++) {
-        if (pids[i] == getpid() || fs_proc_status(proc, pids[i], 0, &status) != 0 ||
+        if ((own && pids[i] == getpid()) || fs_proc_status(proc, pids[i], 0, &status) != 0 ||
             status.uid < 0 || (uid_t)status.uid != uid)
             continue;
         if (fs_proc_stat(proc, pids[i], &stat) != 0 || stat.state == 'Z' || stat.state == 'X')
@@ -141,8 +165,11 @@ int fs_target_user(const char *root, const char *name, struct fs_pids_list *list
                    size_t error_size) {
     uid_t uid;
 
-    if (find_user(name, &uid) != 0) {
-        snprintf(error, error_size, "there is no user \"%.80s\" here", name);
+    if (find_user(name, !*root, &uid) != 0) {
+        snprintf(error, error_size,
+                 *root ? "a captured system has no names of users; give a number"
+                       : "there is no user \"%.80s\" here",
+                 name);
         return errno = ENOENT, -1;
     }
     if (!*root && geteuid() != 0 && uid != geteuid()) {
@@ -152,7 +179,7 @@ int fs_target_user(const char *root, const char *name, struct fs_pids_list *list
     }
     struct fs_proc *proc = open_proc(root, error, error_size);
     if (!proc) return -1;
-    const int result = list_user(proc, uid, list);
+    const int result = list_user(proc, uid, !*root, list);
     fs_proc_close(proc);
     if (result != 0) return snprintf(error, error_size, "%s", strerror(errno)), -1;
     if (list->count > 0) return 0;

@@ -15,9 +15,12 @@ struct fs_pids_list {
 };
 void fs_pids_list_free(struct fs_pids_list *list);
 
-/* A process by its number. root: as in audit.h. */
+/* A process by its number. root: as in audit.h, checked. */
 int fs_target_pid(const char *root, const char *text, struct fs_pids_list *list, char *error,
                   size_t error_size);
+
+/* The processes that a capture was made for. */
+int fs_target_captured(const char *root, struct fs_pids_list *list, char *error, size_t error_size);
 
 /* All processes of a user, by name or number. */
 int fs_target_user(const char *root, const char *name, struct fs_pids_list *list, char *error,

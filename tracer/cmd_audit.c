@@ -8,6 +8,8 @@
 #include "tracer/audit.h"
 #include "tracer/audit_job.h"
 #include "tracer/audit_targets.h"
+#include "tracer/capture.h"
+#include "tracer/captured.h"
 #include "tracer/clock.h"
 #include "tracer/scheduler.h"
 #include "tracer/steps.h"
@@ -47,13 +49,30 @@ static const char help[] =
     "                            another limit for a rule (repeatable)\n"
     "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
     "      --color WHEN          auto, always or never\n"
-    "      --root DIR            look at a captured system instead of this one\n"
+    "      --capture             only copy what would be looked at into the directory of\n"
+    "                            -o, for --root elsewhere\n"
+    "      --root DIR            look at a captured system instead of this one; without\n"
+    "                            PID at the processes that it was captured for\n"
     "  -v, --verbose             whole stacks, without a limit of lines\n"
     "  -h, --help                this text\n"
     "\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no such process, or not yours to read.\n";
 
-enum { USER = 256, JOB, NODE, WINDOW, STACKS, FORMAT, RULES, TOP, THRESHOLD, CONFIG, COLOR, ROOT };
+enum {
+    USER = 256,
+    JOB,
+    NODE,
+    WINDOW,
+    STACKS,
+    FORMAT,
+    RULES,
+    TOP,
+    THRESHOLD,
+    CONFIG,
+    COLOR,
+    CAPTURE,
+    ROOT
+};
 static const struct option long_options[] = {
     {"user", required_argument, NULL, USER},
     {"job", required_argument, NULL, JOB},
@@ -67,6 +86,7 @@ static const struct option long_options[] = {
     {"threshold", required_argument, NULL, THRESHOLD},
     {"config", required_argument, NULL, CONFIG},
     {"color", optional_argument, NULL, COLOR},
+    {"capture", no_argument, NULL, CAPTURE},
     {"root", required_argument, NULL, ROOT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -76,6 +96,7 @@ static const struct option long_options[] = {
 struct options {
     struct fs_audit_options audit;
     const char *user, *node, *job;
+    bool capture;
     /* For the report: its own command line, for it knows its options. */
     char **report;
     int report_count;
@@ -116,6 +137,8 @@ static const char *take_option(struct options *options, int letter, const char *
         options->audit.stacks = true;
     } else if (letter == 'o') {
         options->audit.directory = value;
+    } else if (letter == CAPTURE) {
+        options->capture = true;
     } else if (letter == ROOT) {
         options->audit.root = value;
     } else if (letter == 'v') {
@@ -147,9 +170,15 @@ static int parse(int argc, char **argv, struct options *options) {
     }
     const int kinds = (optind < argc) + (options->user != NULL) + (options->node != NULL) +
                       (options->job != NULL);
-    if (!wrong && kinds == 0) wrong = "nothing to look at; give process ids, a job, or --user NAME";
+    const bool captured = *options->audit.root != '\0';
+    if (!wrong && kinds == 0 && !captured)
+        wrong = "nothing to look at; give process ids, a job, or --user NAME";
     if (!wrong && kinds > 1) wrong = "either process ids, or a job, or --user NAME";
     if (!wrong && options->node && !options->audit.directory) wrong = "--node wants -o DIR";
+    if (!wrong && captured && (options->node || options->job || options->capture))
+        wrong = "--root looks at processes or a user's, and copies nothing";
+    if (!wrong && options->capture && (options->node || options->job))
+        wrong = "--capture copies processes of this node, not a job; name them";
     return wrong ? fs_complain(command_name, FS_REPORT_USAGE, wrong) : -1;
 }
 
@@ -171,7 +200,8 @@ static bool has_slurm(void) {
 static bool is_job(const struct options *options, char *const *words) {
     char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE], path[64];
 
-    if (*options->audit.root || !words[0] || words[1] || fs_job_name(words[0], job, step) != 0)
+    if (*options->audit.root || options->capture || !words[0] || words[1] ||
+        fs_job_name(words[0], job, step) != 0)
         return false;
     if (*step) return true;
     snprintf(path, sizeof path, "/proc/%.20s", job);
@@ -183,6 +213,8 @@ static int find_targets(struct options *options, char *const *words, struct fs_p
     char error[FS_ERROR_SIZE];
     int result = 0;
 
+    if (*root && fs_captured_check(root, error, sizeof error) != 0)
+        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
     if (options->job) {
         char job[FS_JOB_NAME_SIZE], step[FS_JOB_NAME_SIZE];
         if (fs_job_name(options->job, job, step) == 0) return FS_EXIT_OK;
@@ -193,6 +225,8 @@ static int find_targets(struct options *options, char *const *words, struct fs_p
         return FS_EXIT_OK;
     }
     if (options->node) { result = fs_target_job(options->node, list, error, sizeof error); }
+    if (*root && !options->user && !*words)
+        result = fs_target_captured(root, list, error, sizeof error);
     if (options->user) result = fs_target_user(root, options->user, list, error, sizeof error);
     for (; !options->user && *words && result == 0; words++)
         result = fs_target_pid(root, *words, list, error, sizeof error);
@@ -274,6 +308,21 @@ static int audit(struct options *options, const struct fs_pids_list *list) {
     return status;
 }
 
+static int capture(const struct options *options, const struct fs_pids_list *list) {
+    struct fs_jobdir job;
+    char error[FS_ERROR_SIZE];
+    size_t processes;
+
+    if (fs_jobdir_make(&job, options->audit.directory, error, sizeof error) != 0)
+        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+    if (fs_capture(job.path, list->pid, list->count, options->audit.window_ns, &processes, error,
+                   sizeof error) != 0)
+        return fs_complain(command_name, FS_REPORT_NO_DATA, error);
+    printf("%s: %zu process%s; look at it with: forksight audit --root DIR\n", job.path, processes,
+           processes == 1 ? "" : "es");
+    return fflush(stdout) ? FS_REPORT_NO_DATA : FS_EXIT_OK;
+}
+
 int fs_cmd_audit(int argc, char **argv) {
     struct options options = {.audit = {.window_ns = (int64_t)(window_default * 1e9), .root = ""}};
     struct fs_pids_list list = {0};
@@ -284,7 +333,8 @@ int fs_cmd_audit(int argc, char **argv) {
     int status = parse(argc, argv, &options);
     if (status < 0) {
         status = find_targets(&options, argv + optind, &list);
-        if (status == FS_EXIT_OK) status = audit(&options, &list);
+        if (status == FS_EXIT_OK)
+            status = options.capture ? capture(&options, &list) : audit(&options, &list);
     }
     fs_pids_list_free(&list);
     free(options.report);

@@ -100,7 +100,7 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
     fs_teams_open(&collector->teams, &collector->table, collector->topology);
     fs_siblings_open(&collector->siblings, collector->topology);
     collector->limit_bytes = folder_limit(collector->mask_start);
-    if (fs_sampler_open(&collector->sampler, &collector->table) != 0) {
+    if (fs_sampler_open(&collector->sampler, &collector->table, "") != 0) {
         snprintf(error, error_size, "cannot read /proc: %s; forksight needs it mounted",
                  strerror(errno));
         return -1;
@@ -196,7 +196,7 @@ static void look_for_oom(struct fs_collector *collector, int64_t now) {
 static void look_at_shm(struct fs_collector *collector) {
     struct statvfs space;
 
-    if (statvfs("/dev/shm", &space) != 0) return;
+    if (collector->sampler.captured || statvfs("/dev/shm", &space) != 0) return;
     const int64_t available = (int64_t)space.f_bfree * (int64_t)space.f_frsize;
     collector->shm_size = (int64_t)space.f_blocks * (int64_t)space.f_frsize;
     if (collector->shm_free_min == FS_UNKNOWN || available < collector->shm_free_min)

@@ -286,6 +286,7 @@ static struct fs_evaluation evaluation_of(struct fs_collector *collector,
         .t_closed = now,
         .t_interrupted = FS_UNKNOWN,
         .outside = collector->outside.facts && !collector->outside.facts->whole,
+        .elsewhere = collector->sampler.captured,
         .ooms = collector->ooms,
         .oom_count = collector->oom_count,
     };

@@ -15,7 +15,8 @@
 
 struct fs_audited {
     int64_t window_ns;            /* from the first sample to the last */
-    int64_t scan_ns, scan_cpu_ns; /* what the first look took: time, and CPU time of forksight */
+    int64_t scan_ns, scan_cpu_ns; /* what the first look took: time, and CPU time of forksight;
+                                     FS_UNKNOWN: of a captured system */
     int64_t age_ns;               /* of the oldest process at the begin */
     int inside;                   /* processes whose forksight segments were read, too */
     int denied;                   /* processes of which not everything may be read */
@@ -23,11 +24,12 @@ struct fs_audited {
     char *deleted_example;        /* one of those files */
     int64_t migrations, numa_migrations, looks; /* pairs of samples of a thread that ran: all,
                                                    and those with another CPU or NUMA domain */
-    int given;   /* tasks of whom the scheduler's own words tell which CPUs they were given */
-    int step;    /* of the job, in which the look itself ran on every node: so many there were
-                    before it; FS_UNKNOWN: it was no step of the job */
-    bool stacks; /* stacks were asked for */
-    bool whole;  /* every process had segments: a record that is not over */
+    int given;     /* tasks of whom the scheduler's own words tell which CPUs they were given */
+    int step;      /* of the job, in which the look itself ran on every node: so many there were
+                      before it; FS_UNKNOWN: it was no step of the job */
+    bool stacks;   /* stacks were asked for */
+    bool captured; /* looked at elsewhere, in copies of files: nothing else could be asked */
+    bool whole;    /* every process had segments: a record that is not over */
 };
 
 #endif

@@ -16,6 +16,7 @@ static const struct fs_field audited_field[] = {
     FIELD(fs_audited, INT, "given", given),
     FIELD(fs_audited, INT, "step", step),
     FIELD(fs_audited, BOOL, "stacks", stacks),
+    FIELD(fs_audited, BOOL, "captured", captured),
     FIELD(fs_audited, BOOL, "whole", whole),
 };
 const struct fs_fields fs_audited_fields = TABLE(audited_field, fs_audited);

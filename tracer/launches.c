@@ -150,7 +150,7 @@ static int fill(const struct fs_evaluation *evaluation, const struct fs_record *
     *launch =
         (struct fs_launch){.pid = record->pid,
                            .executable = copy(image->executable),
-                           .root = geteuid() == 0,
+                           .root = !evaluation->elsewhere && geteuid() == 0,
                            .status = status_of(digest, record),
                            .begin = fs_job_time(evaluation, fs_record_begin(record)),
                            .end = fs_job_time(evaluation, fs_record_end(record)),
@@ -160,7 +160,7 @@ static int fill(const struct fs_evaluation *evaluation, const struct fs_record *
     for (const struct fs_record *other = evaluation->table->first; other; other = other->next)
         launch->started += is_started_by(other, record);
     if (take_words(digest, record, image, launch) != 0) return -1;
-    if (!evaluation->sampler || !evaluation->sampler->captured) read_hostfile(digest, launch);
+    if (!evaluation->elsewhere) read_hostfile(digest, launch);
     return 0;
 }
 

@@ -115,6 +115,19 @@ static int add_number(struct fs_proc *proc, size_t count, int number) {
     return 0;
 }
 
+static int compare_numbers(const void *a, const void *b) {
+    const int *one = a, *other = b;
+    return (*one > *other) - (*one < *other);
+}
+
+/* The kernel lists them in their order; a file system with a captured /proc need not. */
+static void sort_numbers(int *numbers, size_t count) {
+    size_t i = 1;
+    while (i < count && numbers[i - 1] <= numbers[i])
+        i++;
+    if (i < count) qsort(numbers, count, sizeof *numbers, compare_numbers);
+}
+
 /* The entries of an open directory whose names are numbers; takes the descriptor. */
 static int list_numbers(struct fs_proc *proc, int file, const int **numbers, size_t *count) {
     DIR *directory = file < 0 ? NULL : fdopendir(file);
@@ -130,6 +143,7 @@ static int list_numbers(struct fs_proc *proc, int file, const int **numbers, siz
         if (parse_pid(entry->d_name, &number)) result = add_number(proc, found++, number);
     closedir(directory);
     if (result) return -1;
+    sort_numbers(proc->numbers, found);
     *numbers = proc->numbers;
     *count = found;
     return 0;
@@ -152,7 +166,8 @@ int fs_proc_tids(struct fs_proc *proc, int pid, const int **tids, size_t *count)
 
 static int compare_parents(const void *a, const void *b) {
     const struct fs_proc_stat *one = a, *other = b;
-    return (one->ppid > other->ppid) - (one->ppid < other->ppid);
+    if (one->ppid != other->ppid) return one->ppid > other->ppid ? 1 : -1;
+    return (one->pid > other->pid) - (one->pid < other->pid);
 }
 
 /* All processes' stat into proc->family, in the order of their parents; -1: no memory. */
@@ -265,6 +280,15 @@ enum {
     STAT_NEEDED = STAT_RSS + 1, /* captured and very old ones may end earlier */
 };
 
+/* More CPU time than this nobody has used; what a captured system says can be anything, and must
+ * not overflow in nanoseconds. */
+static const int64_t ticks_most = INT64_MAX / 4 / 10000000;
+static const uint64_t run_most = INT64_MAX / 16;
+
+static bool is_time(int64_t ticks) {
+    return ticks >= 0 && ticks <= ticks_most;
+}
+
 static int parse_stat(const char *text, size_t length, struct fs_proc_stat *out) {
     /* comm may hold blanks and parentheses: the last ")" ends it. */
     const char *open = memchr(text, '(', length), *close = memrchr(text, ')', length);
@@ -277,7 +301,8 @@ static int parse_stat(const char *text, size_t length, struct fs_proc_stat *out)
     at = close + 3;
     while (count < STAT_FIELDS && take_signed(&at, &field[count]))
         count++;
-    if (count < STAT_NEEDED) return bad_text();
+    if (count < STAT_NEEDED || !is_time(field[STAT_UTIME]) || !is_time(field[STAT_STIME]))
+        return bad_text();
 
     struct fs_proc_stat stat = {
         .pid = (int)pid,
@@ -319,7 +344,7 @@ int fs_proc_schedstat(struct fs_proc *proc, int pid, int tid, struct fs_proc_sch
     const char *at = proc->small;
     struct fs_proc_schedstat found;
     if (!take_unsigned(&at, &found.run_ns) || !take_unsigned(&at, &found.wait_ns) ||
-        !take_unsigned(&at, &found.slices))
+        !take_unsigned(&at, &found.slices) || found.run_ns > run_most || found.wait_ns > run_most)
         return bad_text();
     /* A kernel that was told not to keep these numbers prints zeros for everybody. */
     if (found.run_ns == 0 && found.wait_ns == 0 && found.slices == 0) {

@@ -62,7 +62,7 @@ struct fs_proc_status {
     int64_t huge_kib;                         /* HugetlbPages; FS_PROC_UNKNOWN */
 };
 
-/* All processes, in the order of the directory. *pids stays valid until the next
+/* All processes, in the order of their numbers. *pids stays valid until the next
  * fs_proc_pids() or fs_proc_tids() of this handle. */
 int fs_proc_pids(struct fs_proc *proc, const int **pids, size_t *count);
 

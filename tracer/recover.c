@@ -84,7 +84,7 @@ static int open_collector(struct fs_collector *collector, struct fs_jobdir *job,
         hwloc_bitmap_free(collector->mask_start);
         collector->mask_start = NULL;
     }
-    if (fs_sampler_open(&collector->sampler, &collector->table) != 0) return -1;
+    if (fs_sampler_open(&collector->sampler, &collector->table, "") != 0) return -1;
     start_tasks(collector, folder);
     const int result = fs_fold_open(&collector->fold, &collector->table, folder);
     collector->fold.read_only = true;

@@ -19,14 +19,16 @@ void fs_activity_free(struct fs_activity *activity) {
     free(activity);
 }
 
-int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table) {
-    *sampler = (struct fs_sampler){.table = table, .t_full = FS_UNKNOWN, .environments_read = true};
-    sampler->proc = fs_proc_open("");
+int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table, const char *root) {
+    *sampler = (struct fs_sampler){
+        .table = table, .t_full = FS_UNKNOWN, .environments_read = true, .captured = *root != '\0'};
+    sampler->proc = fs_proc_open(root);
     sampler->scratch = hwloc_bitmap_alloc();
     if (sampler->proc && sampler->scratch) {
         char path[64], text[16];
         snprintf(path, sizeof path, "task/%d/children", (int)getpid());
         sampler->no_children_files =
+            !sampler->captured &&
             fs_proc_text(sampler->proc, getpid(), path, text, sizeof text) < 0;
         return 0;
     }

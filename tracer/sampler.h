@@ -71,8 +71,8 @@ struct fs_sampler {
     bool captured;          /* the files are all there is to ask: no system calls about processes */
 };
 
-/* -1 with errno: /proc cannot be read. */
-int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table);
+/* root: "", or where a captured moment is (captured.h). -1 with errno: its proc cannot be read. */
+int fs_sampler_open(struct fs_sampler *sampler, struct fs_table *table, const char *root);
 void fs_sampler_close(struct fs_sampler *sampler);
 
 /* A command was started in this session: to be in it is nothing of one's own. */

@@ -15,6 +15,41 @@ const char *fs_environment_value(char *const *environment, const char *name) {
     return NULL;
 }
 
+bool fs_scheduler_reads(const char *name, size_t length) {
+    static const char *const names[] = {
+        "SLURM_JOB_ID",
+        "SLURM_JOBID",
+        "SLURM_STEP_ID",
+        "SLURM_PROCID",
+        "SLURM_NODEID",
+        "SLURMD_NODENAME",
+        "SLURM_JOB_NODELIST",
+        "SLURM_STEP_NODELIST",
+        "SLURM_JOB_NUM_NODES",
+        "SLURM_NNODES",
+        "SLURM_JOB_CPUS_PER_NODE",
+        "SLURM_CPUS_ON_NODE",
+        "SLURM_CPUS_PER_TASK",
+        "SLURM_CPU_BIND_LIST",
+        "SLURM_CPU_BIND_TYPE",
+        "SLURM_THREADS_PER_CORE",
+        "SLURM_NTASKS",
+        "SLURM_NPROCS",
+        "SLURM_TASKS_PER_NODE",
+        "SLURM_STEP_NUM_TASKS",
+        "SLURM_STEP_TASKS_PER_NODE",
+        "PBS_JOBID",
+        "PBS_NP",
+        "PBS_NUM_NODES",
+        "PBS_NUM_PPN",
+        "NCPUS",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0) return true;
+    return false;
+}
+
 /* A non-negative number at *at, which moves behind it; FS_UNKNOWN: none, or too large. */
 static int take_number(const char **at) {
     long number = FS_UNKNOWN;

@@ -12,6 +12,10 @@
 /* The value of name in an environment (as environ); NULL: not set. */
 const char *fs_environment_value(char *const *environment, const char *name);
 
+/* Whether a batch system tells with the variable of that name (length bytes) what it gave, to
+ * fs_scheduler_read() or to audit_given.c. */
+bool fs_scheduler_reads(const char *name, size_t length);
+
 /*
  * Fills facts from an environment. host is this node's name (short or full), by
  * which the node's share of lists such as SLURM_JOB_CPUS_PER_NODE=16(x2),8 is found.

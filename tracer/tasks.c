@@ -418,7 +418,7 @@ static int evaluate(const struct fs_evaluation *evaluation, struct entry *entrie
     for (size_t i = 0; i < count; i++)
         if (digest->tasks[i].wait_ns != FS_UNKNOWN)
             digest->tasks[i].wait_ns = whole_ms(digest->tasks[i].wait_ns);
-    if (programs && add_rank_use(evaluation->table, digest)) return -1;
+    if (programs && !evaluation->elsewhere && add_rank_use(evaluation->table, digest)) return -1;
     return add_workers(evaluation, digest->tasks);
 }
 

@@ -108,9 +108,12 @@ static char *version_of_package(const char *path, const char *package) {
     return version;
 }
 
-static void find_version(struct fs_thread_file *file, uint32_t family) {
+static void find_version(struct fs_thread_file *file, uint32_t family, bool names_alone) {
     const char *path = file->real ? file->real : file->path;
+    const bool package = family == FSP_LIBRARY_NUMBA || family == FSP_LIBRARY_NUMEXPR ||
+                         family == FSP_LIBRARY_POLARS;
 
+    if (package && names_alone) return;
     if (family == FSP_LIBRARY_NUMBA)
         file->version = version_of_package(path, "numba");
     else if (family == FSP_LIBRARY_NUMEXPR)
@@ -135,9 +138,9 @@ const struct fs_thread_file *fs_thread_file(struct fs_thread_files *files, uint3
     }
     struct fs_thread_file *file = &files->list[files->count++];
     *file = (struct fs_thread_file){.path = path, .rank = 1};
-    if (realpath(path, real)) file->real = strdup(real);
+    if (!files->names_alone && realpath(path, real)) file->real = strdup(real);
     find_build(file, family);
-    find_version(file, family);
+    find_version(file, family, files->names_alone);
     return file;
 }
 

@@ -5,6 +5,7 @@
 #ifndef FS_THREAD_FILES_H
 #define FS_THREAD_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct fs_thread_file {
 struct fs_thread_files {
     struct fs_thread_file *list;
     size_t count;
+    bool names_alone; /* of another machine: the files here are not those */
 };
 
 /* The facts of an interned path, which are looked up once. NULL: no memory. */

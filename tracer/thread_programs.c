@@ -397,6 +397,7 @@ int fs_evaluate_programs(const struct fs_evaluation *evaluation, struct fs_diges
     if (!survey) return -1;
     survey->evaluation = evaluation;
     survey->routines.table = evaluation->table;
+    survey->files.names_alone = evaluation->elsewhere;
     if (fs_past_open(&survey->past, evaluation->table) == 0) {
         result = 0;
         for (const struct fs_record *record = evaluation->table->first;

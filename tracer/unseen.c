@@ -94,7 +94,7 @@ static enum fs_unseen reason_of_place(struct fs_sampler *sampler, int pid, struc
     if (fs_preload_find(shim, sizeof shim, error, sizeof error) != 0) shim[0] = '\0';
     if (fs_proc_environment(sampler->proc, pid, visit, &asked, NULL) != 0) return FS_UNSEEN_OTHER;
     if (!asked.folder[0]) return FS_UNSEEN_SCRUBBED;
-    if (!shim[0] || sampler->captured) return FS_UNSEEN_OTHER;
+    if (!shim[0]) return FS_UNSEEN_OTHER;
     if (!asked.preloaded && fs_proc_has_our_root(sampler->proc, pid) != 0)
         return FS_UNSEEN_SCRUBBED;
     if (!asked.preloaded)
@@ -107,7 +107,9 @@ static enum fs_unseen reason_of_place(struct fs_sampler *sampler, int pid, struc
 }
 
 void fs_unseen_look(struct fs_sampler *sampler, int pid, struct fs_image *image) {
-    const int file = sampler->captured ? -1 : fs_proc_open_executable(sampler->proc, pid);
+    image->unseen = FS_UNSEEN_OTHER;
+    if (sampler->captured) return; /* the files of its names here are others */
+    const int file = fs_proc_open_executable(sampler->proc, pid);
 
     image->unseen = file >= 0 ? reason_of_file(file) : fs_unseen_reason(image->executable);
     if (file >= 0) close(file);

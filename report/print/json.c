@@ -75,6 +75,7 @@ static json_t *audited_of(struct fs_json *json, const struct fs_totals *totals) 
     fs_json_count(json, object, "nodes", (int64_t)totals->audited);
     fs_json_real(json, object, "window_s", totals->window);
     fs_json_real(json, object, "scan_s", totals->scan);
+    fs_json_bool(json, object, "captured", totals->captured);
     fs_json_count(json, object, "threads", totals->processes + totals->threads);
     fs_json_count(json, object, "denied", totals->denied);
     fs_json_count(json, object, "executables_deleted", totals->deleted);

@@ -223,15 +223,18 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
 /* Of a job that was only looked at. */
 static void tell_audit(struct fs_page *page, const struct fs_totals *totals, const char *share) {
     struct fs_arena *arena = page->arena;
+    /* Of a captured system nobody knows how long it took. */
+    const char *scan =
+        totals->scan > 0 ? fs_arena_printf(arena, "; first look %.2f s", totals->scan) : "";
 
     fs_page_wrap(page, "Data",
                  fs_arena_printf(arena,
-                                 "audited from outside for %.1f s: %ld process%s, %ld thread%s%s; "
-                                 "first look %.2f s",
+                                 "%s for %.1f s: %ld process%s, %ld thread%s%s%s",
+                                 totals->captured ? "captured" : "audited from outside",
                                  totals->window, totals->processes,
                                  totals->processes == 1 ? "" : "es",
                                  totals->processes + totals->threads,
-                                 plural(totals->processes + totals->threads), share, totals->scan),
+                                 plural(totals->processes + totals->threads), share, scan),
                  2);
     if (totals->denied)
         fs_page_wrap(page, "",

@@ -536,45 +536,6 @@ def what_was_seen_can_be_kept(folder):
     h.equal(gate.status, 3, f"an audit is no whole record: status\n{gate}")
 
 
-@h.test
-def captured_moments_are_judged_as_the_job_was(folder):
-    """Two moments of a job, packed by moment.py and looked at with --root: its window lies
-    between them, its CPUs are those of its starter, which was packed, too."""
-    h.need_cpus(2)
-    archive = folder / "moments.tar.gz"
-    with Bare(["taskset", "-c", "0", h.PYTHON, POOL, "4000"], folder, NUM_PROCS=2) as job:
-        job.until_busy()
-        pids = [str(p) for p in (job.shell.pid, job.pid, *children(job.pid))]
-        for moment in "1", "2":
-            subprocess.run([h.PYTHON, h.ROOT / "tests/lib/moment.py", archive, moment, *pids], check=True)
-            used = cpu_seconds(job.shell.pid)
-            h.wait_until(lambda: moment == "2" or cpu_seconds(job.shell.pid) > used + 1.8, "work between them")
-        main = job.pid
-    h.check(archive.stat().st_size < 100_000, "the archive is large")
-    subprocess.run(["tar", "-xzf", archive, "-C", folder], check=True)
-    again = [h.execute([h.FORKSIGHT, "audit", "--format", "json", "--root", folder, main], cwd=folder)
-             for _ in range(2)]
-    reports = [json.loads(result.stdout) for result in again]
-    h.equal(found(reports[0])[:1], ["AFF-01"], f"primary finding\n{again[0]}")
-    h.equal(reports[0]["findings"], reports[1]["findings"], "the same moments, looked at twice")
-    h.equal(reports[0]["scope"]["processes"], 3, "processes")
-
-
-@h.test
-def captured_machines_are_read(folder):
-    """The archives of emulated machines have one moment: tree and topology, but no window."""
-    for name in "smt-v1", "smt-v2", "numa-v1", "numa-v2":
-        place = folder / name / "1"
-        place.mkdir(parents=True)
-        subprocess.run(["tar", "-xzf", h.ROOT / f"tests/data/captured/{name}.tar.gz", "-C", place], check=True)
-        main = os.readlink(place / "proc/self")
-        result = h.execute([h.FORKSIGHT, "audit", "--format", "json", "--root", place.parent, main], cwd=folder)
-        h.equal(result.status, 0, f"status\n{result}")
-        report = json.loads(result.stdout)
-        h.equal((report["scope"]["processes"], report["data"]["audited"]["threads"]), (2, 5), name)
-        h.equal(found(report), [], f"findings without a window: {name}")
-
-
 # Faults that only a record tells, of programs that end too soon to be looked at.
 QUICK = {"k1-unjoined": "PRC-03", "k4-numpy-generator": "FRK-10", "frk-06-thread-before-pool": "FRK-06",
          "frk05-child": "FRK-05", "frk-09-context-before-fork-stand-in": "FRK-09",

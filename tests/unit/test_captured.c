@@ -27,7 +27,8 @@ struct machine {
     int version; /* of the control groups */
     const char *topology;
     int cpus, cores, numa_nodes;
-    char root[ROOT_SIZE]; /* where the archive was unpacked */
+    char folder[ROOT_SIZE]; /* where the archive was unpacked */
+    char root[ROOT_SIZE];   /* its first moment */
 };
 
 #define SMT  "P0{N0 L0{C0{U0 U1}C1{U2 U3}C2{U4 U5}C3{U6 U7}}}"
@@ -43,17 +44,18 @@ static struct machine machines[] = {
 static int discard(void **state) {
     const struct machine *machine = *state;
     char command[COMMAND_SIZE];
-    snprintf(command, sizeof command, "rm -r %s", machine->root);
+    snprintf(command, sizeof command, "rm -r %s", machine->folder);
     return system(command) == 0 ? 0 : -1;
 }
 
 static int unpack(void **state) {
     struct machine *machine = *state;
     char command[COMMAND_SIZE];
-    snprintf(machine->root, sizeof machine->root, "/tmp/forksight-captured-XXXXXX");
-    if (!mkdtemp(machine->root)) return -1;
+    strcpy(machine->folder, "/tmp/forksight-captured-XXXXXX");
+    if (!mkdtemp(machine->folder)) return -1;
+    snprintf(machine->root, sizeof machine->root, "%.48s/1", machine->folder);
     snprintf(command, sizeof command, "tar -xzf tests/data/captured/%s.tar.gz -C %s", machine->name,
-             machine->root);
+             machine->folder);
     if (system(command) == 0) return 0;
     discard(state); /* cmocka does not tear down what was not set up */
     return -1;

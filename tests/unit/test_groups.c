@@ -79,7 +79,7 @@ static int set_up(void **state) {
     cohorts = (struct fs_cohorts){.table = &table};
     fold = (struct fs_fold){.table = &table, .directory = -1};
     fs_digest_init(&digest);
-    if (fs_sampler_open(&sampler, &table) != 0) return -1;
+    if (fs_sampler_open(&sampler, &table, "") != 0) return -1;
     parent = begin(MAIN, NULL, FS_BIRTH_RUN, 0);
     fs_record_add_stage(&table, parent, image(MAIN, "/usr/bin/python3", "python3\0pool.py", 16), 0);
     evaluation = (struct fs_evaluation){.table = &table,
