@@ -208,7 +208,8 @@ static int by_cohort_and_begin(const void *left, const void *right) {
 
     if (cohort_a != cohort_b) return cohort_a < cohort_b ? -1 : 1;
     const int64_t begin_a = fs_record_begin(a), begin_b = fs_record_begin(b);
-    return (begin_a > begin_b) - (begin_a < begin_b);
+    if (begin_a != begin_b) return begin_a < begin_b ? -1 : 1;
+    return (a->pid > b->pid) - (a->pid < b->pid);
 }
 
 struct fs_record **fs_cohorts_members(const struct fs_cohorts *cohorts, size_t *count) {

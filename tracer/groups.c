@@ -252,7 +252,9 @@ static bool has_incident(struct fs_record *const *members, size_t count, int64_t
 static int by_weight(const void *left, const void *right) {
     const struct slice *a = left, *b = right;
 
-    return (a->weight < b->weight) - (a->weight > b->weight);
+    if (a->weight != b->weight) return a->weight < b->weight ? 1 : -1;
+    /* Whichever address a cohort has: the same job has the same report. */
+    return (a->members[0]->pid > b->members[0]->pid) - (a->members[0]->pid < b->members[0]->pid);
 }
 
 static struct slice *slices_of(const struct fs_evaluation *evaluation, struct fs_record **members,

@@ -228,8 +228,7 @@ static void tell_audit(struct fs_page *page, const struct fs_totals *totals, con
         totals->scan > 0 ? fs_arena_printf(arena, "; first look %.2f s", totals->scan) : "";
 
     fs_page_wrap(page, "Data",
-                 fs_arena_printf(arena,
-                                 "%s for %.1f s: %ld process%s, %ld thread%s%s%s",
+                 fs_arena_printf(arena, "%s for %.1f s: %ld process%s, %ld thread%s%s%s",
                                  totals->captured ? "captured" : "audited from outside",
                                  totals->window, totals->processes,
                                  totals->processes == 1 ? "" : "es",
