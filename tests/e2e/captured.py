@@ -171,9 +171,13 @@ def a_job_that_runs_is_captured(folder):
         h.wait_until(lambda: children(shell.pid), "the job")
         main = children(shell.pid)[0]
         h.wait_until(lambda: len(children(main)) == 2, "its workers")
-        result = h.execute([h.FORKSIGHT, "audit", "--capture", "--window", "2.2", "-o", "captured", main],
-                           cwd=folder)
-        h.equal((result.status, result.stderr), (0, ""), f"status\n{result}")
+        for _ in range(10):  # until others leave them a CPU for a while
+            shutil.rmtree(folder / "captured", ignore_errors=True)
+            result = h.execute([h.FORKSIGHT, "audit", "--capture", "--window", "2.2", "-o", "captured", main],
+                               cwd=folder)
+            h.equal((result.status, result.stderr), (0, ""), f"status\n{result}")
+            if "AFF-01" in found(report_of(folder / "captured")):
+                break
         h.check("captured: 3 processes" in result.stdout, f"what it says\n{result}")
         again = h.execute([h.FORKSIGHT, "audit", "--capture", "-o", "captured", main], cwd=folder)
         h.check(again.status == 3 and "not empty" in again.stderr, f"into a capture\n{again}")
