@@ -92,7 +92,7 @@ void fs_sampler_discover(struct fs_sampler *sampler, int64_t now, bool all) {
     if (sampler->no_children_files && all) meet_descendants(sampler, now);
     for (struct fs_record *record = sampler->table->first_open; record; record = next) {
         next = record->next_open;
-        if (record->over || record->zombie) continue;
+        if (record->over || record->zombie || !fs_sampler_knows(sampler, record, now)) continue;
         const bool shimmed = is_shimmed(record);
         if (!sampler->no_children_files && (all || !shimmed)) meet_children(sampler, record, now);
         if (all || !shimmed || !fs_record_image(record)->environment_read)

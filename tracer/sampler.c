@@ -63,11 +63,20 @@ void fs_sampler_add_session(struct fs_sampler *sampler, int sid) {
     sids[sampler->sid_count++] = sid;
 }
 
-/* Whether what /proc shows under the pid is the record's process and not a later one. */
-static bool is_same_process(struct fs_record *record, const struct fs_proc_stat *stat) {
-    const int64_t start = fs_start_of(stat->starttime);
+/* Before this nothing began that the job made; FS_UNKNOWN. */
+static int64_t earliest_of(const struct fs_table *table, const struct fs_record *record) {
+    if (record->t_fork != FS_UNKNOWN) return record->t_fork;
+    return table->first && table->first != record ? fs_record_begin(table->first) : FS_UNKNOWN;
+}
+
+/* Whether what /proc shows under the pid is the record's process, not a later one, nor one of
+ * ours where the record's is numbered by a pid namespace of its own. */
+static bool is_same_process(const struct fs_table *table, struct fs_record *record,
+                            const struct fs_proc_stat *stat) {
+    const int64_t start = fs_start_of(stat->starttime), earliest = earliest_of(table, record);
 
     if (record->start_ticks) return record->start_ticks == stat->starttime;
+    if (earliest != FS_UNKNOWN && start < earliest - start_slack) return false;
     const int64_t latest = record->t_start != FS_UNKNOWN ? record->t_start : record->t_seen;
     if (latest != FS_UNKNOWN && start > latest + start_slack) return false;
     record->start_ticks = stat->starttime;
@@ -78,6 +87,15 @@ static void note_gone(struct fs_record *record, int64_t now) {
     if (record->t_gone == FS_UNKNOWN) record->t_gone = now;
     record->zombie = false;
     fs_record_close(record);
+}
+
+bool fs_sampler_knows(struct fs_sampler *sampler, struct fs_record *record, int64_t now) {
+    struct fs_proc_stat stat;
+
+    if (record->start_ticks || fs_proc_stat(sampler->proc, record->pid, &stat) != 0) return true;
+    if (is_same_process(sampler->table, record, &stat)) return true;
+    note_gone(record, now);
+    return false;
 }
 
 static struct fs_activity *activity_of(struct fs_table *table, struct fs_record *record) {
@@ -281,7 +299,7 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
         if (errno == ENOENT || errno == ESRCH) note_gone(record, now);
         return;
     }
-    if (!is_same_process(record, &stat)) {
+    if (!is_same_process(sampler->table, record, &stat)) {
         note_gone(record, now);
         return;
     }

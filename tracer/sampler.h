@@ -89,6 +89,9 @@ hwloc_bitmap_t fs_sampler_busy_cpus(const struct fs_sampler *sampler);
 
 /* --- parts --- */
 
+/* Whether /proc does not show another process under the record's pid; else the record is closed. */
+bool fs_sampler_knows(struct fs_sampler *sampler, struct fs_record *record, int64_t now);
+
 /* Reads executable, argv and environment of a record's present image (look.c). */
 void fs_look_at_image(struct fs_sampler *sampler, struct fs_record *record, int64_t now);
 

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -86,6 +87,19 @@ static void keep_lacks(struct fs_sampler *sampler, const struct asked *asked, co
     image->binds = fs_intern(interned, text, strlen(text));
 }
 
+/* Who called chroot() was the shim's process: it takes its variables back there. */
+static enum fs_unseen reason_of_withdrawal(struct fs_sampler *sampler, int pid, struct asked *asked,
+                                           struct fs_image *image) {
+    const char *place = getenv("FORKSIGHT_LOCAL_DIR");
+
+    if (!asked->shim[0] || sampler->captured || fs_proc_has_our_root(sampler->proc, pid) != 0 ||
+        fs_proc_finds(sampler->proc, pid, asked->shim) != 0)
+        return FS_UNSEEN_SCRUBBED;
+    snprintf(asked->folder, sizeof asked->folder, "%s/", place && *place ? place : "/dev/shm");
+    keep_lacks(sampler, asked, "", asked->shim, image);
+    return FS_UNSEEN_ROOT;
+}
+
 /* Nothing is wrong with the program: what it was started with, and where, decides. */
 static enum fs_unseen reason_of_place(struct fs_sampler *sampler, int pid, struct fs_image *image) {
     char shim[PATH_MAX], error[256];
@@ -93,7 +107,7 @@ static enum fs_unseen reason_of_place(struct fs_sampler *sampler, int pid, struc
 
     if (fs_preload_find(shim, sizeof shim, error, sizeof error) != 0) shim[0] = '\0';
     if (fs_proc_environment(sampler->proc, pid, visit, &asked, NULL) != 0) return FS_UNSEEN_OTHER;
-    if (!asked.folder[0]) return FS_UNSEEN_SCRUBBED;
+    if (!asked.folder[0]) return reason_of_withdrawal(sampler, pid, &asked, image);
     if (!shim[0]) return FS_UNSEEN_OTHER;
     if (!asked.preloaded && fs_proc_has_our_root(sampler->proc, pid) != 0)
         return FS_UNSEEN_SCRUBBED;
