@@ -65,7 +65,8 @@ void fsp_exit_record(enum fsp_exit how, int code) {
     self->t_exit = fsp_now_cold();
     if (self->t_exit - self->t_start >= FSP_LONG_LIFE_NS) record_long_life(self);
     record_children(self);
-    fsp_random_look(self, self->pid, &self->random_exit);
+    /* Asked here, for its code is a fault away from all else that a forked child runs. */
+    if (self->random_at != 0) fsp_random_look(self, self->pid, &self->random_exit);
     if (fsp_call(SYS_getrusage, RUSAGE_SELF, (long)&usage, 0, 0) == 0)
         fsp_usage_condense(&self->self, &usage);
 }
