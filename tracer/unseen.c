@@ -92,7 +92,7 @@ static enum fs_unseen reason_of_withdrawal(struct fs_sampler *sampler, int pid, 
                                            struct fs_image *image) {
     const char *place = getenv("FORKSIGHT_LOCAL_DIR");
 
-    if (!asked->shim[0] || sampler->captured || fs_proc_has_our_root(sampler->proc, pid) != 0 ||
+    if (!asked->shim[0] || fs_proc_has_our_root(sampler->proc, pid) != 0 ||
         fs_proc_finds(sampler->proc, pid, asked->shim) != 0)
         return FS_UNSEEN_SCRUBBED;
     snprintf(asked->folder, sizeof asked->folder, "%s/", place && *place ? place : "/dev/shm");
