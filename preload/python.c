@@ -262,47 +262,65 @@ enum { INNERMOST = 6 };
 struct lines {
     struct fsp_text text;
     unsigned frames;
-    bool users_only; /* leave out the standard library, but for the innermost frames */
+    bool users_only; /* leave out what was installed, but for the innermost frames */
 };
+
+/* "site-packages/...": the file of a package that was installed; NULL: it is none. */
+static const char *package_of(const char *file) {
+    const char *found = fsp_find(file, "/site-packages/");
+
+    if (found == NULL) found = fsp_find(file, "/dist-packages/");
+    return found != NULL ? found + 1 : NULL;
+}
 
 /* ".../lib/python3.11/threading.py", but nothing that was installed beside it. */
 static bool is_standard(const char *file) {
     return fsp_starts(file, "<frozen") ||
            ((fsp_find(file, "/lib/python3") != NULL || fsp_find(file, "/lib64/python3") != NULL) &&
-            fsp_find(file, "/site-packages/") == NULL && fsp_find(file, "/dist-packages/") == NULL);
+            package_of(file) == NULL);
 }
 
-static void add_name(struct fsp_text *text, object *code, const char *name, bool standard) {
+enum origin { OF_USER, OF_PACKAGE, OF_LIBRARY };
+
+/* Long enough to be told: of the standard library the name, of a package the path in it. */
+static const char *shortened(const char *file, enum origin origin) {
+    if (origin == OF_LIBRARY) return fsp_text_basename(file);
+    return origin == OF_PACKAGE ? package_of(file) : file;
+}
+
+static void add_name(struct fsp_text *text, object *code, const char *name, enum origin origin) {
     object *value = attribute(code, name);
     const char *string = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
 
     if (value != NULL && string == NULL) python.PyErr_Clear();
     if (string == NULL) string = "?";
-    fsp_text_string(text, standard ? fsp_text_basename(string) : string);
+    fsp_text_string(text, shortened(string, origin));
     if (value != NULL) python.Py_DecRef(value);
 }
 
-static bool code_is_standard(object *code) {
+static enum origin origin_of(object *code) {
     object *value = attribute(code, "co_filename");
     const char *file = value != NULL ? python.PyUnicode_AsUTF8(value) : NULL;
-    const bool standard = file != NULL && is_standard(file);
+    enum origin origin = OF_USER;
 
+    if (file != NULL && is_standard(file)) origin = OF_LIBRARY;
+    if (file != NULL && package_of(file) != NULL) origin = OF_PACKAGE;
     if (value != NULL && file == NULL) python.PyErr_Clear();
     if (value != NULL) python.Py_DecRef(value);
-    return standard;
+    return origin;
 }
 
 static void add_line(object *code, int line, void *context) {
     struct lines *lines = context;
-    const bool standard = code_is_standard(code);
+    const enum origin origin = origin_of(code);
 
-    if (lines->frames++ >= INNERMOST && standard && lines->users_only) return;
+    if (lines->frames++ >= INNERMOST && origin != OF_USER && lines->users_only) return;
     if (lines->text.length > 0) fsp_text_bytes(&lines->text, "\n", 1);
-    add_name(&lines->text, code, "co_filename", standard);
+    add_name(&lines->text, code, "co_filename", origin);
     fsp_text_bytes(&lines->text, ":", 1);
     fsp_text_number(&lines->text, line > 0 ? (uint64_t)line : 0);
     fsp_text_bytes(&lines->text, ":", 1);
-    add_name(&lines->text, code, "co_name", false);
+    add_name(&lines->text, code, "co_name", OF_USER);
 }
 
 void fsp_python_text(struct fsp_site *site) {

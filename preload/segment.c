@@ -178,7 +178,7 @@ static struct fsp_header *make(uint64_t size, enum fsp_extension extension, int 
     *error = ENOSPC;
     if (!fsp_segment_may_grow(size)) return NULL;
     if (!path_of(path, sizeof path, fsp_pid(), made, extension)) return NULL;
-    fd = fsp_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    fd = fsp_create(path, O_RDWR);
     if (fd < 0) {
         *error = -fd;
         return NULL;
@@ -254,7 +254,7 @@ bool fsp_segment_beside(uint64_t key, const char *suffix, const void *head, size
 
     if (fsp_segment_may_grow(head_size + tail_size) &&
         fsp_segment_path(path, sizeof path, key, suffix))
-        fd = fsp_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+        fd = fsp_create(path, O_WRONLY);
     if (fd >= 0) {
         written = fsp_call(SYS_writev, fd, (long)pieces, 2, 0) == (long)(head_size + tail_size);
         fsp_close(fd);

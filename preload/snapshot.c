@@ -147,8 +147,7 @@ static void make(uint64_t key) {
         return;
     }
     if (!fsp_segment_path(path, sizeof path, key, FSP_SUFFIX_SNAPSHOT)) return;
-    fd = fsp_call(SYS_openat, AT_FDCWD, (long)path,
-                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = fsp_create(path, O_WRONLY);
     if (fd == -EEXIST) return;
     if (fd < 0) {
         count_lost();

@@ -356,12 +356,25 @@ static int run_here(const struct fs_run_options *options, const char *preload) {
     return status;
 }
 
+/* Else its numbers would be those of strangers. */
+static bool proc_is_ours(void) {
+    char self[16];
+    const ssize_t length = readlink("/proc/self", self, sizeof self - 1);
+
+    self[length > 0 ? length : 0] = '\0';
+    return strtol(self, NULL, 10) == getpid();
+}
+
 static int run(const struct fs_run_options *options) {
     char preload[PATH_MAX], error[FS_ERROR_SIZE];
     struct fs_launched launch;
 
     if (fs_start_ticks(getpid()) == 0)
         return fs_run_complain(FS_EXIT_FAILED, "cannot read /proc; mount it, forksight needs it");
+    if (!proc_is_ours())
+        return fs_run_complain(FS_EXIT_FAILED, "/proc is that of another PID namespace; mount "
+                                               "this one's (unshare --mount-proc)");
+    fs_supervise_prepare();
     if (fs_preload_find(preload, sizeof preload, error, sizeof error) != 0)
         return fs_run_complain(FS_EXIT_FAILED, error);
     if (fs_task_of_launch(environ, &launch)) return fs_run_task(options, preload, &launch);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,8 +60,26 @@ void fs_supervise_end(struct fs_supervisor *supervisor) {
     errno = saved;
 }
 
+static struct {
+    bool taken;
+    mode_t mask;
+    struct sigaction limit; /* disposition of SIGXFSZ */
+} inherited;
+
+void fs_supervise_prepare(void) {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    inherited.mask = umask(S_IRWXG | S_IRWXO);
+    sigaction(SIGXFSZ, &ignore, &inherited.limit);
+    inherited.taken = true;
+}
+
 static _Noreturn void become(const struct fs_supervisor *supervisor, char *const command[],
                              char *const environment[], int report) {
+    if (inherited.taken) {
+        umask(inherited.mask);
+        sigaction(SIGXFSZ, &inherited.limit, NULL);
+    }
     sigaction(SIGCHLD, &supervisor->inherited_child, NULL);
     sigprocmask(SIG_SETMASK, &supervisor->inherited_mask, NULL);
     execvpe(command[0], command, environment);

@@ -41,6 +41,13 @@ struct fs_supervisor {
 };
 
 /*
+ * Before forksight makes its first file: one that may not grow (RLIMIT_FSIZE) is an error
+ * and not the end, and the umask leaves its files readable to itself. The command gets
+ * what the caller had.
+ */
+void fs_supervise_prepare(void);
+
+/*
  * Starts command with environment. Returns 0; -1 with the errno of what failed
  * (fork, exec) and *exec_failed telling which; no child is left then. The
  * members flush, serve_beside and data are the caller's to set before.

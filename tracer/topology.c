@@ -21,6 +21,17 @@ static void choose_objects(hwloc_topology_t topology) {
     hwloc_topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
 }
 
+/* hwloc would say on stderr, which is the application's, what it cannot find out. */
+static int load_silently(hwloc_topology_t topology) {
+    static const char hide[] = "HWLOC_HIDE_ERRORS";
+    const bool said = getenv(hide) != NULL;
+
+    if (!said) setenv(hide, "2", 0);
+    const int result = hwloc_topology_load(topology);
+    if (!said) unsetenv(hide);
+    return result;
+}
+
 int fs_topology_discover(hwloc_topology_t *topology) {
     /* Some of these connect to a display server or wake a GPU; naming one that is not there
      * fails, which is as good. */
@@ -32,7 +43,7 @@ int fs_topology_discover(hwloc_topology_t *topology) {
                                       unwanted[i]);
     choose_objects(*topology);
     if (hwloc_topology_set_flags(*topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) ||
-        hwloc_topology_load(*topology)) {
+        load_silently(*topology) != 0) {
         hwloc_topology_destroy(*topology);
         *topology = NULL;
         return -1;

@@ -214,6 +214,42 @@ def unreadable_proc(folder):
 
 
 @h.test
+def odd_surroundings_of_the_command(folder):
+    """A limit on the size of files, a umask that takes everything, no topology: the command
+    has them as ever, and forksight says what it cannot do, or goes on."""
+    h.need_root()
+    user, forksight = h.as_user(folder, 65534)
+    shell = "umask; ulimit -f; echo err >&2; exit 7"
+    local = folder / "local"
+    local.mkdir()
+    local.chmod(0o777)
+
+    def run(setting, *outer, name="job"):
+        return h.execute([*outer, "sh", "-c", f'{setting}; exec "$@"', "sh", *user, forksight, "run",
+                          "-q", "-o", folder / name, "--", "sh", "-c", shell], cwd=folder,
+                         env=h.environment(FORKSIGHT_LOCAL_DIR=local))
+    for place, limit, status in (("none", 0, 125), ("little", 1, 7)):
+        result = run(f"ulimit -f {limit}", name=place)
+        h.equal(result.status, status, f"status with files of {limit} blocks\n{result}")
+        h.check("File too large" in result.stderr, f"not said\n{result}")
+    h.equal(result.stdout, "0022\n1\n", f"the limit of the command\n{result}")
+    result = run("umask 0777", name="umask")
+    h.equal((result.status, result.stdout), (7, "0777\nunlimited\n"), f"umask of the command\n{result}")
+    h.check("complete: " in h.execute([h.FORKSIGHT, "report", folder / "umask"]).stdout, "record")
+    result = run("mount -t tmpfs -o ro tmpfs /sys", "unshare", "-m", name="sys")
+    h.equal((result.status, result.stderr), (7, "err\n"), f"without /sys\n{result}")
+    h.equal(os.listdir(local), [], "left in node-local memory")
+
+
+@h.test
+def proc_of_another_namespace(folder):
+    h.need_root()
+    result = h.execute(["unshare", "-pf", h.FORKSIGHT, "run", "-o", "job", "--", "true"], cwd=folder)
+    refuses(result, 125, "/proc")
+    h.check(not (folder / "job").exists(), "a job directory was left behind")
+
+
+@h.test
 def hostile_segments_in_the_folder(folder):
     """A job that writes rubbish into its own segment folder harms the record, not the report."""
     script = ("d=$FORKSIGHT_SEGMENTS; cd \"$d\" || exit 9\n"

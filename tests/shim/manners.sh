@@ -61,6 +61,14 @@ RECORD=$FOLDER/kill.txt STATUS=0
 "$PROGRAMS/segments" "$FOLDER/kill"/*.[se][ex][gt] >"$RECORD" 2>&1
 expect shim/manners/kill_9 0 1 'file .*ready=1 .*mode=600'
 
+# Whatever files the application takes from itself: the collector reads ours.
+mkdir -m 700 "$FOLDER/umask"
+(umask 0777 && recorded "$FOLDER/umask" "$PROGRAMS/births" spawn)
+# shellcheck disable=SC2034
+RECORD=$FOLDER/umask.txt STATUS=$?
+"$PROGRAMS/segments" "$FOLDER/umask"/*.[se][ex][gt] >"$RECORD" 2>&1
+expect shim/manners/umask 0 2 'file .*ready=1 .*mode=600'
+
 # A library's constructor runs before ours: it forks and makes a thread.
 cat >"$FOLDER/early.c" <<'END'
 #include <pthread.h>
