@@ -23,7 +23,8 @@ _forksight_value() { # forksight, option, the value so far
     --format) mapfile -t COMPREPLY < <(compgen -W 'text json text,json' -- "$3") ;;
     --max) mapfile -t COMPREPLY < <(compgen -S = -W "$(_forksight_rules "$1")" -- "$3") ;;
     --threshold) mapfile -t COMPREPLY < <(compgen -S . -W "$(_forksight_rules "$1")" -- "$3") ;;
-    --name | --period | --top | --variant) ;;
+    --user) mapfile -t COMPREPLY < <(compgen -u -- "$3") ;;
+    --hang-after | --job | --name | --node | --period | --top | --variant | --window) ;;
     *) mapfile -t COMPREPLY < <(compgen -f -- "$3") ;;
     esac
     case $2 in --max | --threshold) compopt -o nospace 2>/dev/null ;; esac
@@ -60,6 +61,8 @@ _forksight() {
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_forksight_options "$forksight" "$command")" -- "$word")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
+    elif [ "$command" = audit ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(ps -u "$(id -u)" -o pid= 2>/dev/null)" -- "$word")
     elif [ "$command" = explain ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_forksight_rules "$forksight")" -- "${word^^}")
     else

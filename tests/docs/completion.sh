@@ -46,6 +46,8 @@ verdict "of all rules" "$(offered explain '')" "$("$forksight" explain | grep -o
 verdict "of a limit" "$(offered check --max PRC-03)" PRC-03=
 touch "$folder/one.json"
 mkdir "$folder/one"
+verdict "of users" "$(offered audit --user roo)" root
+verdict "of processes" "$(offered audit "$$")" "$$"
 verdict "of files" "$(offered check --baseline "$folder/one.j")" "$folder/one.json"
 verdict "of an output file" "$(offered report -o "$folder/one.j")" "$folder/one.json"
 verdict "of job directories" "$(offered report "$folder/on")" "$folder/one"
