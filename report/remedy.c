@@ -260,6 +260,17 @@ void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load) 
                  place ? place : fs_base_name(group->parent_executable));
 }
 
+static bool is_executor(const char *stack) {
+    return strstr(stack, ":_launch_processes") || strstr(stack, ":_adjust_process_count");
+}
+
+/* By the functions that made the workers. */
+static const char *python_pool(const char *stack) {
+    if (stack && strstr(stack, "/loky/")) return "Parallel(n_jobs=len(os.sched_getaffinity(0)))";
+    if (stack && is_executor(stack)) return "ProcessPoolExecutor(len(os.sched_getaffinity(0)))";
+    return "Pool(len(os.sched_getaffinity(0)))";
+}
+
 const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int count) {
     static const struct {
         const char *tool, *code;
@@ -270,7 +281,7 @@ const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load
         {"ninja", "ninja -j \"$(nproc)\""},
     };
     const char *parent = fs_base_name(load->group->parent_executable);
-    if (load->group->python) return "Pool(len(os.sched_getaffinity(0)))";
+    if (load->group->python) return python_pool(load->group->site.stack);
     for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
         if (strcmp(parent, tools[i].tool) == 0) return tools[i].code;
     return fs_arena_printf(arena,
@@ -297,7 +308,7 @@ void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int worker
     if (fs_has_standard_frame(stack, "pool.py"))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "multiprocessing.get_context(\"forkserver\").Pool(%d)", workers);
-    else if (strstr(stack, ":_launch_processes") || strstr(stack, ":_adjust_process_count"))
+    else if (is_executor(stack))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "ProcessPoolExecutor(%d, multiprocessing.get_context(\"forkserver\"))", workers);
     else if (fs_has_standard_frame(stack, "popen_fork.py"))

@@ -2,9 +2,10 @@
  * sites.c - which line of a stack the user wrote.
  *
  * The shim stores Python frames innermost first, a line each: "file:line:function".
- * Files of the standard library are base names there, other files what the
- * interpreter calls them: absolute paths, except for the script itself, which may
- * be relative and so looks like one of the library.
+ * Files of the standard library are base names there, those of installed packages
+ * begin with "site-packages/", other files are what the interpreter calls them:
+ * absolute paths, except for the script itself, which may be relative and so looks
+ * like one of the library.
  */
 #include "tracer/fold.h"
 
@@ -54,6 +55,14 @@ static bool same_file(const struct frame *a, const struct frame *b) {
     return a->file_length == b->file_length && memcmp(a->file, b->file, a->file_length) == 0;
 }
 
+static bool is_package(const struct frame *frame) {
+    static const char site[] = "site-packages/", dist[] = "dist-packages/";
+    const size_t length = sizeof site - 1;
+
+    return frame->file_length > length &&
+           (memcmp(frame->file, site, length) == 0 || memcmp(frame->file, dist, length) == 0);
+}
+
 /* "<frozen runpy>": the interpreter's own way into a script. */
 static bool is_start_up(const struct frame *frame) {
     return strncmp(frame->file, "<frozen", 7) == 0;
@@ -67,9 +76,18 @@ static bool is_thread_start(const struct frame *frame) {
            memcmp(frame->file, file, frame->file_length) == 0;
 }
 
-static const struct frame *users_frame(const struct frame *frames, size_t count) {
+/* NULL: none of a package. */
+static const struct frame *package_frame(const struct frame *frames, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (is_path(&frames[i])) return &frames[i];
+        if (is_package(&frames[i])) return &frames[i];
+    return NULL;
+}
+
+static const struct frame *users_frame(const struct frame *frames, size_t count) {
+    const struct frame *package = package_frame(frames, count);
+
+    for (size_t i = 0; i < count; i++)
+        if (is_path(&frames[i]) && !is_package(&frames[i])) return &frames[i];
     while (count > 1 && is_start_up(&frames[count - 1]))
         count--;
     while (count > 1 && is_thread_start(&frames[count - 1]))
@@ -77,6 +95,8 @@ static const struct frame *users_frame(const struct frame *frames, size_t count)
     if (count == 0) return NULL;
     /* The script is outermost; its innermost frame before it calls into another file. */
     const struct frame *script = &frames[count - 1];
+    /* Nobody's script: a thread or a program of the package, or code in a string. */
+    if (package && (is_package(script) || *script->file == '<')) return package;
     while (script > frames && same_file(script - 1, script))
         script--;
     return script;

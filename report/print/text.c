@@ -43,20 +43,29 @@ static void print_verdict(struct fs_page *page, const struct fs_verdict *verdict
     fs_page_paint(page, FS_PAINT_BOLD, strlen("VERDICT"));
 }
 
-/* Untold rules with the status and the reason of rule number i, which count as told then. */
+/* Untold rules with the status and the reason of rule number i, which count as told then;
+ * as many by name as leave room for the reason on so many lines. */
 static const char *same_reason(const struct fs_verdict *verdict, int i, bool *told,
-                               struct fs_arena *arena) {
+                               struct fs_arena *arena, int lines) {
+    enum { LOST_TO_WRAPPING = 20 };
+    static const char more_words[] = " and 58 more: ";
     const struct fs_outcome *outcome = &verdict->outcomes[i];
+    const size_t room = (size_t)lines * (FS_COLUMNS - FS_INDENT) - LOST_TO_WRAPPING;
+    const size_t needed = sizeof more_words + strlen(outcome->why);
     const char *ids = outcome->rule->id;
+    int more = 0;
     for (int j = i + 1; j < FS_RULE_COUNT; j++) {
         const struct fs_outcome *other = &verdict->outcomes[j];
         if (other->status != outcome->status || !other->why ||
             strcmp(other->why, outcome->why) != 0)
             continue;
         told[j] = true;
-        ids = fs_arena_printf(arena, "%s %s", ids, other->rule->id);
+        if (more > 0 || strlen(ids) + 1 + strlen(other->rule->id) + needed > room)
+            more++;
+        else
+            ids = fs_arena_printf(arena, "%s %s", ids, other->rule->id);
     }
-    return ids;
+    return more > 0 ? fs_arena_printf(arena, "%s and %d more", ids, more) : ids;
 }
 
 /* The rules with one status, those with the same reason together, on so many lines. */
@@ -74,10 +83,9 @@ static void print_reasons(struct fs_page *page, const struct fs_verdict *verdict
             return;
         }
         if (page->count == end) return;
-        const char *ids = same_reason(verdict, i, told, arena);
-        const size_t left = end - page->count - (lines > 2);
-        fs_page_wrap(page, label, fs_arena_printf(arena, "%s: %s", ids, outcome->why),
-                     left > 1 ? 2 : 1);
+        const int rows = end - page->count - (lines > 2) > 1 ? 2 : 1;
+        const char *ids = same_reason(verdict, i, told, arena, rows);
+        fs_page_wrap(page, label, fs_arena_printf(arena, "%s: %s", ids, outcome->why), rows);
         label = "";
     }
 }

@@ -42,6 +42,22 @@ fi
 record spawn "$PYTHON" "$FOLDER/job.py" spawn
 expect shim/python/spawn 0 4 'birth=vfork&reaped=[01]' 5 "^$FOLDER/job.py:7:births"
 
+# Deep in a package: the line of the script is there all the same.
+mkdir -p "$FOLDER/lib/a-folder-with-a-long-name/of-an-environment/site-packages/deep"
+package=$FOLDER/lib/a-folder-with-a-long-name/of-an-environment/site-packages
+for ((level = 0; level < 20; level++)); do
+    echo "def level_${level}_of_this_package(): return level_$((level + 1))_of_this_package()"
+done >"$package/deep/levels.py"
+echo "def level_20_of_this_package():
+    import os
+    if os.fork() == 0: os._exit(0)
+    os.wait()" >>"$package/deep/levels.py"
+echo "from deep.levels import level_0_of_this_package as start
+start()" >"$FOLDER/script.py"
+PYTHONPATH=$package record package "$PYTHON" "$FOLDER/script.py"
+expect shim/python/package 0 1 'birth=fork&reaped=1' \
+    1 'text=site-packages/deep/levels.py:23:level_20_of_this_package' 1 "^$FOLDER/script.py:2:<module>"
+
 record forkserver "$PYTHON" "$FOLDER/job.py" forkserver
 expect shim/python/forkserver 0 2 'birth=fork&started=1 reaped=1' 3 'executable=.*python'
 exit $FAILED

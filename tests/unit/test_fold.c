@@ -287,6 +287,13 @@ static void line_of_the_user_is_found_in_a_stack(void **state) {
         {"popen_fork.py:66:_launch\ncontext.py:119:Pool\n/home/u/pool.py:41:main",
          "/home/u/pool.py", 41, "main"},
         /* A script by a relative name, called like a file of the library. */
+        {"site-packages/loky/process.py:32:_Popen\nprocess.py:121:start\n/home/u/pool.py:41:main",
+         "/home/u/pool.py", 41, "main"},
+        {"site-packages/loky/process.py:32:_Popen\nprocess.py:121:start\npool.py:41:main",
+         "pool.py", 41, "main"},
+        {"site-packages/tqdm/m.py:8:run\nsite-packages/tqdm/"
+         "std.py:9:f\nthreading.py:995:_bootstrap",
+         "site-packages/tqdm/m.py", 8, "run"},
         {"pool.py:306:_repopulate\ncontext.py:119:Pool\npool.py:41:main\npool.py:50:<module>",
          "pool.py", 41, "main"},
         {"a.py:7:f\n<frozen runpy>:88:_run_code", "a.py", 7, "f"},

@@ -103,6 +103,29 @@ static void crowd_names_cpu_count(void **state) {
     fixture_free(&f);
 }
 
+/* The fix speaks the language of whoever made the workers. */
+static void crowd_of_an_executor(void **state) {
+    static const struct {
+        const char *stack, *fix;
+    } cases[] = {
+        {"popen_fork.py:66:_launch\npool.py:329:_repopulate\n/u/a.py:3:main",
+         "Pool(len(os.sched_getaffinity(0)))"},
+        {"process.py:783:_launch_processes\nprocess.py:819:submit\n/u/a.py:3:main",
+         "ProcessPoolExecutor(len(os.sched_getaffinity(0)))"},
+        {"site-packages/joblib/externals/loky/process_executor.py:1111:_adjust_process_count",
+         "Parallel(n_jobs=len(os.sched_getaffinity(0)))"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        crowd(&f);
+        f.group[0].site.stack = (char *)(uintptr_t)cases[i].stack;
+        const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
+        assert_string_equal(finding->fix[0].text, cases[i].fix);
+        fixture_free(&f);
+    }
+}
+
 static void crowd_by_a_variable(void **state) {
     (void)state;
     struct fixture f;
@@ -433,6 +456,7 @@ int main(void) {
         cmocka_unit_test(teams_are_counted),
         cmocka_unit_test(teams_guards),
         cmocka_unit_test(crowd_names_cpu_count),
+        cmocka_unit_test(crowd_of_an_executor),
         cmocka_unit_test(crowd_by_a_variable),
         cmocka_unit_test(crowd_guards),
         cmocka_unit_test(pools_are_judged_together),
