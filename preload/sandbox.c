@@ -7,9 +7,11 @@
  * this object and say so on stderr: then it is taken out of the environment, and this
  * process alone is recorded.
  *
- * syscall(), by which libseccomp asks for a filter, is made in here and not called on:
- * replacements of malloc use it while they start, when the loader must not be asked.
+ * syscall(), by which libseccomp asks for a filter, is called on, for others may stand in
+ * front of it, too. But replacements of malloc use it while they start, when the loader must
+ * not be asked: before our constructor the call is made in here.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -18,10 +20,6 @@
 
 #include "preload/call.h"
 #include "preload/shim.h"
-
-static bool is_error(long result) {
-    return result < 0 && result >= -4095;
-}
 
 /* The state before, for a filter that the kernel refuses. */
 static uint32_t stop(void) {
@@ -69,8 +67,31 @@ FSP_EXPORT int chroot(const char *path) {
 }
 
 #if defined __x86_64__ || defined __aarch64__
+static long (*_Atomic next_syscall)(long, ...) FSP_DATA;
+
+static bool is_early(void) {
+    const uint32_t state = atomic_load_explicit(&fsp_state, memory_order_relaxed);
+
+    return state == FSP_COLD || state == FSP_INIT;
+}
+
+/* What libc's gives, errno and all. */
+static long call_on(long number, const long a[6]) {
+    long (*next)(long, ...) = atomic_load_explicit(&next_syscall, memory_order_relaxed);
+    long result;
+
+    if (next == NULL && !is_early() && !fsp_tls.no_loader) {
+        next = (__typeof__(next))fsp_symbol_of(RTLD_NEXT, "syscall");
+        atomic_store_explicit(&next_syscall, next, memory_order_relaxed);
+    }
+    if (next != NULL) return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    result = fsp_call6(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (result >= 0 || result < -4095) return result;
+    errno = (int)-result;
+    return -1;
+}
+
 FSP_EXPORT long syscall(long number, ...) {
-    const bool filter = number == SYS_seccomp;
     uint32_t before = FSP_OFF;
     va_list list;
     long a[6], result;
@@ -80,14 +101,13 @@ FSP_EXPORT long syscall(long number, ...) {
     for (unsigned i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    confines = filter && (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER);
+    confines = number == SYS_seccomp &&
+               (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER);
     if (confines) before = stop();
-    result = fsp_call6(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    result = call_on(number, a);
     /* With SECCOMP_FILTER_FLAG_NEW_LISTENER a filter gives a descriptor. */
-    if (confines) stopped(before, !is_error(result));
+    if (confines) stopped(before, result != -1);
     if (number == SYS_pivot_root && result == 0 && fsp_ready() && !fsp_in_sight()) fsp_withdraw();
-    if (!is_error(result)) return result;
-    errno = (int)-result;
-    return -1;
+    return result;
 }
 #endif

@@ -95,6 +95,22 @@ else
     skip shim/manners/early_constructor "no C compiler"
 fi
 
+# What another preload object makes of system calls stays.
+echo 'long syscall(long number, ...) { return number == 999999 ? 4242 : -1; }' >"$FOLDER/calls.c"
+echo '#include <unistd.h>
+int main(void) { return syscall(999999) == 4242 ? 0 : 1; }' >"$FOLDER/caller.c"
+if ${CC:-cc} -shared -fPIC -o "$FOLDER/libcalls.so" "$FOLDER/calls.c" &&
+    ${CC:-cc} -o "$FOLDER/caller" "$FOLDER/caller.c"; then
+    mkdir -m 700 "$FOLDER/calls"
+    if recorded "$FOLDER/calls" env LD_PRELOAD="$SHIM $FOLDER/libcalls.so" "$FOLDER/caller"; then
+        ok shim/manners/others_system_calls
+    else
+        not_ok shim/manners/others_system_calls "status $?"
+    fi
+else
+    skip shim/manners/others_system_calls "no C compiler"
+fi
+
 # Children of _Fork ask the loader nothing while its locks are held.
 record loader "$PROGRAMS/fork_beside_dlopen" libm.so.6 300
 expect shim/manners/fork_beside_dlopen 0 300 'birth=_Fork&reaped=1 status=0'
