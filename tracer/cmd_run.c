@@ -34,7 +34,7 @@ static const char help[] =
     "what is wrong with the job. The exit status is CMD's; 125: forksight failed and\n"
     "CMD was not started, 126: CMD cannot be executed, 127: CMD was not found.\n"
     "\n"
-    "  -o, --output DIR          job directory, new or empty (default: $FORKSIGHT_DIR,\n"
+    "  -o, --output DIR          job directory, new or empty (default: FORKSIGHT_DIR,\n"
     "                            else forksight-<job or host-pid-time> here);\n"
     "                            %j job, %s step, %h host, %p pid\n"
     "  -q, --quiet               record only; `forksight report DIR` prints\n"
@@ -44,14 +44,15 @@ static const char help[] =
     "      --no-env-repair       do not follow into programs that are started with an\n"
     "                            empty environment\n"
     "      --no-attach           never hold a process to read its stack\n"
-    "      --hang-after SECONDS  a process that waits for so long while others compute\n"
+    "      --hang-after SECONDS  a process that waits so long while others compute\n"
     "                            may hang: look at it (default 30)\n"
     "      --period MS           longest time between two samples (default 1000)\n"
     "  -h, --help                this text\n"
     "\n"
-    "Environment: FORKSIGHT_DIR (as -o), FORKSIGHT_LOCAL_DIR (node-local place of the\n"
-    "segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit), FORKSIGHT_PERIOD (as\n"
-    "--period), FORKSIGHT_CONFIG (as --config), FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
+    "Environment: FORKSIGHT_DIR (as -o), FORKSIGHT_LOCAL_DIR (node-local place of\n"
+    "the segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit),\n"
+    "FORKSIGHT_PERIOD (as --period), FORKSIGHT_CONFIG (as --config),\n"
+    "FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
 
 int fs_run_complain(int status, const char *text) {
     fprintf(stderr, "forksight: %s\n", text);

@@ -32,7 +32,7 @@ static int print_help(void) {
     puts("\nRecords the processes and threads of a job and says what is wrong with it.\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         const struct command *command = &commands[i];
-        printf("  %-8s %-24s %s\n", command->name, command->arguments, command->summary);
+        printf("  %-7s %-21s %s\n", command->name, command->arguments, command->summary);
     }
     puts("\n  -h, --help     this text (also: forksight COMMAND --help)\n"
          "  -V, --version  the version");

@@ -33,6 +33,15 @@ for command in run audit report check explain; do
     written() { rendered "$page" | sed -n '/^DESCRIPTION/,/^[E-Z][A-Z ]*$/p' | long_options; }
     verdict "options of $command" "$(differ helped written)"
 done
+wide() { # what of the screens does not fit a terminal
+    for command in '' run audit report check explain; do
+        "$forksight" $command --help | awk -v c="$command" 'length($0) > 80 { print c ": " $0 }'
+    done
+    for rule in $("$forksight" explain | grep -oE '^[A-Z]{3}-[0-9]{2}'); do
+        "$forksight" explain "$rule" | awk -v c="$rule" '!/https:/ && length($0) > 80 { print c ": " $0 }'
+    done
+}
+verdict "help and explanations fit 80 columns" "$(LC_ALL=C wide)"
 helped() { "$forksight" --help 2>&1 | long_options; }
 written() { rendered tracer/man/forksight.1 | sed -n '/^DESCRIPTION/,/^[E-Z][A-Z ]*$/p' | long_options; }
 verdict "options of forksight" "$(differ helped written)"
