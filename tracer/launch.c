@@ -118,7 +118,7 @@ char **fs_environment_make(const char *preload, const char *folder, bool repair_
     if (!environment) return NULL;
     if (!failed)
         failed = set_entry(environment, "LD_PRELOAD",
-                           join("LD_PRELOAD", preload, ':', getenv("LD_PRELOAD"))) |
+                           join("LD_PRELOAD", getenv("LD_PRELOAD"), ':', preload)) |
                  set_entry(environment, FSP_ENV_DIR, join(FSP_ENV_DIR, folder, '\0', NULL)) |
                  set_entry(environment, FSP_ENV_FLAGS,
                            join(FSP_ENV_FLAGS, repair_env ? "1" : "0", '\0', NULL));

@@ -17,7 +17,8 @@ int fs_preload_find(char *path, size_t size, char *error, size_t error_size);
 
 /*
  * The environment of the application: the present one with the shim preloaded
- * (before what LD_PRELOAD held) and told of the segment folder. `program` is what
+ * (behind what LD_PRELOAD held: a sanitizer's runtime must come first, and other objects'
+ * functions are called as without it) and told of the segment folder. `program` is what
  * will run, as typed: one built with the address sanitizer gets an option that lets
  * it start with a preloaded library. The caller frees the environment with fs_environment_free().
  * NULL: out of memory.

@@ -87,8 +87,8 @@ static void print_exports(char **argv, const char *folder, const char *preloaded
     const char *shim = argv[FS_SCRIPT_PRELOAD];
     const bool there = preloaded && strstr(preloaded, shim);
 
-    printf("export LD_PRELOAD=%s%s%s\n", there ? "" : shim,
-           preloaded && preloaded[0] && !there ? ":" : "", preloaded ? preloaded : "");
+    printf("export LD_PRELOAD=%s%s%s\n", preloaded ? preloaded : "",
+           preloaded && preloaded[0] && !there ? ":" : "", there ? "" : shim);
     printf("export %s=%s\n", FSP_ENV_DIR, folder);
     printf("export %s=%s\n", FSP_ENV_FLAGS, argv[FS_SCRIPT_FLAGS]);
     /* Slurm leaves it in the task's environment; by it the shim knows a prolog. */

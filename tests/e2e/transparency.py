@@ -307,6 +307,29 @@ def pool_survives_the_kill_of_run_and_is_recovered(folder):
 
 
 @h.test
+def preload_objects_of_the_user(folder):
+    """They are called as without forksight, and a sanitizer's runtime comes first, as it must."""
+    h.need_tool("cc")
+    (folder / "own.c").write_text(
+        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdio.h>\n#include <sys/types.h>\n"
+        "pid_t waitpid(pid_t pid, int *status, int options) {\n"
+        "    pid_t (*next)(pid_t, int *, int) = (pid_t(*)(pid_t, int *, int))dlsym(RTLD_NEXT, \"waitpid\");\n"
+        "    dprintf(2, \"own\\n\");\n    return next(pid, status, options);\n}\n")
+    h.execute(["cc", "-shared", "-fPIC", "-o", "own.so", "own.c"], cwd=folder)
+    runtime = h.execute(["cc", "-print-file-name=libasan.so"]).stdout.strip()
+    fork = [h.PYTHON, "-c", "import os\np = os.fork()\nif p == 0: os._exit(0)\nos.waitpid(p, 0)\nprint(1)"]
+    for name, preload in (("own", folder / "own.so"), ("sanitizer", os.path.realpath(runtime))):
+        if not os.path.isabs(preload):
+            continue
+        variables = h.environment(LD_PRELOAD=preload, ASAN_OPTIONS="detect_leaks=0")
+        bare = h.execute(fork, cwd=folder, env=variables)
+        under = h.under_forksight(fork, ["-q"], directory=folder / name, cwd=folder, env=variables)
+        h.equal((under.status, under.stdout, under.stderr), (0, bare.stdout, bare.stderr), name)
+        text = h.execute([h.FORKSIGHT, "report", folder / name]).stdout
+        h.check("complete: 2/2 processes" in text, f"{name}\n{text}")
+
+
+@h.test
 def program_in_another_root(folder):
     """Its loader does not find the preload object, and has nothing to complain about."""
     h.need_root()

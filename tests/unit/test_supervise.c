@@ -179,7 +179,7 @@ static void earlier_preloads_are_kept(void **state) {
     /* Not set in this process's life: the loader looked at it long ago. */
     setenv("LD_PRELOAD", "/opt/other.so", 1);
     char **environment = fs_environment_make("/opt/l.so", "/f", true, "sh");
-    assert_string_equal(value_in(environment, "LD_PRELOAD"), "/opt/l.so:/opt/other.so");
+    assert_string_equal(value_in(environment, "LD_PRELOAD"), "/opt/other.so:/opt/l.so");
     fs_environment_free(environment);
     unsetenv("LD_PRELOAD");
 }
