@@ -3,6 +3,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/evaluation.h"
+#include "tracer/place_tally.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,8 @@ struct owners {
     int more; /* threads that are in none */
 };
 
-/* Interned texts: equal ones have one address. */
-struct tally_key {
-    const char *executable, *stack, *module;
-    uint64_t offset;
-};
-
-struct fs_fork_tally {
-    UT_hash_handle hh;
-    struct tally_key key;
-    struct fs_site_key site;
+struct tally {
+    struct fs_place_tally place;
     uint32_t libraries;
     int pid, forks, execs, unknown, threaded, threads_peak;
     struct owners owners;
@@ -125,35 +118,17 @@ static void owners_of(const struct fs_table *table, const struct fs_image *image
 
 /* --- tallies --- */
 
-static struct fs_fork_tally *tally_of(struct fs_table *table, struct fs_fork_tally **tallies,
-                                      const struct fs_record *record,
-                                      const struct fs_image *image) {
-    const struct fs_site *site = fs_table_site(table, record->birth_site);
-    struct fs_fork_tally *tally = NULL;
-    struct tally_key key;
+static struct tally *tally_of(struct fs_table *table, struct fs_place_tally **tallies,
+                              const struct fs_record *record, const struct fs_image *image) {
+    bool fresh;
+    struct tally *tally = (struct tally *)fs_place_tally_of(
+        table, tallies, record, image ? image->executable : NULL, sizeof *tally, &fresh);
 
-    memset(&key, 0, sizeof key);
-    key.executable = image ? image->executable : NULL;
-    if (site) {
-        key.stack = site->stack;
-        key.module = site->module;
-        key.offset = site->offset;
-    }
-    HASH_FIND(hh, *tallies, &key, sizeof key, tally);
-    if (tally) return tally;
-    tally = calloc(1, sizeof *tally);
-    if (!tally) {
-        table->lost++;
-        return NULL;
-    }
-    tally->key = key;
-    tally->site = record->birth_site;
-    tally->pid = record->ppid;
-    HASH_ADD(hh, *tallies, key, sizeof key, tally);
+    if (tally && fresh) tally->pid = record->ppid;
     return tally;
 }
 
-static void add_owners(const struct fs_table *table, struct fs_fork_tally *tally,
+static void add_owners(const struct fs_table *table, struct tally *tally,
                        const struct owners *owners) {
     int more = owners->more;
 
@@ -171,10 +146,10 @@ static void add_owners(const struct fs_table *table, struct fs_fork_tally *tally
     if (more > tally->owners.more) tally->owners.more = more;
 }
 
-static void add_fork(struct fs_table *table, struct fs_fork_tally **tallies,
+static void add_fork(struct fs_table *table, struct fs_place_tally **tallies,
                      const struct fs_record *record, bool decided) {
     const struct fs_image *image = record->stage_count ? record->stages[0].image : NULL;
-    struct fs_fork_tally *tally = tally_of(table, tallies, record, image);
+    struct tally *tally = tally_of(table, tallies, record, image);
     struct owners owners;
 
     if (!tally) return;
@@ -193,21 +168,15 @@ static void add_fork(struct fs_table *table, struct fs_fork_tally **tallies,
     }
 }
 
-void fs_fork_tally_add(struct fs_table *table, struct fs_fork_tally **tallies,
+void fs_fork_tally_add(struct fs_table *table, struct fs_place_tally **tallies,
                        const struct fs_record *record) {
     if (is_fork_of_job(record)) add_fork(table, tallies, record, true);
 }
 
-void fs_fork_tally_free(struct fs_fork_tally **tallies) {
-    struct fs_fork_tally *tally, *next;
+size_t fs_fork_place_add(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
+                         size_t count, size_t room) {
+    struct fs_site *site = fs_table_site_of(table, id);
 
-    HASH_ITER(hh, *tallies, tally, next) {
-        HASH_DEL(*tallies, tally);
-        free(tally);
-    }
-}
-
-size_t fs_fork_place_add(struct fs_site *site, struct fs_site **places, size_t count, size_t room) {
     if (!site || site->file || site->kind != FSP_SITE_CALL || !site->module ||
         site->module[0] != '/' || count == room)
         return count;
@@ -217,42 +186,30 @@ size_t fs_fork_place_add(struct fs_site *site, struct fs_site **places, size_t c
     return count + 1;
 }
 
-static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
-                        size_t count, size_t room) {
-    return fs_fork_place_add(fs_table_site_of(table, id), places, count, room);
-}
-
 size_t fs_fork_tally_places(struct fs_table *table, struct fs_site **places, size_t room) {
     size_t count = 0;
 
-    for (struct fs_fork_tally *tally = table->forks; tally; tally = tally->hh.next) {
+    for (struct fs_place_tally *next = table->forks; next; next = next->hh.next) {
+        const struct tally *tally = (const struct tally *)next;
         if (tally->threaded == 0) continue;
-        count = add_place(table, tally->site, places, count, room);
+        count = fs_fork_place_add(table, tally->place.site, places, count, room);
         for (size_t i = 0; i < tally->owners.count; i++)
-            count = add_place(table, tally->owners.list[i].started, places, count, room);
+            count = fs_fork_place_add(table, tally->owners.list[i].started, places, count, room);
     }
     for (const struct fs_record *record = table->first; record; record = record->next) {
         if (!fs_is_fork(record) || record->beside_threads == 0 || fs_tried_exec(record)) continue;
-        count = add_place(table, record->birth_site, places, count, room);
+        count = fs_fork_place_add(table, record->birth_site, places, count, room);
         for (size_t i = 0; i < record->beside_count; i++)
-            count = add_place(table, record->beside[i].created, places, count, room);
+            count = fs_fork_place_add(table, record->beside[i].created, places, count, room);
     }
     return count;
 }
 
 /* --- the digest --- */
 
-static int copy_tallies(const struct fs_fork_tally *from, struct fs_fork_tally **to) {
-    for (; from; from = from->hh.next) {
-        struct fs_fork_tally *tally = malloc(sizeof *tally);
-        if (!tally) return -1;
-        *tally = *from;
-        HASH_ADD(hh, *to, key, sizeof tally->key, tally);
-    }
-    return 0;
-}
+static int by_weight(const struct fs_place_tally *left, const struct fs_place_tally *right) {
+    const struct tally *a = (const struct tally *)left, *b = (const struct tally *)right;
 
-static int by_weight(const struct fs_fork_tally *a, const struct fs_fork_tally *b) {
     if (!a->threaded != !b->threaded) return a->threaded ? -1 : 1;
     if (a->forks != b->forks) return a->forks > b->forks ? -1 : 1;
     return a->pid - b->pid;
@@ -262,10 +219,10 @@ static char *copy(const char *text) {
     return text ? strdup(text) : NULL;
 }
 
-static int fill_site(const struct fs_table *table, const struct fs_fork_tally *tally,
+static int fill_site(const struct fs_table *table, const struct tally *tally,
                      struct fs_fork_site *site) {
     *site = (struct fs_fork_site){
-        .executable = copy(tally->key.executable),
+        .executable = copy(tally->place.key.executable),
         .pid = tally->pid,
         .libraries = tally->libraries,
         .forks = tally->forks,
@@ -275,8 +232,8 @@ static int fill_site(const struct fs_table *table, const struct fs_fork_tally *t
         .threads_peak = tally->threads_peak,
         .threads_more = tally->owners.more,
     };
-    fs_place_of(table, tally->site, &site->place);
-    const struct fs_site *known = fs_table_site(table, tally->site);
+    fs_place_of(table, tally->place.site, &site->place);
+    const struct fs_site *known = fs_table_site(table, tally->place.site);
     site->frames = known ? copy(known->frames) : NULL;
     site->owners = calloc(tally->owners.count + 1, sizeof *site->owners);
     if (!site->owners) return -1;
@@ -296,8 +253,8 @@ static int fill_site(const struct fs_table *table, const struct fs_fork_tally *t
 
 int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_digest *digest) {
     struct fs_table *table = evaluation->table;
-    struct fs_fork_tally *tallies = NULL;
-    int result = copy_tallies(table->forks, &tallies);
+    struct fs_place_tally *tallies = NULL;
+    int result = fs_place_tallies_copy(table->forks, sizeof(struct tally), &tallies);
 
     for (const struct fs_record *record = table->first; record; record = record->next) {
         const bool decided = record->over || record->zombie ||
@@ -309,12 +266,13 @@ int fs_evaluate_fork_sites(const struct fs_evaluation *evaluation, struct fs_dig
     digest->fork_stacks_lost = evaluation->fold ? evaluation->fold->lost_snapshots : FS_UNKNOWN;
     digest->fork_sites = calloc(FS_FORK_SITES_MAX, sizeof *digest->fork_sites);
     if (!digest->fork_sites) result = -1;
-    for (struct fs_fork_tally *tally = tallies; tally && result == 0; tally = tally->hh.next) {
+    for (struct fs_place_tally *tally = tallies; tally && result == 0; tally = tally->hh.next) {
         if (digest->fork_site_count == FS_FORK_SITES_MAX)
             digest->fork_sites_more++;
         else
-            result = fill_site(table, tally, &digest->fork_sites[digest->fork_site_count++]);
+            result = fill_site(table, (const struct tally *)tally,
+                               &digest->fork_sites[digest->fork_site_count++]);
     }
-    fs_fork_tally_free(&tallies);
+    fs_place_tallies_free(&tallies);
     return result;
 }

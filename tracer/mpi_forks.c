@@ -5,6 +5,7 @@
 #include "tracer/evaluation.h"
 #include "tracer/fork_sites.h"
 #include "tracer/mpi.h"
+#include "tracer/place_tally.h"
 #include "tracer/rdma.h"
 #include "tracer/variables.h"
 
@@ -15,16 +16,9 @@
 static const int64_t exec_window = FS_SECOND;
 enum { RANKS_COUNTED = 1024 };
 
-/* Interned texts: equal ones have one address. */
-struct tally_key {
-    const char *executable, *stack, *module;
-    uint64_t offset;
-};
-
-struct fs_mpi_fork_tally {
-    UT_hash_handle hh;
-    struct tally_key key;
-    struct fs_site_key site, registrar;
+struct tally {
+    struct fs_place_tally place;
+    struct fs_site_key registrar;
     bool python;
     uint32_t libraries;
     int pid, rank, size;
@@ -59,7 +53,7 @@ static bool blocks_parent(const struct fs_record *record) {
 
 /* What libraries read when MPI begins: later changes reach nobody. */
 static void take_variables(const struct fs_table *table, const struct fs_record *parent,
-                           const struct fs_mpi_use *use, struct fs_mpi_fork_tally *tally) {
+                           const struct fs_mpi_use *use, struct tally *tally) {
     struct fs_variable *list = NULL;
     const size_t count = fs_variables_at(table, parent, use->t_init, &list);
 
@@ -72,37 +66,21 @@ static void take_variables(const struct fs_table *table, const struct fs_record 
     free(list);
 }
 
-static struct fs_mpi_fork_tally *
-tally_of(struct fs_table *table, struct fs_mpi_fork_tally **tallies, const struct fs_record *record,
-         const struct fs_image *image, const struct fs_mpi_use *use) {
-    const struct fs_site *site = fs_table_site(table, record->birth_site);
-    struct fs_mpi_fork_tally *tally = NULL;
-    struct tally_key key;
+static struct tally *tally_of(struct fs_table *table, struct fs_place_tally **tallies,
+                              const struct fs_record *record, const struct fs_image *image,
+                              const struct fs_mpi_use *use) {
+    bool fresh;
+    struct tally *tally = (struct tally *)fs_place_tally_of(
+        table, tallies, record, image->executable, sizeof *tally, &fresh);
 
-    memset(&key, 0, sizeof key);
-    key.executable = image->executable;
-    if (site) {
-        key.stack = site->stack;
-        key.module = site->module;
-        key.offset = site->offset;
-    }
-    HASH_FIND(hh, *tallies, &key, sizeof key, tally);
-    if (tally) return tally;
-    tally = calloc(1, sizeof *tally);
-    if (!tally) {
-        table->lost++;
-        return NULL;
-    }
-    tally->key = key;
-    tally->site = record->birth_site;
+    if (!tally || !fresh) return tally;
     tally->python = image->python;
     tally->huge_bytes = FS_UNKNOWN;
     take_variables(table, record->parent, use, tally);
-    HASH_ADD(hh, *tallies, key, sizeof key, tally);
     return tally;
 }
 
-static void add_maker(struct fs_table *table, struct fs_mpi_fork_tally *tally, int pid) {
+static void add_maker(struct fs_table *table, struct tally *tally, int pid) {
     for (size_t i = tally->maker_count; i-- > 0;)
         if (tally->makers[i] == pid) return;
     if (tally->maker_count == RANKS_COUNTED) return;
@@ -113,7 +91,7 @@ static void add_maker(struct fs_table *table, struct fs_mpi_fork_tally *tally, i
 }
 
 static void add_verbs(const struct fs_record *record, const struct fs_image *image,
-                      struct fs_mpi_fork_tally *tally) {
+                      struct tally *tally) {
     const int64_t birth = fs_record_begin(record);
 
     if (image->registrations == 0 || image->fork_inits > 0) return;
@@ -124,7 +102,7 @@ static void add_verbs(const struct fs_record *record, const struct fs_image *ima
     tally->registrar = (struct fs_site_key){.image = image->key, .key = image->registration_site};
 }
 
-static void add_child(struct fs_table *table, struct fs_mpi_fork_tally **tallies,
+static void add_child(struct fs_table *table, struct fs_place_tally **tallies,
                       const struct fs_record *record, bool decided) {
     const struct fs_mpi_use *use = use_of(record);
     const struct fs_stage *stage =
@@ -132,7 +110,7 @@ static void add_child(struct fs_table *table, struct fs_mpi_fork_tally **tallies
     const struct fs_image *image = stage ? stage->image : NULL;
 
     if (!image || image->mpi != use) return;
-    struct fs_mpi_fork_tally *tally = tally_of(table, tallies, record, image, use);
+    struct tally *tally = tally_of(table, tallies, record, image, use);
     if (!tally) return;
     if (tally->children == 0 || use->rank < tally->rank) {
         tally->pid = use->pid;
@@ -152,61 +130,55 @@ static void add_child(struct fs_table *table, struct fs_mpi_fork_tally **tallies
     add_maker(table, tally, use->pid);
 }
 
-void fs_mpi_fork_tally_add(struct fs_table *table, struct fs_mpi_fork_tally **tallies,
+void fs_mpi_fork_tally_add(struct fs_table *table, struct fs_place_tally **tallies,
                            const struct fs_record *record) {
     add_child(table, tallies, record, true);
 }
 
-void fs_mpi_fork_tally_free(struct fs_mpi_fork_tally **tallies) {
-    struct fs_mpi_fork_tally *tally, *next;
-
-    HASH_ITER(hh, *tallies, tally, next) {
-        HASH_DEL(*tallies, tally);
-        free(tally->makers);
-        free(tally);
-    }
-}
-
-static size_t add_place(struct fs_table *table, struct fs_site_key id, struct fs_site **places,
-                        size_t count, size_t room) {
-    return fs_fork_place_add(fs_table_site_of(table, id), places, count, room);
+void fs_mpi_fork_tally_free(struct fs_place_tally **tallies) {
+    for (struct fs_place_tally *tally = *tallies; tally; tally = tally->hh.next)
+        free(((struct tally *)tally)->makers);
+    fs_place_tallies_free(tallies);
 }
 
 size_t fs_mpi_fork_places(struct fs_table *table, struct fs_site **places, size_t count,
                           size_t room) {
-    for (struct fs_mpi_fork_tally *tally = table->mpi_forks; tally; tally = tally->hh.next)
-        count = add_place(table, tally->site, places, count, room);
+    for (struct fs_place_tally *tally = table->mpi_forks; tally; tally = tally->hh.next)
+        count = fs_fork_place_add(table, tally->site, places, count, room);
     for (const struct fs_record *record = table->first; record; record = record->next)
-        if (use_of(record)) count = add_place(table, record->birth_site, places, count, room);
+        if (use_of(record))
+            count = fs_fork_place_add(table, record->birth_site, places, count, room);
     for (const struct fs_image *image = table->images; image; image = image->next)
         for (unsigned i = 0; image->mpi && i < FSP_MPI_STRANGER_COUNT; i++) {
-            count = add_place(table, image->mpi->stranger[i].site, places, count, room);
-            count = add_place(table, image->mpi->stranger[i].created, places, count, room);
+            count = fs_fork_place_add(table, image->mpi->stranger[i].site, places, count, room);
+            count = fs_fork_place_add(table, image->mpi->stranger[i].created, places, count, room);
         }
     return count;
 }
 
 /* --- the digest --- */
 
-static int copy_tallies(const struct fs_mpi_fork_tally *from, struct fs_mpi_fork_tally **to) {
-    for (; from; from = from->hh.next) {
-        struct fs_mpi_fork_tally *tally = malloc(sizeof *tally);
-        if (!tally) return -1;
-        *tally = *from;
-        tally->makers = malloc((from->maker_count + 1) * sizeof *tally->makers);
+/* Without memory some are missing, or their makers. */
+static int copy_tallies(const struct fs_place_tally *from, struct fs_place_tally **to) {
+    int result = fs_place_tallies_copy(from, sizeof(struct tally), to);
+
+    for (struct fs_place_tally *next = *to; next; next = next->hh.next) {
+        struct tally *tally = (struct tally *)next;
+        const int *makers = tally->makers;
+        tally->makers = malloc((tally->maker_count + 1) * sizeof *tally->makers);
         if (!tally->makers) {
-            free(tally);
-            return -1;
+            tally->maker_count = 0;
+            result = -1;
         }
-        for (size_t i = 0; i < from->maker_count; i++)
-            tally->makers[i] = from->makers[i];
-        HASH_ADD(hh, *to, key, sizeof tally->key, tally);
+        for (size_t i = 0; i < tally->maker_count; i++)
+            tally->makers[i] = makers[i];
     }
-    return 0;
+    return result;
 }
 
 /* Those that went on in a child's copy of the program first. */
-static int by_weight(const struct fs_mpi_fork_tally *a, const struct fs_mpi_fork_tally *b) {
+static int by_weight(const struct fs_place_tally *left, const struct fs_place_tally *right) {
+    const struct tally *a = (const struct tally *)left, *b = (const struct tally *)right;
     const int x = a->children - a->execs, y = b->children - b->execs;
 
     if (!x != !y) return x ? -1 : 1;
@@ -218,12 +190,12 @@ static char *copy(const char *text) {
     return text ? strdup(text) : NULL;
 }
 
-static void fill(const struct fs_table *table, const struct fs_mpi_fork_tally *tally,
+static void fill(const struct fs_table *table, const struct tally *tally,
                  struct fs_mpi_fork *fork) {
-    const struct fs_site *site = fs_table_site(table, tally->site);
+    const struct fs_site *site = fs_table_site(table, tally->place.site);
 
     *fork = (struct fs_mpi_fork){
-        .executable = copy(tally->key.executable),
+        .executable = copy(tally->place.key.executable),
         .python = tally->python,
         .pid = tally->pid,
         .rank = tally->rank,
@@ -241,14 +213,14 @@ static void fill(const struct fs_table *table, const struct fs_mpi_fork_tally *t
         .variables = fs_copy_variables(tally->variables, tally->variable_count),
     };
     fork->variable_count = fork->variables ? tally->variable_count : 0;
-    fs_place_of(table, tally->site, &fork->place);
+    fs_place_of(table, tally->place.site, &fork->place);
     if (tally->registrations > 0) fs_place_of(table, tally->registrar, &fork->registrar);
 }
 
 int fs_evaluate_mpi_forks(const struct fs_evaluation *evaluation, bool live,
                           struct fs_digest *digest) {
     struct fs_table *table = evaluation->table;
-    struct fs_mpi_fork_tally *tallies = NULL;
+    struct fs_place_tally *tallies = NULL;
     int result = copy_tallies(table->mpi_forks, &tallies);
     bool registered = false;
 
@@ -260,7 +232,8 @@ int fs_evaluate_mpi_forks(const struct fs_evaluation *evaluation, bool live,
     digest->mpi_forks_more = 0;
     digest->mpi_forks = calloc(FS_MPI_FORKS_MAX, sizeof *digest->mpi_forks);
     if (!digest->mpi_forks) result = -1;
-    for (struct fs_mpi_fork_tally *tally = tallies; tally && result == 0; tally = tally->hh.next) {
+    for (struct fs_place_tally *next = tallies; next && result == 0; next = next->hh.next) {
+        const struct tally *tally = (const struct tally *)next;
         registered |= tally->registered > 0;
         if (digest->mpi_fork_count == FS_MPI_FORKS_MAX)
             digest->mpi_forks_more++;

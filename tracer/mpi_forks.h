@@ -1,8 +1,7 @@
 /*
  * mpi_forks.h - children that ranks of MPI make while MPI is in use.
  *
- * A tally sums up those of one place of one program, whatever rank made them. Records come
- * and go; their share of a tally stays.
+ * A tally sums up those of one place of one program, whatever rank made them.
  */
 #ifndef FS_MPI_FORKS_H
 #define FS_MPI_FORKS_H
@@ -12,13 +11,13 @@
 struct fs_table;
 struct fs_record;
 struct fs_site;
-struct fs_mpi_fork_tally; /* uthash table; NULL: empty */
+struct fs_place_tally; /* uthash table (place_tally.h); NULL: empty */
 
 /* Adds the birth of a record that is over, if a rank made it between MPI_Init and
  * MPI_Finalize. */
-void fs_mpi_fork_tally_add(struct fs_table *table, struct fs_mpi_fork_tally **tallies,
+void fs_mpi_fork_tally_add(struct fs_table *table, struct fs_place_tally **tallies,
                            const struct fs_record *record);
-void fs_mpi_fork_tally_free(struct fs_mpi_fork_tally **tallies);
+void fs_mpi_fork_tally_free(struct fs_place_tally **tallies);
 
 /* C places of such forks, behind the `count` ones that are in places already: as
  * fs_fork_tally_places. */

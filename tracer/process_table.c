@@ -3,6 +3,7 @@
 
 #include "tracer/fork_sites.h"
 #include "tracer/mpi_forks.h"
+#include "tracer/place_tally.h"
 #include "tracer/random_streams.h"
 #include "tracer/runtimes.h"
 #include "tracer/sampler.h"
@@ -296,7 +297,7 @@ void fs_table_free(struct fs_table *table) {
     free(table->shm_objects);
     free(table->failures);
     free(table->roots);
-    fs_fork_tally_free(&table->forks);
+    fs_place_tallies_free(&table->forks);
     fs_mpi_fork_tally_free(&table->mpi_forks);
     fs_runtime_tally_free(table->runtimes);
     fs_interned_free(&table->interned);

@@ -292,9 +292,9 @@ struct fs_table {
     struct fs_failure *failures;
     size_t failure_count;
     struct fs_random_source *random_sources;
-    struct fs_fork_tally *forks;         /* of records that were given up (fork_sites.c) */
+    struct fs_place_tally *forks;        /* of records that were given up (fork_sites.c) */
     struct fs_runtime_tally *runtimes;   /* likewise (runtimes.c); NULL: nothing */
-    struct fs_mpi_fork_tally *mpi_forks; /* likewise (mpi_forks.c) */
+    struct fs_place_tally *mpi_forks;    /* likewise (mpi_forks.c) */
     int64_t threads, lost_threads;       /* seen in all; more than a record keeps */
     int64_t lost;                        /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
