@@ -226,16 +226,27 @@ static const struct fsp_target *first_of(enum fsp_entry entry) {
     return is_set(&first[entry]) ? &first[entry] : NULL;
 }
 
+/* What that caller would have been bound to: the next one in the global scope (*module NULL),
+ * else one of the caller's own dependencies. */
+static void *bound_to(const char *name, const void *address, struct module **module) {
+    void *function = fsp_symbol_of(RTLD_NEXT, name);
+
+    *module = NULL;
+    if (function != NULL && provider_of(function) != NULL) return function;
+    *module = module_of((uintptr_t)address);
+    if (*module == NULL) *module = add_module(address);
+    if (*module == NULL || (*module)->handle == NULL) return NULL;
+    function = fsp_symbol_of((*module)->handle, name);
+    return function != NULL && provider_of(function) != NULL ? function : NULL;
+}
+
 static const struct fsp_target *ask(enum fsp_entry entry, const void *address) {
     struct module *module;
+    void *function = bound_to(name_at(entry), address, &module);
+    struct fsp_target *target =
+        module != NULL ? &module->target[entry] : &fsp_global_targets[entry];
 
-    if (set_target(&fsp_global_targets[entry], fsp_symbol_of(RTLD_NEXT, name_at(entry))))
-        return &fsp_global_targets[entry];
-    module = module_of((uintptr_t)address);
-    if (module == NULL) module = add_module(address);
-    if (module != NULL && module->handle != NULL &&
-        set_target(&module->target[entry], fsp_symbol_of(module->handle, name_at(entry))))
-        return &module->target[entry];
+    if (set_target(target, function)) return target;
     fsp_entries_prepare(LIBRARIES_WITH_ENTRIES);
     return first_of(entry);
 }
@@ -276,17 +287,11 @@ const struct fsp_target *fsp_entry_find(enum fsp_entry entry, const void *return
 
 void *fsp_entry_other(const char *name, const void *return_address) {
     const int error = errno;
-    const void *address = (const char *)return_address - 1;
-    const struct module *module;
-    void *function = NULL;
+    struct module *module;
+    void *function;
 
     if (fsp_tls.no_loader) return NULL;
-    function = fsp_symbol_of(RTLD_NEXT, name);
-    module = function == NULL ? module_of((uintptr_t)address) : NULL;
-    if (function == NULL && module == NULL) module = add_module(address);
-    if (function == NULL && module != NULL && module->handle != NULL)
-        function = fsp_symbol_of(module->handle, name);
-    if (function != NULL && provider_of(function) == NULL) function = NULL;
+    function = bound_to(name, (const char *)return_address - 1, &module);
     fsp_keep_errno(error);
     return function;
 }
