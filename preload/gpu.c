@@ -15,7 +15,6 @@
 enum {
     NOT_INITIALIZED = 3
 }; /* CUDA_ERROR_, cudaErrorInitializationError, hipErrorNotInitialized */
-enum { COUNTED_MAX = 1 << 30 }; /* no wrapping round, however long a job */
 
 enum what { START, CONTEXT };
 
@@ -26,7 +25,6 @@ FSP_ENTRIES(DECLARE)
 static void note(enum fsp_gpu gpu, enum what what, const void *return_address) {
     struct fsp_process *self;
     struct fsp_gpu_use *use;
-    _Atomic uint32_t *counter;
 
     if (!fsp_ready()) return;
     self = fsp_tls.self != NULL ? fsp_tls.self : fsp_self();
@@ -38,9 +36,7 @@ static void note(enum fsp_gpu gpu, enum what what, const void *return_address) {
         atomic_store_explicit(&use->site, fsp_site_call(return_address), memory_order_relaxed);
         fsp_keep_errno(error);
     }
-    counter = what == START ? &use->starts : &use->contexts;
-    if (atomic_load_explicit(counter, memory_order_relaxed) < COUNTED_MAX)
-        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    fsp_count(what == START ? &use->starts : &use->contexts);
 }
 
 static void *begin(enum fsp_entry entry, enum fsp_gpu gpu, enum what what,

@@ -123,6 +123,13 @@ static inline void fsp_keep_errno(int error) {
     if (errno != error) errno = error;
 }
 
+/* One more, up to a number from which on it stands still: no wrapping round, however long a
+ * job. */
+static inline void fsp_count(_Atomic uint32_t *counter) {
+    if (atomic_load_explicit(counter, memory_order_relaxed) < UINT32_C(1) << 30)
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 /* ---- clock and identity (identity.c) ---- */
 
 uint64_t fsp_now(void); /* CLOCK_MONOTONIC, ns */

@@ -11,16 +11,10 @@
 #include "preload/shim.h"
 
 enum { ACCESS_ON_DEMAND = 1 << 6 }; /* IBV_ACCESS_ON_DEMAND */
-enum { COUNTED_MAX = 1 << 30 };     /* no wrapping round, however long a job */
 
 #define DECLARE(type, name, arguments) FSP_EXPORT type name arguments;
 FSP_ENTRIES(DECLARE)
 #undef DECLARE
-
-static void count(_Atomic uint32_t *counter) {
-    if (atomic_load_explicit(counter, memory_order_relaxed) < COUNTED_MAX)
-        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
 
 static void note_registration(unsigned access, const void *return_address) {
     const int error = errno;
@@ -32,7 +26,7 @@ static void note_registration(unsigned access, const void *return_address) {
         atomic_store_explicit(&verbs->t, fsp_now(), memory_order_relaxed);
         atomic_store_explicit(&verbs->site, fsp_site_call(return_address), memory_order_relaxed);
     }
-    count(&verbs->registrations);
+    fsp_count(&verbs->registrations);
     fsp_keep_errno(error);
 }
 
@@ -69,6 +63,6 @@ int ibv_fork_init(void) {
         (fsp_ibv_fork_init_type *)real_of(FSP_ENTRY_ibv_fork_init, __builtin_return_address(0));
     const int result = real != NULL ? real() : ENOSYS;
 
-    if (result == 0 && fsp_ready()) count(&fsp_segment(0)->verbs.fork_inits);
+    if (result == 0 && fsp_ready()) fsp_count(&fsp_segment(0)->verbs.fork_inits);
     return result;
 }
