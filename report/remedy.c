@@ -14,12 +14,6 @@ static const char *const sizing_variables[] = {
     "NUM_PROCS", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "SLURM_NTASKS", "OMP_NUM_THREADS",
 };
 
-const char *fs_base_name(const char *path) {
-    if (!path || !*path) return "?";
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 const char *fs_mask_list(struct fs_arena *arena, hwloc_const_bitmap_t mask) {
     char *list = NULL;
     if (!mask || hwloc_bitmap_list_asprintf(&list, mask) < 0) return "?";
@@ -34,19 +28,6 @@ const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores) {
     if (cores < 0) return fs_arena_printf(arena, "%d CPU%s", cpus, plural);
     return fs_arena_printf(arena, "%d CPU%s (%d core%s)", cpus, plural, cores,
                            cores == 1 ? "" : "s");
-}
-
-const char *fs_place_text(struct fs_arena *arena, const struct fs_place *place) {
-    if (place->file && *place->file) {
-        const char *file = fs_base_name(place->file);
-        const char *at =
-            place->line > 0 ? fs_arena_printf(arena, "%s:%d", file, place->line) : file;
-        return place->function ? fs_arena_printf(arena, "%s in %s", at, place->function) : at;
-    }
-    if (!place->module) return NULL;
-    return place->function
-               ? fs_arena_printf(arena, "%s in %s", place->function, fs_base_name(place->module))
-               : fs_base_name(place->module);
 }
 
 static bool plain_character(char c) {
@@ -290,13 +271,6 @@ const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load
                            count);
 }
 
-bool fs_has_standard_frame(const char *stack, const char *file) {
-    const size_t length = strlen(file);
-    for (const char *found = stack; (found = strstr(found, file)) != NULL; found++)
-        if ((found == stack || found[-1] == '\n') && found[length] == ':') return true;
-    return false;
-}
-
 void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int workers) {
     if (!stack) {
         fs_add_fix(outcome, FS_FIX_CODE, "fork before the first thread is started",
@@ -305,13 +279,13 @@ void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int worker
                    "posix_spawn(&pid, path, NULL, NULL, argv, environ);");
         return;
     }
-    if (fs_has_standard_frame(stack, "pool.py"))
+    if (fs_has_frame(stack, "pool.py", NULL))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "multiprocessing.get_context(\"forkserver\").Pool(%d)", workers);
     else if (is_executor(stack))
         fs_add_fix(outcome, FS_FIX_CODE, NULL,
                    "ProcessPoolExecutor(%d, multiprocessing.get_context(\"forkserver\"))", workers);
-    else if (fs_has_standard_frame(stack, "popen_fork.py"))
+    else if (fs_has_frame(stack, "popen_fork.py", NULL))
         fs_add_fix(outcome, FS_FIX_CODE, "instead of multiprocessing.Process",
                    "multiprocessing.get_context(\"forkserver\").Process");
     else

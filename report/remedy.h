@@ -1,12 +1,13 @@
 /*
  * remedy.h - fixes in the language of the job: its command line with the mask or
- * the worker count put right, and the names of places in it.
+ * the worker count put right.
  */
 #ifndef FS_REPORT_REMEDY_H
 #define FS_REPORT_REMEDY_H
 
 #include "report/arena.h"
 #include "report/model.h"
+#include "report/places.h"
 
 #include <stdbool.h>
 
@@ -38,12 +39,6 @@ const char *fs_mask_list(struct fs_arena *arena, hwloc_const_bitmap_t mask);
 /* "2 CPUs (1 core)"; of an unknown number: "? CPUs". */
 const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores);
 
-/* Last component of a path; "?" for NULL. */
-const char *fs_base_name(const char *path);
-
-/* "pool.py:41 in main", else "symbol in module", else NULL. */
-const char *fs_place_text(struct fs_arena *arena, const struct fs_place *place);
-
 struct fs_outcome;
 
 /* Adds the remedy as a fix behind prefix ("" or a launcher); when as in struct fs_fix. */
@@ -53,10 +48,6 @@ void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *pre
 /* Adds two lines at most: who narrowed the mask, and where the workers were made. */
 void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load);
 void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);
-
-/* Whether Python frames, a line each, have one in a file of Python's own library: those
- * stand there without a folder, so a user's pool.py is not multiprocessing's. */
-bool fs_has_standard_frame(const char *stack, const char *file);
 
 /*
  * Adds how to make children of a process that has threads: stack are the Python frames of

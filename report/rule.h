@@ -135,6 +135,11 @@ int fs_rule_index(const struct fs_rule *rule);
 
 /* What rules use to say something. Formats are printf's. */
 
+/* "1 thread", "2 threads": what follows the word. */
+static inline const char *fs_plural(long count) {
+    return count == 1 ? "" : "s";
+}
+
 /* One group's or node's share of the outcome; the greatest status stays. */
 void fs_vote(struct fs_outcome *outcome, enum fs_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -56,7 +56,7 @@ static void add_fixes(const struct fs_random_streams *streams, struct fs_outcome
     const char *stack = streams->place.stack ? streams->place.stack : "";
     const char *seed_each = "each worker seeds itself from the system";
 
-    if (fs_has_standard_frame(stack, "pool.py"))
+    if (fs_has_frame(stack, "pool.py", NULL))
         fs_add_fix(outcome, FS_FIX_CODE, seed_each,
                    "multiprocessing.Pool(%d, initializer=np.random.seed)", streams->processes);
     else if (strstr(stack, ":_adjust_process_count") || strstr(stack, ":_launch_processes"))

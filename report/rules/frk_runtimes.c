@@ -13,18 +13,6 @@ static const struct fs_load *load_of(const struct fs_node *node, int parent) {
     return NULL;
 }
 
-/* "pool.py:41 in main", "dgemm in libblas.so", or "a.out+0x11bd". */
-static const char *place_text(struct fs_arena *arena, const struct fs_place *place) {
-    const char *text = fs_place_text(arena, place);
-    if (text && !place->file && !place->function)
-        return fs_arena_printf(arena, "%s+0x%llx", text, (unsigned long long)place->offset);
-    return text ? text : "a place that is not known";
-}
-
-static const char *plural(long count) {
-    return count == 1 ? "" : "s";
-}
-
 /* The main thread of the child, or of another one of its parent, if one was looked at while
  * it made no progress; else NULL. */
 static const struct fs_stuck_thread *stuck_thread(const struct fs_digest *digest,
@@ -40,25 +28,11 @@ static const struct fs_stuck_thread *stuck_thread(const struct fs_digest *digest
     return found;
 }
 
-/* The first frames of a stack on one line, without those of the recorder. */
-static const char *frames_text(struct fs_arena *arena, const char *stack, int frames) {
-    const char *text = "";
-
-    for (const char *line = stack; line && *line && frames > 0; line += *line == '\n') {
-        const char *frame = fs_arena_printf(arena, "%.*s", (int)strcspn(line, "\n"), line);
-        line += strcspn(line, "\n");
-        if (strstr(frame, "(libforksight")) continue;
-        text = fs_arena_printf(arena, "%s%s%s", text, *text ? " < " : "", frame);
-        frames--;
-    }
-    return text;
-}
-
 static void tell_stack(struct fs_outcome *outcome, const struct fs_digest *digest,
                        const struct fs_runtime_fork *fork) {
     const struct fs_stuck_thread *thread = stuck_thread(digest, fork);
-    const char *native = thread ? frames_text(outcome->arena, thread->native, 3) : "";
-    const char *python = thread ? frames_text(outcome->arena, thread->python, 2) : "";
+    const char *native = thread ? fs_frames_text(outcome->arena, thread->native, 3) : "";
+    const char *python = thread ? fs_frames_text(outcome->arena, thread->python, 2) : "";
 
     if (*native) fs_add_evidence(outcome, "stack", 1, "count", "it hung in %s", native);
     if (*python) fs_add_evidence(outcome, "python_stack", 1, "count", "called from %s", python);
@@ -88,8 +62,8 @@ static void tell_parent(struct fs_outcome *outcome, const struct fs_runtime_fork
     fs_add_evidence(outcome, "regions_before", (double)fork->regions, "count",
                     "process %d ran %lld libgomp region%s before the fork, the largest with %d "
                     "threads, from %s",
-                    fork->parent, (long long)fork->regions, plural((long)fork->regions), fork->team,
-                    place_text(outcome->arena, &fork->place));
+                    fork->parent, (long long)fork->regions, fs_plural((long)fork->regions),
+                    fork->team, fs_exact_place_text(outcome->arena, &fork->place));
     fs_add_number(outcome, "team_before", fork->team, "threads");
 }
 
@@ -111,7 +85,7 @@ static void tell_child(struct fs_outcome *outcome, const struct fs_runtime_fork 
                     fork->pid, fork->child_team, fork->threads + 1, end);
     if (!same_place(&fork->place, &fork->child_place))
         fs_add_evidence(outcome, "region_place", 1, "count", "from %s",
-                        place_text(outcome->arena, &fork->child_place));
+                        fs_exact_place_text(outcome->arena, &fork->child_place));
     fs_add_number(outcome, "team_asked", fork->child_team, "threads");
 }
 
@@ -147,7 +121,8 @@ static void report_region(const struct fs_node *node, const struct fs_runtime_fo
     fs_add_finding(outcome, FS_ERROR, node, load);
     if (ended)
         fs_set_title(outcome, "%d worker%s ended by %s: OpenMP before the fork", fork->count,
-                     plural(fork->count), is_numba(&fork->place) ? "numba" : "the OpenMP library");
+                     fs_plural(fork->count),
+                     is_numba(&fork->place) ? "numba" : "the OpenMP library");
     else
         fs_set_title(outcome, "libgomp before and after fork: %d child%s hung", fork->count,
                      fork->count == 1 ? "" : "ren");
@@ -159,7 +134,7 @@ static void report_region(const struct fs_node *node, const struct fs_runtime_fo
                                   "so the library gave up"
                                 : "libgomp waits in the child for the threads that it started in "
                                   "the parent; fork copies none of them");
-    fs_add_cause(outcome, "forked at %s", place_text(outcome->arena, &fork->site));
+    fs_add_cause(outcome, "forked at %s", fs_exact_place_text(outcome->arena, &fork->site));
     add_region_fixes(outcome, node, load, fork);
 }
 
@@ -175,7 +150,7 @@ static bool hangs_in_gomp(const struct fs_stuck *stuck) {
 static void report_left(const struct fs_node *node, const struct fs_stuck *stuck, int children,
                         struct fs_outcome *outcome) {
     const struct fs_load *load = load_of(node, stuck->parent);
-    const char *frames = frames_text(outcome->arena, stuck->threads[0].native, 3);
+    const char *frames = fs_frames_text(outcome->arena, stuck->threads[0].native, 3);
 
     fs_add_finding(outcome, FS_ERROR, node, load)->confidence = FS_INFERRED;
     fs_set_title(outcome, "libgomp before and after fork: %d child%s hung", children,
@@ -183,7 +158,7 @@ static void report_left(const struct fs_node *node, const struct fs_stuck *stuck
     fs_set_population(outcome, children, load ? load->group->workers : 0, "children");
     fs_add_evidence(outcome, "threads_before", stuck->left_gomp, "threads",
                     "process %d has %d thread%s of libgomp from before the fork of %d",
-                    stuck->parent, stuck->left_gomp, plural(stuck->left_gomp), stuck->pid);
+                    stuck->parent, stuck->left_gomp, fs_plural(stuck->left_gomp), stuck->pid);
     fs_add_evidence(outcome, "stack", 1, "count", "child %d has one thread, which hangs in %s",
                     stuck->pid, frames);
     fs_add_cause(outcome, "libgomp waits in the child for the threads that it started in the "
@@ -296,22 +271,22 @@ static void tell_gpu(struct fs_outcome *outcome, const struct fs_gpu_fork *fork)
         fs_add_evidence(outcome, "contexts_before", fork->contexts, "count",
                         "process %d made or used a %s context before the fork: %d call%s, the "
                         "first at %s",
-                        fork->parent, name, fork->contexts, plural(fork->contexts),
-                        place_text(outcome->arena, &fork->place));
+                        fork->parent, name, fork->contexts, fs_plural(fork->contexts),
+                        fs_exact_place_text(outcome->arena, &fork->place));
     if (fork->threads > 0)
         fs_add_evidence(outcome, "threads_before", fork->threads, "count",
                         "%s had started %d thread%s in process %d before the fork", name,
-                        fork->threads, plural(fork->threads), fork->parent);
+                        fork->threads, fs_plural(fork->threads), fork->parent);
     if (fork->child_starts + fork->child_contexts > 0)
         fs_add_evidence(outcome, "calls_after", fork->child_starts + fork->child_contexts, "count",
                         "its forked child %d called %s %d time%s, first at %s", fork->pid, name,
                         fork->child_starts + fork->child_contexts,
-                        plural(fork->child_starts + fork->child_contexts),
-                        place_text(outcome->arena, &fork->child_place));
+                        fs_plural(fork->child_starts + fork->child_contexts),
+                        fs_exact_place_text(outcome->arena, &fork->child_place));
     else
         fs_add_evidence(outcome, "threads_after", fork->child_threads, "count",
                         "in its forked child %d, %s started %d thread%s", fork->pid, name,
-                        fork->child_threads, plural(fork->child_threads));
+                        fork->child_threads, fs_plural(fork->child_threads));
 }
 
 static void report_gpu(const struct fs_node *node, const struct fs_gpu_fork *fork,
@@ -324,7 +299,7 @@ static void report_gpu(const struct fs_node *node, const struct fs_gpu_fork *for
                  "%s does not support a fork after it was initialised: the child's calls "
                  "fail or hang",
                  gpus[fork->kind].runtime);
-    fs_add_cause(outcome, "forked at %s", place_text(outcome->arena, &fork->site));
+    fs_add_cause(outcome, "forked at %s", fs_exact_place_text(outcome->arena, &fork->site));
     if (fork->python)
         fs_add_fix(outcome, FS_FIX_CODE, NULL, "multiprocessing.set_start_method(\"spawn\")");
     else

@@ -52,44 +52,22 @@ static const struct {
 
 enum hazard { HAZARD_NONE, HAZARD_LOCKS, HAZARD_TBB, HAZARD_RUST };
 
-static bool ends_with(const char *text, size_t length, const char *end) {
-    const size_t end_length = strlen(end);
-    return length >= end_length && strncmp(text + length - end_length, end, end_length) == 0;
-}
-
-/* A line "file:line:function" of a stack that is of this file and function. */
-static bool is_frame(const char *line, size_t length, const char *file, const char *function) {
-    const char *colon = memchr(line, ':', length);
-    if (!colon) return false;
-    const size_t file_length = (size_t)(colon - line), name_length = strlen(function);
-    const bool same_file =
-        *file == '/' ? ends_with(line, file_length, file)
-                     : file_length == strlen(file) && strncmp(line, file, file_length) == 0;
-    return same_file && length > name_length && line[length - name_length - 1] == ':' &&
-           ends_with(line, length, function);
-}
-
-static bool has_frame(const char *stack, const char *file, const char *function) {
-    for (; stack && *stack; stack += strcspn(stack, "\n"), stack += *stack == '\n')
-        if (is_frame(stack, strcspn(stack, "\n"), file, function)) return true;
-    return false;
-}
-
 /* Thread.start() is innermost; who called it is the next line. */
 static bool is_python_helper(const char *stack) {
     const size_t first = stack ? strcspn(stack, "\n") : 0;
-    if (!first || !stack[first] || !is_frame(stack, first, "threading.py", "start")) return false;
+    if (!first || !stack[first] || !fs_is_frame(stack, first, "threading.py", "start"))
+        return false;
     const char *caller = stack + first + 1;
     for (size_t i = 0; i < sizeof python_helpers / sizeof *python_helpers; i++)
-        if (is_frame(caller, strcspn(caller, "\n"), python_helpers[i].inner,
-                     python_helpers[i].outer))
+        if (fs_is_frame(caller, strcspn(caller, "\n"), python_helpers[i].inner,
+                        python_helpers[i].outer))
             return true;
     return false;
 }
 
 /* The thread by which a Pool replaces its workers. */
 static bool forked_by_pool(const struct fs_fork_site *site) {
-    return has_frame(site->place.stack, "pool.py", "_handle_workers");
+    return fs_has_frame(site->place.stack, "pool.py", "_handle_workers");
 }
 
 static bool is_unowned(const struct fs_fork_owner *owner) {
@@ -129,25 +107,9 @@ static const char *owner_name(struct fs_arena *arena, const struct fs_fork_owner
                : fs_arena_printf(arena, "%s", fs_base_name(owner->library));
 }
 
-/* As fs_place_text; a C place of which no name is known is "module+0x1f". NULL: unknown. */
-static const char *place_text(struct fs_arena *arena, const struct fs_place *place) {
-    if (!place->module || place->file || place->function) return fs_place_text(arena, place);
-    return fs_arena_printf(arena, "%s+%#llx", fs_base_name(place->module),
-                           (unsigned long long)place->offset);
-}
-
-/* The functions of a C stack on one line, innermost first. */
-static void tell_stack(struct fs_outcome *outcome, const char *frames) {
-    const char *line = "";
-    int count = 0;
-
-    for (; frames && *frames && count < STACK_FRAMES; count++) {
-        const size_t length = strcspn(frames, "\n");
-        line = fs_arena_printf(outcome->arena, "%s%s%.*s", line, count ? " < " : "", (int)length,
-                               frames);
-        frames += length + (frames[length] == '\n');
-    }
-    if (count > 0) fs_add_evidence(outcome, "c_stack", count, "frames", "C stack: %s", line);
+/* NULL: unknown. */
+static const char *known_place(struct fs_arena *arena, const struct fs_place *place) {
+    return place->file || place->module ? fs_exact_place_text(arena, place) : NULL;
 }
 
 /* Where its threads were started; NULL: within the library itself, or unknown. */
@@ -156,7 +118,7 @@ static const char *start_text(struct fs_arena *arena, const struct fs_fork_site 
     const bool own_library = owner->library && owner->started.module &&
                              strcmp(owner->library, owner->started.module) == 0 &&
                              (!site->executable || strcmp(owner->library, site->executable) != 0);
-    return own_library && !owner->started.stack ? NULL : place_text(arena, &owner->started);
+    return own_library && !owner->started.stack ? NULL : known_place(arena, &owner->started);
 }
 
 static void tell_owner(struct fs_outcome *outcome, const struct fs_fork_site *site,
@@ -212,7 +174,7 @@ static struct hazards sum_up(const struct fs_fork_site *site) {
 static void report_site(const struct fs_node *node, const struct fs_fork_site *site,
                         const struct hazards *hazards, struct fs_outcome *outcome) {
     const struct fs_load *load = load_at(node, site);
-    const char *place = place_text(outcome->arena, &site->place);
+    const char *place = known_place(outcome->arena, &site->place);
     int forks = 0;
 
     for (size_t i = 0; i < site->owner_count; i++)
@@ -233,7 +195,9 @@ static void report_site(const struct fs_node *node, const struct fs_fork_site *s
             if (hazard != HAZARD_NONE && error == (errors == 1))
                 tell_owner(outcome, site, &site->owners[i], hazard);
         }
-    if (!site->place.stack) tell_stack(outcome, site->frames);
+    const char *frames = fs_frames_text(outcome->arena, site->frames, STACK_FRAMES);
+    if (!site->place.stack && *frames)
+        fs_add_evidence(outcome, "c_stack", 1, "count", "C stack: %s", frames);
     fs_add_cause(outcome, "%s forks%s%s", fs_base_name(site->executable), place ? " at " : "",
                  place ? place : "");
     fs_add_cause(outcome, "a lock that such a thread holds at the fork is never released in the "

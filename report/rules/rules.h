@@ -13,4 +13,8 @@ FS_RULES(FS_RULE_ROW)
 /* Whether OVS-01 finds something for the load (ovs.c): other rules are worse with it. */
 bool fs_teams_crowd(const struct fs_load *load, const struct fs_thresholds *thresholds);
 
+/* Whether one of FRK-02 to FRK-04 finds something for the place (frk_networks.c): FRK-01 is an
+ * error then. */
+bool fs_network_loses_pages(const struct fs_digest *digest, const struct fs_mpi_fork *fork);
+
 #endif
