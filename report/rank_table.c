@@ -11,7 +11,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-enum { LAUNCHES_MAX = 64, SHAPES_MAX = 1 << 16, RANKS_TEXT = 32 };
+enum { SHAPES_MAX = 1 << 16, RANKS_TEXT = 32 };
 
 struct shape_entry {
     const void *key; /* the topology, then the words of the mask */
@@ -25,19 +25,10 @@ struct class_entry {
     UT_hash_handle hh;
 };
 
-/* Tasks that agree in where they were started, and how many there ought to be. */
-struct launch {
-    int step, kind, size;
-    long count, firsts; /* firsts: of rank 0, that is launches alike */
-};
-
 struct fs_rank_tables {
     struct shape_entry *shapes;
     struct class_entry *classes;
     struct fs_rank_class *last; /* the class of the rank before: mostly that of the next */
-    struct launch launches[LAUNCHES_MAX];
-    size_t launch_count;
-    bool launches_full;
 };
 
 static const struct fs_shape unknown_shape = {.cores = FS_UNKNOWN, .cpus = FS_UNKNOWN};
@@ -171,26 +162,6 @@ static int add_to_class(struct fs_ranks *ranks, struct fs_arena *arena, const st
 
 /* --- one node --- */
 
-static void add_to_launch(struct fs_ranks *ranks, const struct fs_task *task) {
-    struct fs_rank_tables *tables = ranks->tables;
-    size_t i = 0;
-    while (i < tables->launch_count &&
-           (tables->launches[i].step != task->step || tables->launches[i].size != task->size ||
-            tables->launches[i].kind != (int)task->launch))
-        i++;
-    if (i == LAUNCHES_MAX) {
-        tables->launches_full = true;
-        return;
-    }
-    if (i == tables->launch_count)
-        tables->launches[tables->launch_count++] =
-            (struct launch){.step = task->step, .kind = (int)task->launch, .size = task->size};
-    ranks->several_steps =
-        ranks->several_steps || tables->launches[i].step != tables->launches[0].step;
-    tables->launches[i].count++;
-    tables->launches[i].firsts += task->rank == 0;
-}
-
 static int keep(struct fs_ranks *ranks, const struct fs_rank *rank) {
     if (ranks->list_count == FS_RANKS_KEPT) return 0;
     if (ranks->list_count == ranks->list_room) {
@@ -286,9 +257,9 @@ static int add_task(struct fs_ranks *ranks, struct fs_arena *arena, const struct
         row->busiest = rank->rank;
         row->busiest_s = rank->cpu_s;
     }
-    add_to_launch(ranks, task);
     if (!isnan(rank->cpu_s) && fs_sketch_add(&ranks->cpu_s, rank->cpu_s, 1) < 0) return -1;
     if (keep(ranks, rank) < 0) return -1;
+    ranks->several_steps = ranks->several_steps || task->step != ranks->list[0].step;
     return add_to_class(ranks, arena, rank, task);
 }
 
@@ -356,16 +327,6 @@ static int by_number(const void *left, const void *right) {
 }
 
 void fs_ranks_end(struct fs_ranks *ranks) {
-    const struct fs_rank_tables *tables = ranks->tables;
-    ranks->expected = tables && !tables->launches_full ? 0 : FS_UNKNOWN;
-    for (size_t i = 0; tables && i < tables->launch_count && ranks->expected >= 0; i++) {
-        const struct launch *launch = &tables->launches[i];
-        const long launches = launch->firsts > 0 ? launch->firsts : 1;
-        if (launch->size > 0 && launch->count <= launches * launch->size)
-            ranks->expected += launches * launch->size;
-        else
-            ranks->expected = FS_UNKNOWN;
-    }
     if (ranks->class_count > 1) qsort(ranks->classes, ranks->class_count, sizeof(void *), by_ranks);
     if (ranks->list_count > 1)
         qsort(ranks->list, ranks->list_count, sizeof *ranks->list, by_number);

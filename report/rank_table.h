@@ -39,7 +39,7 @@ struct fs_rank_class {
 };
 
 struct fs_ranks {
-    long count, expected; /* expected: as the launchers said; FS_UNKNOWN */
+    long count;
     struct fs_rank *list; /* the first FS_RANKS_KEPT, by node and then as the digest has them */
     size_t list_count, list_room;
     struct fs_rank_class **classes;
@@ -64,7 +64,7 @@ struct fs_rank_row {
 int fs_ranks_add(struct fs_ranks *ranks, struct fs_arena *arena, const struct fs_node *node,
                  size_t number, struct fs_rank_row *row);
 
-/* Sorts the classes, most ranks first, and the list, by step and rank; finds what was expected. */
+/* Sorts the classes, most ranks first, and the list, by step and rank. */
 void fs_ranks_end(struct fs_ranks *ranks);
 void fs_ranks_free(struct fs_ranks *ranks); /* but for what is the arena's */
 

@@ -305,6 +305,28 @@ static void add_launches(struct fs_whole *whole, const struct fs_node *node) {
     }
 }
 
+static bool are_alike(const struct fs_whole_launch *a, const struct fs_whole_launch *b) {
+    return a->kind == b->kind && a->step == b->step && a->size == b->size;
+}
+
+/* Of launches that are alike a node may have missed the first one, and then counts the second
+ * for it: only their sum is certain. */
+long fs_whole_ranks_expected(const struct fs_whole *whole) {
+    const struct fs_whole_launch *launches = whole->launches;
+    long expected = 0;
+    for (size_t i = 0; i < whole->launch_count; i++) {
+        long tasks = 0, alike = 0;
+        for (size_t j = 0; j < whole->launch_count; j++) {
+            if (!are_alike(&launches[i], &launches[j])) continue;
+            tasks += launches[j].tasks;
+            alike++;
+        }
+        if (launches[i].size < 1 || tasks > alike * launches[i].size) return FS_UNKNOWN;
+        expected += launches[i].size;
+    }
+    return whole->launch_count > 0 && whole->launches_more == 0 ? expected : FS_UNKNOWN;
+}
+
 static int result_of(const struct fs_whole *whole, int result) {
     if (result == 0 && !whole->arena.failed) return 0;
     errno = ENOMEM;

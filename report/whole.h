@@ -85,6 +85,9 @@ int fs_whole_add(struct fs_whole *whole, const struct fs_node *node);
 int fs_whole_end(struct fs_whole *whole); /* after the last node */
 void fs_whole_free(struct fs_whole *whole);
 
+/* How many ranks there ought to be, as their launchers said; FS_UNKNOWN. */
+long fs_whole_ranks_expected(const struct fs_whole *whole);
+
 /* Whether a name (up to its first dot) is among names. */
 bool fs_names_has(const struct fs_names *names, const char *name);
 

@@ -4,6 +4,7 @@
 #include "report/commands.h"
 #include "report/overview.h"
 #include "report/totals.h"
+#include "report/whole.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -64,7 +65,7 @@ static json_t *scope_of(struct fs_json *json, const struct fs_job *job) {
     fs_json_count(json, scope, "nodes_at_hand", (int64_t)job->node_count);
     fs_json_count(json, scope, "tasks", tasks);
     fs_json_count(json, scope, "ranks", job->overview->ranks.count);
-    fs_json_count(json, scope, "ranks_expected", job->overview->ranks.expected);
+    fs_json_count(json, scope, "ranks_expected", fs_whole_ranks_expected(job->whole));
     fs_json_count(json, scope, "processes", totals->processes);
     return scope;
 }

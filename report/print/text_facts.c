@@ -4,6 +4,7 @@
 #include "report/print/text.h"
 #include "report/remedy.h"
 #include "report/totals.h"
+#include "report/whole.h"
 
 #include <math.h>
 #include <signal.h>
@@ -251,11 +252,12 @@ static void tell_audit(struct fs_page *page, const struct fs_totals *totals, con
 /* Ranks that were seen, and how many the launchers said there would be. */
 static const char *ranks_text(struct fs_arena *arena, const struct fs_job *job) {
     const struct fs_ranks *ranks = &job->overview->ranks;
+    const long expected = fs_whole_ranks_expected(job->whole);
     if (ranks->count == 0) return "";
-    if (ranks->expected < 0)
+    if (expected < 0)
         return fs_arena_printf(arena, ", %s ranks", fs_text_count(arena, ranks->count));
     return fs_arena_printf(arena, ", %s/%s ranks", fs_text_count(arena, ranks->count),
-                           fs_text_count(arena, ranks->expected));
+                           fs_text_count(arena, expected));
 }
 
 /* A line for a shell; one that would fill the page is cut, and so none for a shell. */
