@@ -1,6 +1,7 @@
 """Rules that look at all nodes of a job at once, on a real Slurm cluster and under mpirun."""
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -63,69 +64,97 @@ def programs(folder):
         (folder / name).write_text(text)
 
 
-def recorded(cluster, options, *lines):
-    """The jobs that a batch script records, a line each, of `forksight run -o NAME ...`."""
+def record(cluster, options, *lines):
+    """Runs a batch script, and keeps in jobs what its lines `forksight run -o NAME ...` record."""
     programs(cluster.shared)
     script = f"export PATH={h.BUILD}:$PATH\n" + "".join(line + "\n" for line in lines)
     result = cluster.batch(script, "--exclusive", *options)
     h.equal(result.status, 0, f"the batch job\n{result}")
-    return [Job(cluster.shared / re.search(r"-o (\S+)", line)[1]) for line in lines
-            if line.startswith("forksight run")]
+    for line in lines:
+        if line.startswith("forksight run"):
+            name = re.search(r"-o (\S+)", line)[1]
+            jobs[name] = Job(cluster.shared / name)
+
+
+jobs = {}  # by name, and what `check` said of some
+gate = {}
+
+
+def job(name):
+    """One of the jobs that were recorded on three nodes; the first one who asks starts them."""
+    h.need_cpus(2)
+    if "missing" not in jobs:
+        with Cluster(3) as cluster:
+            record(
+                cluster, ["-N3"],
+                f"forksight run -q -o plain -- {h.PYTHON} pool.py",
+                f"forksight run -q -o step -- srun -n1 -c2 {h.PYTHON} pool.py",
+                f"forksight run -q -o first -- srun -N3 -n3 {h.PYTHON} first.py",
+                f"forksight run -q -o each -- srun -N3 -n3 -c2 {h.PYTHON} pool.py",
+                "srun -N2 -n2 -w n2,n3 sleep 60 &",
+                f"forksight run -q -o beside -- {h.PYTHON} pool.py",
+                "kill %1; wait")
+            record(cluster, ["-N1"], f"forksight run -q -o one -- {h.PYTHON} pool.py")
+            record(
+                cluster, ["-N2"],
+                f"forksight run -q -o copies -- srun -n4 {h.PYTHON} serial.py",
+                f"forksight run -q -o ranked -- srun -n4 {h.PYTHON} ranked.py",
+                f"forksight run -q -o narrow -- srun -N2 -n2 -c1 {h.PYTHON} ranked.py",
+                f"forksight run -q -o full -- srun -n2 -c2 {h.PYTHON} ranked.py")
+            copy = cluster.shared / "missing"
+            shutil.copytree(cluster.shared / "full", copy)
+            (copy / "n2.digest").unlink()
+            jobs["missing"] = Job(copy)
+            gate["missing"] = h.execute([h.FORKSIGHT, "check", copy])
+    return jobs[name]
 
 
 @h.test
 def mpi_04_fires_for_a_pool_on_one_node_of_three(_folder):
-    with Cluster(3) as cluster:
-        plain, step, first = recorded(
-            cluster, ["-N3"],
-            f"forksight run -q -o plain -- {h.PYTHON} pool.py",
-            f"forksight run -q -o step -- srun -n1 -c2 {h.PYTHON} pool.py",
-            f"forksight run -q -o first -- srun -N3 -n3 {h.PYTHON} first.py")
-        for job in (plain, step, first):
-            job.expect("MPI-04", "2 workers on 1 of 3 nodes; 2 idle", "idle: n[2-3]; in use: n1")
-        h.equal(first.report["scope"]["nodes"], 3, "nodes with a record")
-        h.check("#SBATCH --nodes=1" in json.dumps(plain.findings["MPI-04"]), "fix")
-
-        # The good twins: one node; another step that has the rest; a pool on each node.
-        one, = recorded(cluster, ["-N1"], f"forksight run -q -o one -- {h.PYTHON} pool.py")
-        one.expect_silent("MPI-04", ("n/a", "the job has not several nodes"))
-        beside, each = recorded(
-            cluster, ["-N3"],
-            "srun -N2 -n2 -w n2,n3 sleep 60 &",
-            f"forksight run -q -o beside -- {h.PYTHON} pool.py",
-            "kill %1; wait",
-            f"forksight run -q -o each -- srun -N3 -n3 -c2 {h.PYTHON} pool.py")
-        beside.expect_silent("MPI-04", ("pass", "other steps of the job ran beside it"))
-        each.expect_silent("MPI-04")
+    for name in ("plain", "step", "first"):
+        job(name).expect("MPI-04", "2 workers on 1 of 3 nodes; 2 idle", "idle: n[2-3]; in use: n1")
+    h.equal(job("first").report["scope"]["nodes"], 3, "nodes with a record")
+    h.check("#SBATCH --nodes=1" in json.dumps(job("plain").findings["MPI-04"]), "fix")
 
 
 @h.test
-def mpi_03_slm_03_fires_for_copies_and_for_cpus_without_a_task(_folder):
-    with Cluster(2) as cluster:
-        copies, ranked, narrow, full = recorded(
-            cluster, ["-N2"],
-            f"forksight run -q -o copies -- srun -n4 {h.PYTHON} serial.py",
-            f"forksight run -q -o ranked -- srun -n4 {h.PYTHON} ranked.py",
-            f"forksight run -q -o narrow -- srun -N2 -n2 -c1 {h.PYTHON} ranked.py",
-            f"forksight run -q -o full -- srun -n2 -c2 {h.PYTHON} ranked.py")
-        copies.expect("MPI-03", "4 identical copies", "4 tasks run the same command",
-                      "serial.py", "names no rank")
-        h.check("srun -n 1 -c 2" in json.dumps(copies.findings["MPI-03"]), "fix")
-        ranked.expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
-        h.need_cpus(2)
-        narrow.expect("SLM-03", "2 tasks use 2 of the 4 CPUs of 2 nodes", "1 tasks on each node")
-        h.check("srun -n 2 -c 2" in json.dumps(narrow.findings["SLM-03"]), "fix")
-        for job in (ranked, full):
-            job.expect_silent("SLM-03", ("pass", "the tasks fill the CPUs that the job was given"))
+def mpi_04_guard_one_node_another_step_on_the_rest_a_pool_on_each(_folder):
+    job("one").expect_silent("MPI-04", ("n/a", "the job has not several nodes"))
+    job("beside").expect_silent("MPI-04", ("pass", "other steps of the job ran beside it"))
+    job("each").expect_silent("MPI-04", ("pass", "3 nodes computed"))
 
-        # A node that left nothing: named, and no gate lets the record pass.
-        (cluster.shared / "full" / "n2.digest").unlink()
-        missing = Job(cluster.shared / "full")
-        h.check("no record of 1 node (n2)" in missing.text, f"text\n{missing.text}")
-        h.equal((missing.report["data"]["complete"], missing.report["data"]["missing_hosts"]),
-                (False, "n2"), "data")
-        gate = h.execute([h.FORKSIGHT, "check", cluster.shared / "full"])
-        h.equal(gate.status, 3, f"status of check\n{gate}")
+
+@h.test
+def mpi_03_fires_for_four_serial_tasks(_folder):
+    job("copies").expect("MPI-03", "4 identical copies", "4 tasks run the same command",
+                         "serial.py", "names no rank")
+    h.check("srun -n 1 -c 2" in json.dumps(job("copies").findings["MPI-03"]), "fix")
+
+
+@h.test
+def mpi_03_guard_tasks_that_ask_which_they_are(_folder):
+    job("ranked").expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
+
+
+@h.test
+def slm_03_fires_for_cpus_without_a_task(_folder):
+    job("narrow").expect("SLM-03", "2 tasks use 2 of the 4 CPUs of 2 nodes", "1 tasks on each node")
+    h.check("srun -n 2 -c 2" in json.dumps(job("narrow").findings["SLM-03"]), "fix")
+
+
+@h.test
+def slm_03_guard_tasks_that_fill_the_nodes(_folder):
+    for name in ("ranked", "full"):
+        job(name).expect_silent("SLM-03", ("pass", "the tasks fill the CPUs that the job was given"))
+
+
+@h.test
+def a_node_that_left_nothing_is_named_and_no_gate_lets_the_record_pass(_folder):
+    missing = job("missing")
+    h.check("no record of 1 node (n2)" in missing.text, f"text\n{missing.text}")
+    h.equal((missing.report["data"]["complete"], missing.report["data"]["missing_hosts"]),
+            (False, "n2"), "data")
+    h.equal(gate["missing"].status, 3, f"status of check\n{gate['missing']}")
 
 
 @h.test
@@ -133,16 +162,16 @@ def mpi_03_fires_for_copies_under_mpirun(folder):
     h.need_tool("mpirun.openmpi")
     programs(folder)
     (folder / "ranked.py").write_text(RANKED.replace("SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
-    jobs = {}
+    under = {}
     for name in ("serial.py", "ranked.py"):
         result = h.under_forksight(
             ["mpirun.openmpi", "--oversubscribe", "-n", "2", h.PYTHON, name], cwd=folder,
             directory=folder / name.split(".")[0], env=h.environment(**OPEN_MPI_AS_ROOT))
         h.equal(result.status, 0, f"{result}")
-        jobs[name] = Job(result.directory)
-    jobs["serial.py"].expect("MPI-03", "2 identical copies", "serial.py")
-    jobs["serial.py"].expect("MPI-03", f'"{h.PYTHON} serial.py"')
-    jobs["ranked.py"].expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
+        under[name] = Job(result.directory)
+    under["serial.py"].expect("MPI-03", "2 identical copies", "serial.py")
+    under["serial.py"].expect("MPI-03", f'"{h.PYTHON} serial.py"')
+    under["ranked.py"].expect_silent("MPI-03", ("pass", "the program can tell its tasks apart"))
 
 
 h.main(lane="waits")

@@ -2,7 +2,7 @@
 a program that fires it and one that must not.
 
 A test tells by its name what it shows: aff_01_fires_..., aff_01_guard_... (several rules:
-aff_01_ovs_02_fires_...). A variant of kernels/expectations.json fires what it must find;
+aff_01_ovs_02_fires_..., aff_05_06_guard_...). A variant of kernels/expectations.json fires what it must find;
 one that must find nothing guards what the kernel's other variants find, and what it names
 under "guards". Tables of guards on hand-built models print "guards RULE NUMBER". A
 test with stand_in in its name ran against a stand-in of a library.
@@ -14,9 +14,9 @@ other rule is spared a program that fires it.
 import json
 import re
 
-NAME = re.compile(r"(?:^|/)((?:[a-z]{3}[-_]\d\d[-_])+)(fires|guard|unknown)[-_]")
+NAME = re.compile(r"(?:^|/)((?:[a-z]{3}[-_](?:\d\d[-_])+)+)(fires|guard|unknown)[-_]")
 MODELS = re.compile(r"^guards ([A-Z]{3}-\d\d) (\d+)$")
-RULE = re.compile(r"[a-z]{3}[-_]\d\d")
+RULES = re.compile(r"([a-z]{3})((?:[-_]\d\d)+)")
 
 
 class Row:
@@ -44,8 +44,9 @@ class RuleTable:
     def shows(self, name):
         """(rule, "fires" or "guard") of a test, by its full name."""
         match = NAME.search(name)
-        for rule in RULE.findall(match[1]) if match else ():
-            yield identifier(rule), match[2]
+        for family, numbers in RULES.findall(match[1]) if match else ():
+            for number in re.findall(r"\d\d", numbers):
+                yield identifier(f"{family}-{number}"), match[2]
         variant = self.variants.get(name.removeprefix("kernels/"))
         if not variant or not name.startswith("kernels/"):
             return
