@@ -2,12 +2,12 @@
 #include "report/commands.h"
 #include "report/gate.h"
 #include "report/inputs.h"
+#include "report/options.h"
 #include "report/output.h"
 #include "report/print/junit.h"
 #include "report/print/page.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <locale.h>
 #include <math.h>
@@ -19,20 +19,17 @@ static const char usage_text[] =
     "Usage: forksight check [OPTION]... DIR...\n"
     "Says by its exit status whether a recorded job is as it should be. Prints a line\n"
     "of numbers, and a line for each condition that does not hold.\n\n"
-    "      --fail-on LEVEL    findings that fail: error (default), warning, note, or\n"
-    "                         never\n"
-    "      --max RULE=N       the rule may find something N times, whatever its level\n"
-    "      --expect FILE      what must and must not be found: a file of the form of\n"
-    "                         kernels/expectations.json\n"
-    "      --variant NAME     the entry of that file\n"
-    "      --baseline FILE    findings of this JSON report are known and do not fail\n"
-    "      --policy FILE      a site's rules: fail-on, disable, thresholds\n"
-    "      --junit FILE       also JUnit XML, a test case for each rule\n"
-    "      --name NAME        of the job there (the variant's, or job)\n"
-    "      --threshold RULE.NAME=VALUE\n"
-    "                         override a number that a rule compares with\n"
-    "      --config FILE      read such overrides, a line each (FORKSIGHT_CONFIG)\n"
-    "  -h, --help             this text\n\n"
+    "      --fail-on LEVEL       findings that fail: error (default), warning, note, or\n"
+    "                            never\n"
+    "      --max RULE=N          the rule may find something N times, whatever its level\n"
+    "      --expect FILE         what must and must not be found: a file of the form of\n"
+    "                            kernels/expectations.json\n"
+    "      --variant NAME        the entry of that file\n"
+    "      --baseline FILE       findings of this JSON report are known and do not fail\n"
+    "      --policy FILE         a site's rules: fail-on, disable, thresholds\n"
+    "      --junit FILE          also JUnit XML, a test case for each rule\n"
+    "      --name NAME           of the job there (the variant's, or job)\n" FS_LIMIT_HELP
+    "  -h, --help                this text\n\n"
     "Exit status: 0 all conditions hold, 1 one does not, 2 wrong usage, 3 data are\n"
     "incomplete or missing.\n";
 
@@ -57,12 +54,17 @@ struct request {
 /* -1: go on; else the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
     static const struct option options[] = {
-        {"fail-on", required_argument, NULL, 'f'},  {"max", required_argument, NULL, 'm'},
-        {"expect", required_argument, NULL, 'e'},   {"variant", required_argument, NULL, 'v'},
-        {"baseline", required_argument, NULL, 'b'}, {"policy", required_argument, NULL, 'p'},
-        {"junit", required_argument, NULL, 'j'},    {"name", required_argument, NULL, 'n'},
-        {"config", required_argument, NULL, 'c'},   {"threshold", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"fail-on", required_argument, NULL, 'f'},
+        {"max", required_argument, NULL, 'm'},
+        {"expect", required_argument, NULL, 'e'},
+        {"variant", required_argument, NULL, 'v'},
+        {"baseline", required_argument, NULL, 'b'},
+        {"policy", required_argument, NULL, 'p'},
+        {"junit", required_argument, NULL, 'j'},
+        {"name", required_argument, NULL, 'n'},
+        FS_LIMIT_OPTIONS,
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     const struct {
         int letter;
@@ -70,7 +72,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
     } values[] = {{'f', &arguments->fail_on}, {'e', &arguments->expect},
                   {'v', &arguments->variant}, {'b', &arguments->baseline},
                   {'p', &arguments->policy},  {'j', &arguments->junit},
-                  {'n', &arguments->name},    {'c', &arguments->config}};
+                  {'n', &arguments->name},    {FS_OPTION_CONFIG, &arguments->config}};
     int option;
     optind = 0;
     opterr = 0;
@@ -79,7 +81,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
             return fputs(usage_text, stdout) < 0 || fflush(stdout) ? FS_REPORT_NO_DATA
                                                                    : FS_REPORT_OK;
         if (option == ':' || option == '?') return fs_complain_option(command_name, option, argv);
-        if (option == 't') arguments->overrides[arguments->override_count++] = optarg;
+        if (option == FS_OPTION_THRESHOLD)
+            arguments->overrides[arguments->override_count++] = optarg;
         if (option == 'm') arguments->limits[arguments->limit_count++] = optarg;
         for (size_t i = 0; i < sizeof values / sizeof *values; i++)
             if (values[i].letter == option) *values[i].value = optarg;

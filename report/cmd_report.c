@@ -2,12 +2,12 @@
 #include "report/commands.h"
 #include "report/inputs.h"
 #include "report/judge.h"
+#include "report/options.h"
 #include "report/output.h"
 #include "report/print/json.h"
 #include "report/print/text.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
@@ -20,18 +20,11 @@ static const char command_name[] = "report";
 static const char usage_text[] =
     "Usage: forksight report [OPTION]... DIR...\n"
     "Judges a recorded job and prints verdict, evidence, cause and fix.\n\n"
-    "  -o, --output FILE       write to FILE instead of standard output; of several\n"
-    "                          formats to FILE.txt, FILE.json, or, when it is a\n"
-    "                          directory, to report.txt, report.json in it\n"
-    "      --format LIST       forms of the report: text, json, or text,json\n"
-    "      --rules             also what every rule came to, with the reason\n"
-    "      --top N             print N findings in full (3), without a limit of lines\n"
-    "      --threshold RULE.NAME=VALUE\n"
-    "                          override a number that a rule compares with\n"
-    "      --config FILE       read such overrides, a line each (FORKSIGHT_CONFIG)\n"
-    "      --color WHEN        auto, always or never\n"
-    "  -v, --verbose           whole stacks, every node and rank; no limit of lines\n"
-    "  -h, --help              this text\n\n"
+    "  -o, --output FILE         write to FILE instead of standard output; of several\n"
+    "                            formats to FILE.txt, FILE.json, or, when it is a\n"
+    "                            directory, to report.txt, report.json in it\n"
+    "      --format LIST         forms of the report: text, json, or text,json\n" FS_PRINT_HELP
+    "  -h, --help                this text\n\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no or incomplete data.\n";
 
 /* The option decides, then NO_COLOR, CLICOLOR_FORCE, the terminal. */
@@ -169,16 +162,9 @@ static int parse_color(const char *text, enum fs_color *color) {
     return -1;
 }
 
-enum { FORMAT = 256, RULES, TOP, THRESHOLD, CONFIG, COLOR };
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
-    {"format", required_argument, NULL, FORMAT},
-    {"rules", no_argument, NULL, RULES},
-    {"top", required_argument, NULL, TOP},
-    {"config", required_argument, NULL, CONFIG},
-    {"threshold", required_argument, NULL, THRESHOLD},
-    {"color", optional_argument, NULL, COLOR},
-    {"verbose", no_argument, NULL, 'v'},
+    FS_PRINT_OPTIONS,
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -195,27 +181,27 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments) {
         case 'o':
             arguments->output = value;
             break;
-        case FORMAT:
+        case FS_OPTION_FORMAT:
             if (parse_formats(value, &arguments->formats) < 0)
                 wrong = "unknown format; use --format text, json, or text,json";
             break;
-        case RULES:
+        case FS_OPTION_RULES:
             arguments->options.rules = true;
             break;
         case 'v':
             arguments->options.verbose = true;
             break;
-        case TOP:
+        case FS_OPTION_TOP:
             if (parse_count(value, &arguments->options.top) < 0)
                 wrong = "--top wants a number of 1 or more";
             break;
-        case THRESHOLD:
+        case FS_OPTION_THRESHOLD:
             arguments->overrides[arguments->override_count++] = value;
             break;
-        case CONFIG:
+        case FS_OPTION_CONFIG:
             arguments->config = value;
             break;
-        case COLOR:
+        case FS_OPTION_COLOR:
             if (parse_color(optarg ? value : "always", &arguments->options.color) < 0)
                 wrong = "--color wants auto, always or never";
             break;

@@ -5,6 +5,7 @@
 
 #include "report/commands.h"
 #include "report/inputs.h"
+#include "report/options.h"
 #include "tracer/audit.h"
 #include "tracer/audit_job.h"
 #include "tracer/audit_targets.h"
@@ -15,7 +16,6 @@
 #include "tracer/steps.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,37 +42,16 @@ static const char help[] =
     "                            holds each of their threads for some microseconds\n"
     "  -o, --output DIR          keep what was seen in DIR, new or empty, for\n"
     "                            `forksight report DIR`\n"
-    "      --format FORM         text (default) or json\n"
-    "      --rules               also what every rule came to, with the reason\n"
-    "      --top N               print N findings in full (3)\n"
-    "      --threshold RULE.NAME=VALUE\n"
-    "                            another limit for a rule (repeatable)\n"
-    "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
-    "      --color WHEN          auto, always or never\n"
+    "      --format FORM         text (default) or json\n" FS_PRINT_HELP
     "      --capture             only copy what would be looked at into the directory of\n"
     "                            -o, for --root elsewhere\n"
     "      --root DIR            look at a captured system instead of this one; without\n"
     "                            PID at the processes that it was captured for\n"
-    "  -v, --verbose             whole stacks, without a limit of lines\n"
     "  -h, --help                this text\n"
     "\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no such process, or not yours to read.\n";
 
-enum {
-    USER = 256,
-    JOB,
-    NODE,
-    WINDOW,
-    STACKS,
-    FORMAT,
-    RULES,
-    TOP,
-    THRESHOLD,
-    CONFIG,
-    COLOR,
-    CAPTURE,
-    ROOT
-};
+enum { USER = 256, JOB, NODE, WINDOW, STACKS, CAPTURE, ROOT };
 static const struct option long_options[] = {
     {"user", required_argument, NULL, USER},
     {"job", required_argument, NULL, JOB},
@@ -80,15 +59,9 @@ static const struct option long_options[] = {
     {"window", required_argument, NULL, WINDOW},
     {"stacks", no_argument, NULL, STACKS},
     {"output", required_argument, NULL, 'o'},
-    {"format", required_argument, NULL, FORMAT},
-    {"rules", no_argument, NULL, RULES},
-    {"top", required_argument, NULL, TOP},
-    {"threshold", required_argument, NULL, THRESHOLD},
-    {"config", required_argument, NULL, CONFIG},
-    {"color", optional_argument, NULL, COLOR},
     {"capture", no_argument, NULL, CAPTURE},
+    FS_PRINT_OPTIONS,
     {"root", required_argument, NULL, ROOT},
-    {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -118,13 +91,20 @@ static int set_window(struct options *options, const char *text) {
     return 0;
 }
 
+/* With its dashes. */
+static const char *option_name(int letter) {
+    static const char *const names[] = {
+        [FS_OPTION_THRESHOLD - FS_OPTION_THRESHOLD] = "--threshold",
+        [FS_OPTION_CONFIG - FS_OPTION_THRESHOLD] = "--config",
+        [FS_OPTION_FORMAT - FS_OPTION_THRESHOLD] = "--format",
+        [FS_OPTION_RULES - FS_OPTION_THRESHOLD] = "--rules",
+        [FS_OPTION_TOP - FS_OPTION_THRESHOLD] = "--top",
+    };
+    return names[letter - FS_OPTION_THRESHOLD];
+}
+
 /* NULL, or what is wrong. */
 static const char *take_option(struct options *options, int letter, const char *value) {
-    static const char *const passed[] = {
-        [FORMAT - USER] = "--format",       [RULES - USER] = "--rules",   [TOP - USER] = "--top",
-        [THRESHOLD - USER] = "--threshold", [CONFIG - USER] = "--config",
-    };
-
     if (letter == USER) {
         options->user = value;
     } else if (letter == JOB) {
@@ -143,15 +123,16 @@ static const char *take_option(struct options *options, int letter, const char *
         options->audit.root = value;
     } else if (letter == 'v') {
         pass_on(options, "--verbose", NULL);
-    } else if (letter == COLOR) {
+    } else if (letter == FS_OPTION_COLOR) {
         pass_on(options, "--color", NULL); /* its value is optional: in one word */
         if (!value) return NULL;
         if (asprintf(&options->report[options->report_count - 1], "--color=%s", value) < 0)
             return "out of memory";
-    } else if (letter == FORMAT && strcmp(value, "text") != 0 && strcmp(value, "json") != 0) {
+    } else if (letter == FS_OPTION_FORMAT && strcmp(value, "text") != 0 &&
+               strcmp(value, "json") != 0) {
         return "--format wants text or json";
     } else {
-        pass_on(options, passed[letter - USER], value);
+        pass_on(options, option_name(letter), value);
     }
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "tracer/commands.h"
 
 #include "report/commands.h"
+#include "report/options.h"
 #include "report/thresholds.h"
 #include "tracer/clock.h"
 #include "tracer/collector.h"
@@ -16,7 +17,6 @@
 #include "tracer/supervise.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,10 +37,7 @@ static const char help[] =
     "  -o, --output DIR          job directory, new or empty (default: FORKSIGHT_DIR,\n"
     "                            else forksight-<job or host-pid-time> here);\n"
     "                            %j job, %s step, %h host, %p pid\n"
-    "  -q, --quiet               record only; `forksight report DIR` prints\n"
-    "      --threshold RULE.NAME=VALUE\n"
-    "                            another limit for a rule (repeatable)\n"
-    "      --config FILE         limits from a file: RULE.NAME = VALUE a line\n"
+    "  -q, --quiet               record only; `forksight report DIR` prints\n" FS_LIMIT_HELP
     "      --no-env-repair       do not follow into programs that are started with an\n"
     "                            empty environment\n"
     "      --no-attach           never hold a process to read its stack\n"
@@ -51,8 +48,7 @@ static const char help[] =
     "\n"
     "Environment: FORKSIGHT_DIR (as -o), FORKSIGHT_LOCAL_DIR (node-local place of\n"
     "the segments, default /dev/shm), FORKSIGHT_MAX_MB (their limit),\n"
-    "FORKSIGHT_PERIOD (as --period), FORKSIGHT_CONFIG (as --config),\n"
-    "FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
+    "FORKSIGHT_PERIOD (as --period), FORKSIGHT_NO_ATTACH (1: as --no-attach).\n";
 
 int fs_run_complain(int status, const char *text) {
     fprintf(stderr, "forksight: %s\n", text);
@@ -90,19 +86,11 @@ static int set_hang(struct fs_run_options *options, const char *text) {
     return -1;
 }
 
-enum {
-    OPTION_THRESHOLD = 256,
-    OPTION_CONFIG,
-    OPTION_NO_REPAIR,
-    OPTION_PERIOD,
-    OPTION_NO_ATTACH,
-    OPTION_HANG
-};
+enum { OPTION_NO_REPAIR = 256, OPTION_PERIOD, OPTION_NO_ATTACH, OPTION_HANG };
 static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"quiet", no_argument, NULL, 'q'},
-    {"threshold", required_argument, NULL, OPTION_THRESHOLD},
-    {"config", required_argument, NULL, OPTION_CONFIG},
+    FS_LIMIT_OPTIONS,
     {"no-env-repair", no_argument, NULL, OPTION_NO_REPAIR},
     {"no-attach", no_argument, NULL, OPTION_NO_ATTACH},
     {"hang-after", required_argument, NULL, OPTION_HANG},
@@ -116,7 +104,7 @@ static int set_limits(struct fs_run_options *options, int letter, const char *te
 
     if (!options->thresholds) options->thresholds = fs_thresholds_new();
     if (!options->thresholds) return fs_run_complain(FS_EXIT_FAILED, "out of memory"), -1;
-    const int result = letter == OPTION_CONFIG
+    const int result = letter == FS_OPTION_CONFIG
                            ? fs_thresholds_read(options->thresholds, text, error, sizeof error)
                            : fs_thresholds_set(options->thresholds, text, error, sizeof error);
     if (result != 0) fs_run_complain(FS_EXIT_USAGE, error);
@@ -138,7 +126,7 @@ static int parse_pass(int argc, char **argv, struct fs_run_options *options, boo
     optind = 0;
     opterr = 0;
     while ((letter = getopt_long(argc, argv, "+:o:qh", long_options, NULL)) != -1) {
-        const bool is_config = letter == OPTION_CONFIG;
+        const bool is_config = letter == FS_OPTION_CONFIG;
         if (is_config && limits_only && set_limits(options, letter, optarg) != 0)
             return FS_EXIT_USAGE;
         if (limits_only || is_config) continue;
@@ -150,7 +138,7 @@ static int parse_pass(int argc, char **argv, struct fs_run_options *options, boo
             options->repair_env = false;
         else if (letter == OPTION_NO_ATTACH)
             options->attach = false;
-        else if (letter == OPTION_THRESHOLD) {
+        else if (letter == FS_OPTION_THRESHOLD) {
             if (set_limits(options, letter, optarg) != 0) return FS_EXIT_USAGE;
         } else if (letter == OPTION_PERIOD) {
             if (set_period(options, optarg, "--period") != 0) return FS_EXIT_USAGE;
@@ -182,7 +170,7 @@ static int parse(int argc, char **argv, struct fs_run_options *options) {
         return FS_EXIT_USAGE;
     int status = parse_pass(argc, argv, options, true);
     if (status == 0 && !options->thresholds && config && *config &&
-        set_limits(options, OPTION_CONFIG, config) != 0)
+        set_limits(options, FS_OPTION_CONFIG, config) != 0)
         status = FS_EXIT_USAGE;
     if (status == 0) status = parse_pass(argc, argv, options, false);
     if (status != 0) return status;
