@@ -62,7 +62,7 @@ struct fs_death {
                                     cgroup between the last sign of life and the death */
     int64_t shm_free, shm_total; /* bytes of /dev/shm when a SIGBUS was reaped; else FS_UNKNOWN */
     int64_t idle_ns;    /* after the death: the longest time to the end of the record in which
-                           neither a sibling nor the parent used CPU beyond polling */
+                           neither the parent nor anybody below it used CPU beyond polling */
     bool parent_waited; /* the parent was still there, idle, until the record's end or until a
                            signal from outside ended it: it never went on by itself */
 };
@@ -77,6 +77,7 @@ struct fs_group {
     bool shell, helper;      /* the workers are shells; or launchers, resource trackers,
                                 managers, fork servers: no load rule looks at them */
     bool python;             /* the workers run a Python interpreter */
+    bool scripts_differ;     /* the workers run one interpreter, but not one script */
     struct fs_place site;    /* where most of them were made */
 
     int workers;             /* in all */
@@ -134,6 +135,8 @@ struct fs_lost_variable {
     int count;
     uint32_t libraries; /* of the image that lost it */
     bool repaired;      /* its whole environment was scrubbed (forksight carried itself over) */
+    bool singled_out;   /* the rest of the environment was handed on, as forksight's own
+                           variables in it show */
     struct fs_place site;
 };
 

@@ -72,6 +72,7 @@ static const struct fs_field group_field[] = {
     FIELD(fs_group, BOOL, "shell", shell),
     FIELD(fs_group, BOOL, "helper", helper),
     FIELD(fs_group, BOOL, "python", python),
+    FIELD(fs_group, BOOL, "scripts_differ", scripts_differ),
     FIELD(fs_group, INLINE, "site", site, .fields = &fs_place_fields),
     FIELD(fs_group, INT, "workers", workers),
     FIELD(fs_group, INT, "peak", workers_peak),
@@ -130,6 +131,7 @@ static const struct fs_field lost_field[] = {
     FIELD(fs_lost_variable, INT, "count", count),
     FIELD(fs_lost_variable, BITS, "libraries", libraries),
     FIELD(fs_lost_variable, BOOL, "repaired", repaired),
+    FIELD(fs_lost_variable, BOOL, "singled_out", singled_out),
     FIELD(fs_lost_variable, INLINE, "site", site, .fields = &fs_place_fields),
 };
 static const struct fs_fields lost_fields = TABLE(lost_field, fs_lost_variable);

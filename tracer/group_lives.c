@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { DEATHS_KEPT = 16 };
+enum { DEATHS_KEPT = 16, DEPTH_MAX = 256 };
 static const int64_t orphan_life = FS_SECOND;
 static const int64_t clock_slack = 20 * FS_MILLISECOND;
 
@@ -23,7 +23,9 @@ static int64_t judged_until(const struct fs_evaluation *evaluation) {
 static bool never_went_on(const struct fs_evaluation *evaluation, const struct fs_record *parent) {
     const int64_t end = parent ? fs_record_end(parent) : 0;
 
-    if (!parent) return false;
+    /* A shell learns of every death, and waits for those who live. */
+    if (!parent || (fs_record_image(parent) && fs_record_image(parent)->role == FS_ROLE_SHELL))
+        return false;
     if (end == FS_UNKNOWN) return true;
     if (evaluation->t_interrupted != FS_UNKNOWN && end >= evaluation->t_interrupted - clock_slack)
         return true;
@@ -33,10 +35,32 @@ static bool never_went_on(const struct fs_evaluation *evaluation, const struct f
     return fs_record_signal(parent) != 0 && fs_sender_of(evaluation->table, parent) == 0;
 }
 
+static bool descends_from(const struct fs_record *record, const struct fs_record *ancestor) {
+    for (int depth = 0; record && depth < DEPTH_MAX; record = record->parent, depth++)
+        if (record == ancestor) return true;
+    return false;
+}
+
+/* When anybody whom the parent may wait for did something last: its other children, and theirs,
+ * as well as the siblings of who died. Those who came when the job was ended do not count. */
+static int64_t last_active_below(const struct fs_evaluation *evaluation,
+                                 const struct fs_cohort *cohort) {
+    const int64_t interrupted = evaluation->t_interrupted;
+    int64_t last = cohort->last_active;
+
+    for (const struct fs_cohort *other = evaluation->cohorts->list; other && cohort->parent;
+         other = other->hh.next)
+        if (other->last_active > last && descends_from(other->parent, cohort->parent) &&
+            (interrupted == FS_UNKNOWN || other->last_active <= interrupted))
+            last = other->last_active;
+    return last;
+}
+
 static struct fs_death death_of(const struct fs_evaluation *evaluation,
                                 const struct fs_cohort *cohort, const struct fs_record *record) {
     const int64_t end = fs_record_end(record), until = judged_until(evaluation);
-    const int64_t quiet_since = cohort->last_active > end ? cohort->last_active : end;
+    const int64_t active = last_active_below(evaluation, cohort);
+    const int64_t quiet_since = active > end ? active : end;
     struct fs_death death = {
         .pid = record->pid,
         .signal = fs_record_signal(record),

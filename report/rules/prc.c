@@ -181,10 +181,11 @@ const struct fs_rule fs_rule_prc_02 = {
     .why = "multiprocessing.Pool never learns that a worker died in the middle of a task: it "
            "starts a new worker, but the result is lost and map() or get() waits for ever.",
     .decided = "A signal that its parent did not send ended a worker; for at least `idle` seconds "
-               "afterwards neither the parent nor another worker used CPU; and the parent never "
-               "went on by itself until the record ended.",
-    .exceptions = "Silent for executors that notice (BrokenProcessPool) and for pools that their "
-                  "parent ends, as leaving a `with Pool()` block does.",
+               "afterwards neither the parent nor any process below it used CPU; and the parent "
+               "never went on by itself until the record ended.",
+    .exceptions = "Silent for executors that notice (BrokenProcessPool), for pools that their "
+                  "parent ends, as leaving a `with Pool()` block does, and for children of a "
+                  "shell, which learns of every death (a pipeline's SIGPIPE, say).",
     .fix = "concurrent.futures.ProcessPoolExecutor({workers}), and remove what kills the worker.",
     .thresholds = death_thresholds,
     .sources = (const char *const[]){"P96", NULL},

@@ -131,6 +131,34 @@ def prc_02_guard_executor_that_reports_the_death_is_no_finding(folder):
     h.expect_rules(result)
 
 
+# A pipeline whose first part dies of SIGPIPE, and a program that lost a child without a word and
+# waits for another one, which works: nobody hangs when the job is ended.
+WORKING_ON = """import os, signal, subprocess, sys
+if os.fork() == 0:
+    os.kill(os.getpid(), signal.SIGKILL)
+burn = "import sys\\nopen(sys.argv[1], 'w')\\nwhile True: sum(range(1000))"
+subprocess.run(["sh", "-c", "\\"$@\\"; true", "sh", sys.executable, "-c", burn, "begun"])
+"""
+
+
+@h.test
+def prc_02_guard_others_below_the_parent_work_on_until_the_job_is_ended(folder):
+    (folder / "parent.py").write_text(WORKING_ON)
+    script = f"yes | head -n 1 >first\n{h.PYTHON} parent.py\n"
+    process = subprocess.Popen([h.FORKSIGHT, "run", "-q", "-o", folder / "job", "--", "bash", "-c",
+                                script], cwd=folder, env=h.environment(), start_new_session=True)
+    try:
+        h.wait_until(lambda: (folder / "begun").exists(), "the work after both deaths")
+        time.sleep(4)
+        os.killpg(process.pid, signal.SIGTERM)
+    finally:
+        process.wait()
+        h.kill_session(process.pid)
+    report = h.execute([h.FORKSIGHT, "report", "--rules", folder / "job"])
+    h.check(re.search(r"^pass +PRC-02:", report.stdout, re.M), f"PRC-02\n{report}")
+    h.check("SIGPIPE" not in report.stdout, f"a pipeline's end\n{report}")
+
+
 def interrupt_until_it_ends(process):
     """Python may wait once more, for a lock that the lost worker held: a user presses again."""
     for _ in range(6):
