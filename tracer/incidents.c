@@ -35,6 +35,8 @@ struct loss {
 
 static void add_lost(const struct fs_table *table, struct fs_digest *digest,
                      const struct loss *loss, const struct fs_variable *variable) {
+    const bool singled_out = loss->to->shim && !loss->to->repaired;
+
     for (size_t i = 0; i < digest->lost_variable_count; i++) {
         struct fs_lost_variable *known = &digest->lost_variables[i];
         if (!same(known->name, variable->name) || !same(known->executable, loss->to->executable) ||
@@ -43,6 +45,7 @@ static void add_lost(const struct fs_table *table, struct fs_digest *digest,
         known->count++;
         known->libraries |= loss->to->libraries;
         known->repaired |= loss->to->repaired;
+        known->singled_out &= singled_out;
         return;
     }
     if (digest->lost_variable_count == INCIDENTS_MAX) return;
@@ -54,7 +57,8 @@ static void add_lost(const struct fs_table *table, struct fs_digest *digest,
                                       .pid = loss->record->pid,
                                       .count = 1,
                                       .libraries = loss->to->libraries,
-                                      .repaired = loss->to->repaired};
+                                      .repaired = loss->to->repaired,
+                                      .singled_out = singled_out};
     if (loss->maker != loss->record) fs_place_of(table, loss->record->birth_site, &lost->site);
 }
 

@@ -36,10 +36,13 @@ static void check_lost(const struct fs_job *job, const struct fs_thresholds *thr
         const struct fs_digest *digest = job->nodes[i].digest;
         for (size_t j = 0; j < digest->lost_variable_count; j++) {
             const struct fs_lost_variable *lost = &digest->lost_variables[j];
-            if (fs_variable_readers(lost->name) & lost->libraries)
-                report_lost(&job->nodes[i], lost, outcome);
-            else
+            if (!(fs_variable_readers(lost->name) & lost->libraries))
                 fs_vote(outcome, FS_PASS, "no library that reads a lost variable was loaded");
+            else if (lost->singled_out)
+                fs_vote(outcome, FS_PASS, "%s was taken out by itself, the rest was handed on",
+                        lost->name);
+            else
+                report_lost(&job->nodes[i], lost, outcome);
         }
     }
     if (outcome->count == 0) fs_vote(outcome, FS_PASS, "no program lost a thread variable");
@@ -58,8 +61,9 @@ const struct fs_rule fs_rule_env_03 = {
            "every CPU.",
     .decided = "An exec or spawn passed an environment without a *_NUM_THREADS or binding variable "
                "that the maker has, and the new program loaded a library that reads it.",
-    .exceptions = "Silent when the program sets the variable itself and when no library that reads "
-                  "it was loaded.",
+    .exceptions = "Silent when the program sets the variable itself, when no library that reads "
+                  "it was loaded, and when the variable was taken out by itself while the rest of "
+                  "the environment was handed on: that is done on purpose.",
     .fix = "subprocess.run(..., env={**os.environ, ...})",
     .sources = (const char *const[]){"N1", "NX", NULL},
 };

@@ -203,6 +203,12 @@ def env_03_guard_thread_setting_replaced_by_the_child_is_no_loss(folder):
 
 
 @h.test
+def env_03_guard_thread_setting_taken_out_on_purpose(folder):
+    env = "{name: os.environ[name] for name in os.environ if name != 'OMP_NUM_THREADS'}"
+    h.expect_clean(run(folder, LOST.format(env=env), OMP_NUM_THREADS=2))
+
+
+@h.test
 def env_03_guard_thread_setting_lost_by_a_child_without_threads(folder):
     h.expect_clean(run(folder, "import subprocess; subprocess.run(['/bin/true'], env={})\n",
                        OMP_NUM_THREADS=2))

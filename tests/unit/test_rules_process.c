@@ -264,11 +264,17 @@ static void other_reader(struct fixture *f) {
     lost.name = (char *)"MKL_NUM_THREADS";
 }
 
+static void taken_out(struct fixture *f) {
+    (void)f;
+    lost.singled_out = true;
+}
+
 static void lost_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
         {"no library", no_reader, FS_PASS},
         {"another library", other_reader, FS_PASS},
+        {"taken out by itself", taken_out, FS_PASS},
         {"a process was not recorded", some_unrecorded, FS_FINDING},
     };
     CHECK_GUARDS("ENV-03", lost_variable, guards);
