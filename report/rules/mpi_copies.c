@@ -77,12 +77,14 @@ static void report_copies(const struct fs_job *job, const struct fs_whole_launch
         fs_arena_printf(arena, "the same result for 1/%ld of the CPU time (est)", launch->tasks));
 }
 
-/* Staging data on each node, say: tar, cp, gzip. Such tools are no simulations. */
-static bool is_system_tool(const struct fs_whole_launch *launch) {
+/* One on each of several nodes, and a tool of the system: it stages data there, say (tar, cp,
+ * gzip). A second one on a node would do the same to the same files. */
+static bool may_be_for_nodes(const struct fs_whole_launch *launch) {
     static const char *const folders[] = {"/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"};
     const char *executable = launch->executable ? launch->executable : "";
 
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !launch->python; i++)
+    if (launch->python || launch->tasks_most > 1) return false;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (strncmp(executable, folders[i], strlen(folders[i])) == 0 &&
             !strchr(executable + strlen(folders[i]), '/'))
             return true;
@@ -106,7 +108,7 @@ static void judge_copies(const struct fs_job *job, const struct fs_whole_launch 
         fs_vote(outcome, FS_NOT_APPLICABLE, "a task used less than %g s of CPU", least);
     else if (launch->cpu_most_s >= spread * launch->cpu_least_s)
         fs_vote(outcome, FS_PASS, "the tasks did different amounts of work");
-    else if (is_system_tool(launch))
+    else if (may_be_for_nodes(launch))
         fs_vote(outcome, FS_PASS, "%s is a tool of the system: it may be meant for each node",
                 fs_base_name(launch->executable));
     else if (job->whole->framework)
@@ -146,14 +148,15 @@ const struct fs_rule fs_rule_mpi_03 = {
            "CPU hours for one result.",
     .decided =
         "A launcher started two or more tasks; all run the same command; no process of "
-        "theirs has an MPI library; each used at least 1 s of CPU, none twice as much "
-        "as another; and neither the program (of an interpreter: its script and what a Python "
+        "theirs has an MPI library; each used `cpu` seconds of CPU or more, none `spread` times as "
+        "much as another; and neither the program (of an interpreter: its script and what a Python "
         "script imports from its own folder) nor its arguments name a rank variable (SLURM_PROCID, "
         "SLURM_LOCALID, PMI_RANK ...).",
     .exceptions = "Silent when the text also names what copies use to agree among themselves: the "
                   "name of the host, locks of files, data bases, sockets, packages such as "
                   "torch.distributed; beside Dask, Ray, Dragon, GNU parallel and the like; and for "
-                  "tools of the system (tar, gzip), which may be meant for each node. "
+                  "a tool of the system (tar, gzip) on each of several nodes, which it may be "
+                  "meant for. "
                   "Unknown for `python -m MODULE`, for a program on standard input, and when the "
                   "file is not at hand. Copies that are wanted, such as random trials with seeds "
                   "of their own, look the same: give them their rank as the seed.",
@@ -324,8 +327,8 @@ const struct fs_rule fs_rule_mpi_04 = {
            "those run where their parent runs. However many nodes a job has, such a pool uses "
            "one; the others are paid for, reserved and idle.",
     .decided = "Slurm gave the job two or more nodes; on one of them two or more workers of one "
-               "parent were busy together for 1 s; and every other node used less than "
-               "0.05 CPUs on average, or no process of the command ran there.",
+               "parent were busy together for `overlap` seconds; and every other node used less "
+               "than `idle` CPUs on average, or no process of the command ran there.",
     .exceptions =
         "Silent when a world of several MPI ranks is there, when Dask, Ray, Dragon, GNU "
         "parallel or ssh share the work among nodes, and when the command ran outside "

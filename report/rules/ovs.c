@@ -21,6 +21,24 @@ static const char *cpus_of(struct fs_arena *arena, double effective) {
     return fs_arena_printf(arena, "%g CPU%s", effective, effective == 1 ? "" : "s");
 }
 
+/* Threads that no variable of a thread library sizes: the program's own. */
+static bool are_own_threads(const struct fs_load *load) {
+    const char *owner = load->group->threads_owner;
+    return owner && fs_library_of(owner) == 0;
+}
+
+static void add_own_fix(const struct fs_load *load, int each, struct fs_outcome *outcome) {
+    const char *owner = fs_base_name(load->group->threads_owner);
+
+    if (strncmp(owner, "libjvm", 6) == 0)
+        fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "before the program starts",
+                   "export JAVA_TOOL_OPTIONS=-XX:ActiveProcessorCount=%d", each);
+    else
+        fs_add_fix(outcome, FS_FIX_CODE,
+                   fs_arena_printf(outcome->arena, "where %s starts its threads", owner),
+                   "threads = %d;  /* CPUs / workers */", each);
+}
+
 /* What made the teams so large: as the library read it, or as the workers have it. */
 static void add_size_cause(const struct fs_load *load, struct fs_outcome *outcome) {
     const struct fs_thread_program *program = fs_load_program(load);
@@ -60,6 +78,11 @@ static void report_teams(const struct fs_load *load, enum fs_severity severity,
     fs_add_number(outcome, "workers", load->workers, "count");
     fs_add_number(outcome, "threads_per_worker", load->threads, "count");
     fs_add_number(outcome, "cpus", load->effective, "cpus");
+    if (are_own_threads(load)) {
+        fs_add_cause(outcome, "the threads are those of %s: every worker starts its own", owner);
+        add_own_fix(load, each < 1 ? 1 : each, outcome);
+        return;
+    }
     if (owner)
         fs_add_cause(outcome, "the threads are those of %s: every worker starts a team", owner);
     else
@@ -129,8 +152,11 @@ const struct fs_rule fs_rule_ovs_01 = {
                "wait is at least `wait`. An error from `error` threads per CPU, else a warning.",
     .exceptions = "Silent for pools of threads that do not run, and when anything (a variable, "
                   "threadpoolctl, loky) holds the teams to one thread.",
-    .fix = "export OMP_NUM_THREADS={max(1, CPUs / workers)}, and the same for the library's own "
-           "variable (OPENBLAS_, MKL_, NUMEXPR_NUM_THREADS), before the program starts.",
+    .fix =
+        "export OMP_NUM_THREADS={max(1, CPUs / workers)}, and the same for the library's own "
+        "variable (OPENBLAS_, MKL_, NUMEXPR_NUM_THREADS), before the program starts. Threads that "
+        "the program starts by itself obey none of these: its own number is what counts (Java: "
+        "-XX:ActiveProcessorCount).",
     .dispute = "Documents set OMP_NUM_THREADS to the number of processes, to 1, to the CPUs of the "
                "task, or to CPUs / processes. It is always a count of threads: with workers, "
                "CPUs / workers is right, and 1 is safe.",

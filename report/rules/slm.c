@@ -83,6 +83,12 @@ static void judge_step(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "which CPUs srun gave is not seen from outside");
     else if (outside ? was_given_narrow(load) == 0 : !step_was_narrow(load))
         fs_vote(outcome, FS_PASS, "the job narrowed the mask itself");
+    else if (scheduler->steps_beside > 0)
+        fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
+    else if (load->busy < 0)
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "how many workers were busy at once was not sampled");
+    else if (load->busy <= load->cpus)
+        fs_vote(outcome, FS_PASS, "no more workers were busy at once than they have CPUs");
     else
         report_step(load, allocated, outcome);
 }
@@ -104,12 +110,15 @@ const struct fs_rule fs_rule_slm_02 = {
            "to Slurm: its workers inherit that one CPU, while the rest of the allocation is paid "
            "for and idle.",
     .decided = "A Slurm step with one task on the node; two or more workers; the union of their "
-               "masks has fewer CPUs than min(workers, CPUs allocated on the node); and the mask "
-               "was that narrow when the step started.",
-    .exceptions = "Silent when a call in the job narrowed the mask (that is AFF-01). Steps that "
-                  "run beside this one and use the other CPUs are not visible from within a step: "
-                  "then the finding does not apply. An audit takes what srun gave from "
-                  "SLURM_CPU_BIND_LIST in the task's environment, and does not know otherwise.",
+               "masks has fewer CPUs than min(workers, CPUs allocated on the node); the mask was "
+               "that narrow when the step started; and more workers were busy at once than it has "
+               "CPUs.",
+    .exceptions = "Silent when a call in the job narrowed the mask (that is AFF-01), when no more "
+                  "workers have work at once than there are CPUs, and when another step was seen "
+                  "beside this one. Steps of another forksight, or of none, are not visible from "
+                  "within a step: if they use the other CPUs, the finding does not apply. An audit "
+                  "takes what srun gave from SLURM_CPU_BIND_LIST in the task's environment, and "
+                  "does not know otherwise.",
     .fix = "srun -n 1 -c {CPUs} --cpu-bind=cores {command}",
     .sources = (const char *const[]){"N1", "N2", NULL},
 };

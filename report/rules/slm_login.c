@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-enum { LOGIN_USERS, LOGIN_RATE, LOGIN_POOL };
+enum { LOGIN_USERS, LOGIN_RATE, LOGIN_POOL, LOGIN_SHARE };
 static const struct fs_threshold login_thresholds[] = {
     [LOGIN_USERS] = {"users", 2, "count", "least users logged in", "own"},
     [LOGIN_RATE] = {"rate", 60, "s", "CPU time in a minute above which it is computing", "TAC"},
     [LOGIN_POOL] = {"pool", 5, "s", "least CPU time of two or more workers", "own"},
+    [LOGIN_SHARE] = {"share", 0.1, "cpus", "least CPUs that they use while one of them lives",
+                     "own"},
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -38,13 +40,16 @@ static bool is_compilation(const struct fs_digest *digest) {
     return false;
 }
 
-/* The pool that used most CPU time; NULL: none used that much. */
-static const struct fs_load *largest_pool(const struct fs_node *node, double least) {
+/* The pool that used most CPU time; NULL: none used that much, or they only came and went, as
+ * what a workflow manager starts to send jobs. */
+static const struct fs_load *largest_pool(const struct fs_node *node, double least, double share) {
     const struct fs_load *found = NULL;
 
     for (size_t i = 0; i < node->load_count; i++) {
         const struct fs_load *load = &node->loads[i];
-        if (load->ignored != FS_IGNORED_NO || (double)load->group->cpu_ns < least * 1e9) continue;
+        if (load->ignored != FS_IGNORED_NO || (double)load->group->cpu_ns < least * 1e9 ||
+            (double)load->group->cpu_ns < share * (double)load->group->window_ns)
+            continue;
         if (!found || load->group->cpu_ns > found->group->cpu_ns) found = load;
     }
     return found;
@@ -105,7 +110,8 @@ static void judge_login(const struct fs_node *node, const struct fs_thresholds *
     const double users = fs_threshold(thresholds, outcome->rule, LOGIN_USERS);
     const double rate = fs_threshold(thresholds, outcome->rule, LOGIN_RATE);
     const struct fs_load *pool =
-        largest_pool(node, fs_threshold(thresholds, outcome->rule, LOGIN_POOL));
+        largest_pool(node, fs_threshold(thresholds, outcome->rule, LOGIN_POOL),
+                     fs_threshold(thresholds, outcome->rule, LOGIN_SHARE));
     const double minutes = (double)digest->wall_ns / 60e9;
     const double most = rate * 1e9 * (minutes > 1 ? minutes : 1);
 
@@ -151,7 +157,8 @@ const struct fs_rule fs_rule_slm_05 = {
     .decided = "The job has no variable of a batch system; Slurm or PBS is set up on this machine "
                "(/etc/slurm/slurm.conf, /etc/pbs.conf), and none of its daemons that run jobs is; "
                "`users` or more users are logged in (utmp); and two or more workers used `pool` "
-               "seconds of CPU time, or the job used more than `rate` seconds in a minute.",
+               "seconds of CPU time, `share` CPUs while they lived, or the job used more than "
+               "`rate` seconds in a minute.",
     .exceptions = "Silent for short serial scripts, for compilations, on compute nodes, and on "
                   "machines without a batch system or with one user.",
     .fix = "srun -n 1 -c {workers} {command}, or sbatch {script}",

@@ -135,10 +135,11 @@ const struct fs_rule fs_rule_slm_03 = {
            "less than the nodes have, the rest is reserved, charged and idle; when a number of "
            "tasks does not divide by the number of nodes, some nodes wait for others; and when it "
            "is more, tasks share cores.",
-    .decided = "A step of two or more tasks on all nodes of the job; the CPUs in the tasks' masks "
-               "(or the cores, if these are more of all) differ by more than 10 % from those "
-               "that Slurm gave to the job; and half of the tasks or more computed: they used a "
-               "CPU, or waited for one, half of their time.",
+    .decided =
+        "A step of two or more tasks on all nodes of the job; the CPUs in the tasks' masks "
+        "(or the cores, if these are the larger share) differ by more than `misfit` from "
+        "those that Slurm gave to the job; and half of the tasks or more computed: they used a "
+        "CPU, or waited for one, half of their time.",
     .exceptions = "Silent when the step has some of the job's nodes only or other steps run beside "
                   "it. A stride is no misfit: -c with more CPUs than a task has threads leaves "
                   "them free on purpose, as does one hardware thread of each core.",

@@ -291,6 +291,16 @@ static void narrowed_inside(struct fixture *f) {
     f->group[0].narrowing = &f->narrowing;
 }
 
+static void steps_beside(struct fixture *f) {
+    f->digest.scheduler.steps_beside = 1;
+}
+static void few_have_work(struct fixture *f) {
+    f->group[0].workers_busy_peak = 2;
+}
+static void busy_unknown(struct fixture *f) {
+    f->group[0].workers_busy_peak = FS_UNKNOWN;
+}
+
 static void step_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -300,6 +310,9 @@ static void step_guards(void **state) {
         {"tasks unknown", tasks_unknown, FS_STATUS_UNKNOWN},
         {"enough CPUs", enough, FS_PASS},
         {"narrowed by the job", narrowed_inside, FS_PASS},
+        {"another step has the rest", steps_beside, FS_NOT_APPLICABLE},
+        {"few have work at once", few_have_work, FS_PASS},
+        {"not sampled", busy_unknown, FS_STATUS_UNKNOWN},
         {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
     };
     CHECK_GUARDS("SLM-02", narrow_step, guards);

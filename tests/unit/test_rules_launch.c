@@ -354,6 +354,9 @@ static void short_serial(struct fixture *f) {
 static void short_pool(struct fixture *f) {
     f->group[0].cpu_ns = 2 * SECOND;
 }
+static void a_workflow_manager(struct fixture *f) { /* it sends jobs, and asks for them */
+    f->group[0].window_ns = f->digest.wall_ns = 3600 * SECOND;
+}
 static void make_with_jobs(struct fixture *f) {
     f->group[0].parent_executable = (char *)"/usr/bin/make";
 }
@@ -379,6 +382,7 @@ static void login_guards(void **state) {
         {"nobody else", alone, FS_PASS},
         {"a short serial script", short_serial, FS_PASS},
         {"a short pool", short_pool, FS_PASS},
+        {"a workflow manager", a_workflow_manager, FS_PASS},
         {"make -j", make_with_jobs, FS_PASS},
         {"ninja", a_build, FS_PASS},
         {"users unknown", no_utmp, FS_STATUS_UNKNOWN},

@@ -81,11 +81,15 @@ static void short_tasks(struct whole_fixture *job) {
 static void other_work(struct whole_fixture *job) {
     job->tasks[0][0].cpu_ns = 25 * SECOND;
 }
-static void a_system_tool(struct whole_fixture *job) {
+static void a_system_tool_twice_on_each_node(struct whole_fixture *job) {
     for (int i = 0; i < 4; i++) {
         job->tasks[i / 2][i % 2].executable = (char *)"/usr/bin/tar";
         job->tasks[i / 2][i % 2].python = false;
     }
+}
+static void a_system_tool(struct whole_fixture *job) {
+    a_system_tool_twice_on_each_node(job);
+    job->node[0].digest.task_count = job->node[1].digest.task_count = 1;
 }
 static void a_framework(struct whole_fixture *job) {
     job->node[1].digest.framework = (char *)"dask";
@@ -112,6 +116,7 @@ static void mpi_03_guards(void **state) {
         {"short tasks", short_tasks, FS_NOT_APPLICABLE},
         {"other amounts of work", other_work, FS_PASS},
         {"data staged on each node", a_system_tool, FS_PASS},
+        {"a system tool, twice on each node", a_system_tool_twice_on_each_node, FS_FINDING},
         {"dask", a_framework, FS_PASS},
         {"the script names its rank", a_rank_in_the_script, FS_PASS},
         {"script not at hand", a_script_not_at_hand, FS_STATUS_UNKNOWN},
