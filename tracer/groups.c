@@ -60,6 +60,19 @@ static struct fs_site_key commonest_site(struct fs_record *const *members, size_
     return best;
 }
 
+/* Programs that a shell starts beside each other, as in a pipeline. */
+static bool scripts_differ(const struct fs_cohort *cohort, struct fs_record *const *members,
+                           size_t count) {
+    const struct fs_image *first = fs_record_image(members[0]);
+
+    if (cohort->key.kind != FS_GROUP_EXECUTABLE || !first) return false;
+    for (size_t i = 1; i < count; i++) {
+        const struct fs_image *image = fs_record_image(members[i]);
+        if (image && image->script != first->script) return true;
+    }
+    return false;
+}
+
 static void fill_identity(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,
                           struct fs_record *const *members, size_t count, struct fs_group *group) {
     const struct fs_record *parent = cohort->parent;
@@ -70,6 +83,7 @@ static void fill_identity(const struct fs_evaluation *evaluation, const struct f
     group->shell = cohort->shell;
     group->helper = cohort->key.helper != 0;
     group->python = cohort->python;
+    group->scripts_differ = scripts_differ(cohort, members, count);
     group->executable = copy(cohort->key.executable);
     if (parent && parent->stage_count) {
         const struct fs_image *image = fs_record_stage_at(parent, begin)->image;

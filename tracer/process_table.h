@@ -53,6 +53,7 @@ struct fs_image {
     int pid;                /* that started it */
     const char *executable; /* path; NULL: unknown */
     const char *command;    /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
+    const char *script;     /* of an interpreter: the word that says what it runs; NULL */
     const char *launch;     /* of a launcher: argv's words, FS_LAUNCH_SEPARATOR between them */
     bool launch_cut;        /* ... which are not all */
     enum fs_role role;
@@ -292,11 +293,11 @@ struct fs_table {
     struct fs_failure *failures;
     size_t failure_count;
     struct fs_random_source *random_sources;
-    struct fs_place_tally *forks;        /* of records that were given up (fork_sites.c) */
-    struct fs_runtime_tally *runtimes;   /* likewise (runtimes.c); NULL: nothing */
-    struct fs_place_tally *mpi_forks;    /* likewise (mpi_forks.c) */
-    int64_t threads, lost_threads;       /* seen in all; more than a record keeps */
-    int64_t lost;                        /* facts that memory had no room for */
+    struct fs_place_tally *forks;      /* of records that were given up (fork_sites.c) */
+    struct fs_runtime_tally *runtimes; /* likewise (runtimes.c); NULL: nothing */
+    struct fs_place_tally *mpi_forks;  /* likewise (mpi_forks.c) */
+    int64_t threads, lost_threads;     /* seen in all; more than a record keeps */
+    int64_t lost;                      /* facts that memory had no room for */
     int64_t forgotten_cpu_ns;
     int forgotten_teams;   /* of those, processes with threads that worked at once */
     int run_pid, main_pid; /* of forksight and of the command it started (the first one) */
@@ -339,6 +340,9 @@ void fs_table_forget(struct fs_table *table, struct fs_record *record);
 /* The image with a key (NULL: none yet), and a new one. */
 struct fs_image *fs_table_image(const struct fs_table *table, uint64_t key);
 struct fs_image *fs_table_add_image(struct fs_table *table, uint64_t key);
+
+/* Programs of such names run a script. */
+bool fs_is_interpreter(const char *name);
 
 /* Sets executable, command and role of an image from a path and a NUL-separated argv. */
 void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,

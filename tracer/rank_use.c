@@ -64,11 +64,6 @@ static const char *const tokens[] = {
     "parsl",
 };
 
-/* Programs of these names run a script. */
-static const char *const interpreters[] = {"python", "pypy", "perl",   "ruby", "Rscript",
-                                           "julia",  "lua",  "octave", "node", "tclsh",
-                                           "bash",   "sh",   "dash",   "zsh",  "ksh"};
-
 enum fs_rank_use fs_rank_use_both(enum fs_rank_use a, enum fs_rank_use b) {
     if (a == FS_RANK_USED || b == FS_RANK_USED) return FS_RANK_USED;
     return a == FS_RANK_UNUSED ? b : a;
@@ -281,18 +276,7 @@ static size_t split(const char *command, char *room, const char *words[WORDS_MAX
     return count;
 }
 
-static bool is_interpreter(const char *name) {
-    for (size_t i = 0; i < sizeof interpreters / sizeof *interpreters; i++) {
-        const size_t length = strlen(interpreters[i]);
-        /* python3.11, but not shred */
-        if (strncmp(name, interpreters[i], length) == 0 &&
-            name[length + strspn(name + length, "0123456789.")] == '\0')
-            return true;
-    }
-    return false;
-}
-
-/* Options that take the word after them, in the interpreters above. */
+/* Options of interpreters that take the word after them. */
 static bool takes_word(const char *option) {
     return strcmp(option, "-X") == 0 || strcmp(option, "-W") == 0 || strcmp(option, "-O") == 0 ||
            strcmp(option, "-I") == 0 || strcmp(option, "-o") == 0;
@@ -327,7 +311,7 @@ static enum fs_rank_use look(struct fs_rank_readings *readings, const char *exec
     const bool cut = length + 2 >= FS_COMMAND_MAX;
     const size_t count = split(command, room, words);
     const char *name = base_name(executable);
-    if (is_interpreter(name)) return use_of_script(readings, name, words, count, directory, cut);
+    if (fs_is_interpreter(name)) return use_of_script(readings, name, words, count, directory, cut);
     const enum fs_rank_use use = read_file(readings, executable, NULL);
     return use == FS_RANK_UNUSED && cut ? FS_RANK_NOT_LOOKED : use;
 }

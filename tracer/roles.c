@@ -36,6 +36,35 @@ static enum fs_role role_of_program(const char *name) {
     return FS_ROLE_PROGRAM;
 }
 
+bool fs_is_interpreter(const char *name) {
+    static const char *const names[] = {"python", "pypy", "perl",   "ruby", "Rscript",
+                                        "julia",  "lua",  "octave", "node", "tclsh",
+                                        "bash",   "sh",   "dash",   "zsh",  "ksh"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t length = strlen(names[i]);
+        /* python3.11, but not shred */
+        if (strncmp(name, names[i], length) == 0 &&
+            name[length + strspn(name + length, "0123456789.")] == '\0')
+            return true;
+    }
+    return false;
+}
+
+/* The first word that is no option, or the text or module that one names; NULL: none. */
+static const char *script_of(const char *argv, const char *end) {
+    static const char *const programs[] = {"-c", "-e", "-m"}, *const others[] = {"-X", "-W"};
+
+    for (const char *word = argv + strlen(argv) + 1; word < end; word += strlen(word) + 1) {
+        const char *next = word + strlen(word) + 1;
+        if (*word != '-') return word;
+        if (is_one_of(word, programs, sizeof programs / sizeof *programs))
+            return next < end ? next : NULL;
+        if (is_one_of(word, others, sizeof others / sizeof *others) && next < end) word = next;
+    }
+    return NULL;
+}
+
 /* How multiprocessing starts interpreters: python ... -c "from multiprocessing.X import Y; ..." */
 static enum fs_role role_of_argument(const char *argument) {
     static const struct {
@@ -113,6 +142,8 @@ void fs_image_describe(struct fs_table *table, struct fs_image *image, const cha
             image->python && count > 0 ? role_of_argument(word) : FS_ROLE_PROGRAM;
         if (role != FS_ROLE_PROGRAM && image->role == FS_ROLE_PROGRAM) image->role = role;
     }
+    const char *script = count > 0 && fs_is_interpreter(name) ? script_of(argv, end) : NULL;
+    if (script) image->script = fs_intern(&table->interned, script, strlen(script));
     if (count > 0) image->command = fs_intern(&table->interned, command, sizeof command);
     keep_launch(table, image, argv, argv_length);
 }

@@ -28,6 +28,15 @@ static double seconds(int64_t ns) {
     return (double)ns / 1e9;
 }
 
+static int threads_of(const struct fs_load *load) {
+    return load->workers * (load->threads > 1 ? load->threads : 1);
+}
+
+/* Some have a core to themselves and some share one: equal work then takes unequal time. */
+static bool some_share_a_core(const struct fs_load *load) {
+    return load->cores > 0 && threads_of(load) > load->cores && threads_of(load) < load->cpus;
+}
+
 static void report_imbalance(const struct fs_load *load, double ratio, struct fs_outcome *outcome) {
     const struct fs_group *group = load->group;
     const struct fs_spread *spread = &group->worker_cpu_ns;
@@ -70,9 +79,14 @@ static void judge_balance(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the CPU time of single workers was not sampled");
     else if (group->workers > group->workers_peak)
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers came one after the other: that balances");
-    else if (load->workers * (load->threads > 1 ? load->threads : 1) > load->effective)
+    else if (group->scripts_differ)
+        fs_vote(outcome, FS_NOT_APPLICABLE, "the workers run different scripts");
+    else if (threads_of(load) > load->effective)
         fs_vote(outcome, FS_NOT_APPLICABLE,
                 "more workers or threads than CPUs: who gets a CPU first takes more");
+    else if (some_share_a_core(load))
+        fs_vote(outcome, FS_NOT_APPLICABLE,
+                "more workers than cores: those that share one take longer");
     else if ((double)spread->sum < 1e9 * fs_threshold(thresholds, rule, BALANCE_CPU) ||
              (double)group->overlap_ns < 1e9 * fs_threshold(thresholds, rule, BALANCE_OVERLAP))
         fs_vote(outcome, FS_NOT_APPLICABLE, "the workers computed together for too short a time");
@@ -108,7 +122,10 @@ const struct fs_rule fs_rule_eff_01 = {
                "pool's life and longer than two samples.",
     .exceptions = "Silent below `cpu` seconds in all, for servers (busy less than `duty` of their "
                   "life), for more workers or busy threads than CPUs (which share the work by "
-                  "chance) and for workers that come one after the other, as those of make do. A "
+                  "chance), where some workers have a core to themselves and some share one "
+                  "(hardware threads), for different scripts side by side (a pipeline), and for "
+                  "workers that come one after the other, as those of "
+                  "make do. A "
                   "remainder given to one worker (66 against 62 tasks) is within the limit.",
     .fix = "Spread the remainder: [N//W+1]*(N%W)+[N//W]*(W-N%W); or many small shares: "
            "imap_unordered(chunksize=1).",
@@ -130,10 +147,15 @@ static const struct fs_threshold use_thresholds[] = {
     {NULL, 0, NULL, NULL, NULL},
 };
 
-/* CPUs that the workers could keep busy at best. */
+/* CPUs that the workers keep busy when none waits: one each. What teams of threads use beyond
+ * that does not show who waited. */
 static double usable_cpus(const struct fs_load *load) {
-    const double threads = (double)load->workers * (load->threads > 0 ? load->threads : 1);
-    return threads < load->effective ? threads : load->effective;
+    return load->workers < load->effective ? load->workers : load->effective;
+}
+
+/* The parent computes all the time: its workers serve it, as those of a data loader do. */
+static bool serves_parent(const struct fs_load *load) {
+    return (double)load->group->parent_cpu_ns >= 0.9 * (double)load->group->window_ns;
 }
 
 static void add_use_cause(const struct fs_load *load, struct fs_outcome *outcome) {
@@ -171,7 +193,8 @@ static void add_use_cause(const struct fs_load *load, struct fs_outcome *outcome
 static void report_use(const struct fs_load *load, double use, bool sleeping,
                        struct fs_outcome *outcome) {
     const struct fs_group *group = load->group;
-    const enum fs_severity severity = sleeping || uses_gpu(load) ? FS_NOTE : FS_WARNING;
+    const enum fs_severity severity =
+        sleeping || uses_gpu(load) || serves_parent(load) ? FS_NOTE : FS_WARNING;
 
     fs_add_finding(outcome, severity, load->node, load);
     fs_set_title(outcome, "low utilisation: workers used %.0f %% of their CPUs", 100 * use);
@@ -197,6 +220,7 @@ static void judge_use(const struct fs_load *load, const struct fs_thresholds *th
                               ? (double)group->sleep_ns / (double)group->window_ns
                               : NAN;
     const double use = isnan(load->use) ? NAN : load->use * load->effective / usable_cpus(load);
+    const double parent = (double)group->parent_cpu_ns / (double)group->window_ns / load->effective;
 
     if (group->kind == FS_GROUP_EXECUTABLE)
         fs_vote(outcome, FS_NOT_APPLICABLE, "programs started side by side are no pool");
@@ -208,6 +232,9 @@ static void judge_use(const struct fs_load *load, const struct fs_thresholds *th
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers were busy for less than %g s", active);
     else if (use >= least)
         fs_vote(outcome, FS_PASS, "the workers used %.0f %% of their CPUs", 100 * use);
+    else if (group->parent_cpu_ns > 0 && load->use + parent >= least)
+        fs_vote(outcome, FS_PASS, "workers and parent used %.0f %% of the CPUs",
+                100 * (load->use + parent));
     else if (load->wait >= fs_threshold(thresholds, rule, USE_WAIT))
         fs_vote(outcome, FS_NOT_APPLICABLE, "the CPUs were taken: run-queue wait %.0f %%",
                 100 * load->wait);
@@ -232,13 +259,15 @@ const struct fs_rule fs_rule_eff_05 = {
     .check = check_use,
     .why = "Workers that wait do not compute. Often the parent hands out one task at a time and "
            "waits for its result (Pool.apply), or prepares data while all workers are idle.",
-    .decided = "CPU time of the workers / (life of the pool x CPUs they could keep busy) is below "
-               "`use`, with a busy worker for at least `active` seconds. One busy worker at a time "
-               "(at most 1.1 on average) points to blocking calls; a parent that computes half of "
-               "the time, to a phase of its own.",
+    .decided = "CPU time of the workers / (life of the pool x CPUs they could keep busy, one for "
+               "each worker) is below `use`, with a busy worker for at least `active` seconds, and "
+               "what the parent used of the same CPUs does not make up for it. One busy worker at "
+               "a time (at most 1.1 on average) points to blocking calls; a parent that computes "
+               "half of the time, to a phase of its own.",
     .exceptions =
-        "A note only for jobs that use a GPU or that sleep for `sleep` of the time (input "
-        "and output). Not applicable to servers (asleep for `server` of it), to programs "
+        "A note only for jobs that use a GPU, that sleep for `sleep` of the time (input "
+        "and output), or whose parent computes all the time (workers that load data for it). Not "
+        "applicable to servers (asleep for `server` of it), to programs "
         "that a shell, make or xargs starts side by side, and where the workers waited for "
         "CPUs (`wait`): then others, too many workers or a quota took them. Cores beyond "
         "the number of workers are OVS-03's matter.",

@@ -190,6 +190,31 @@ static void python_helpers_and_workers_are_told_apart(void **state) {
     assert_int_equal(served->cohort->key.ppid, MAIN); /* whose workers they are */
 }
 
+/* Scripts of one interpreter: the same with other arguments, and a pipeline of two. */
+static void scripts_are_told_apart(void **state) {
+    (void)state;
+    static const struct {
+        const char *argv[2];
+        size_t size[2];
+        bool differ;
+    } cases[] = {
+        {{"python3\0-u\0a.py\0x", "python3\0-u\0a.py\0y"}, {18, 18}, false},
+        {{"python3\0a.py", "python3\0b.py"}, {13, 13}, true},
+        {{"python3\0-X\0dev\0-m\0a", "python3\0-X\0dev\0-m\0b"}, {20, 20}, true},
+        {{"python3\0-m\0a\0b", "python3\0-c\0a\0c"}, {15, 15}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int j = 0; j < 2; j++)
+            started(200 + j, "/usr/bin/python3", cases[i].argv[j], cases[i].size[j], second);
+        const struct fs_group *group = evaluate();
+        assert_int_equal(group->kind, FS_GROUP_EXECUTABLE);
+        assert_int_equal(group->workers, 2);
+        assert_int_equal(group->scripts_differ, cases[i].differ);
+        tear_down(NULL);
+        set_up(NULL);
+    }
+}
+
 static void manager_is_a_helper(void **state) {
     (void)state;
     static struct fs_site site;
@@ -245,6 +270,40 @@ static void parent_that_waits_until_the_interrupt(void **state) {
     assert_int_equal(group->death_count, 1);
     assert_true(group->deaths[0].parent_waited);
     assert_int_equal(group->deaths[0].idle_ns, 5 * second);
+}
+
+/* The parent waits for a program whose child works: not for the worker that died. */
+static void parent_waits_for_others_that_work(void **state) {
+    (void)state;
+    struct fs_record *worker = forked(200, second);
+    end_by(worker, 2 * second, SIGKILL);
+    struct fs_record *other = started(201, "/usr/bin/env", "env\0solver", 11, second);
+    struct fs_record *below = begin(202, other, FSP_BIRTH_FORK, 2 * second);
+    evaluation.interrupted = SIGTERM;
+    evaluation.t_interrupted = 8 * second;
+    fs_cohorts_assign(&cohorts, second);
+    assert_ptr_not_equal(below->cohort, other->cohort);
+    worker->cohort->last_active = 3 * second;
+    below->cohort->last_active = 7 * second;
+    const struct fs_group *group = evaluate();
+    while (group->kind != FS_GROUP_FORK || group->death_count == 0)
+        group++;
+    assert_int_equal(group->deaths[0].idle_ns, second);
+}
+
+static void shell_learns_of_every_death(void **state) {
+    (void)state;
+    struct fs_record *shell = begin(200, parent, FSP_BIRTH_FORK, second);
+    fs_record_add_stage(&table, shell, image(200, "/bin/bash", "bash\0x.sh", 10), second + 10);
+    struct fs_record *first = begin(201, shell, FSP_BIRTH_FORK, second);
+    fs_record_add_stage(&table, first, image(201, "/usr/bin/yes", "yes", 4), second + 10);
+    end_by(first, 2 * second, SIGPIPE);
+    evaluation.interrupted = SIGTERM;
+    evaluation.t_interrupted = 8 * second;
+    const struct fs_group *group = evaluate();
+    while (group->death_count == 0)
+        group++;
+    assert_false(group->deaths[0].parent_waited);
 }
 
 static void parent_that_went_on_did_not_wait(void **state) {
@@ -402,9 +461,12 @@ int main(void) {
         CASE(replacement_is_a_worker_but_no_colleague),
         CASE(exec_soon_makes_another_group_than_exec_late),
         CASE(python_helpers_and_workers_are_told_apart),
+        CASE(scripts_are_told_apart),
         CASE(manager_is_a_helper),
         CASE(death_tells_who_sent_the_signal),
         CASE(parent_that_waits_until_the_interrupt),
+        CASE(parent_waits_for_others_that_work),
+        CASE(shell_learns_of_every_death),
         CASE(parent_that_went_on_did_not_wait),
         CASE(children_nobody_waited_for),
         CASE(parent_that_ignores_its_children_need_not_wait),

@@ -38,6 +38,29 @@ static void teams_are_counted(void **state) {
     fixture_free(&f);
 }
 
+/* What is said of threads that no thread library made: its variables would not help. */
+static void threads_of_the_program_itself(void **state) {
+    (void)state;
+    static const struct {
+        const char *owner, *fix;
+    } cases[] = {
+        {"/home/u/solver", "threads = 2;  /* CPUs / workers */"},
+        {"/usr/lib/jvm/lib/server/libjvm.so",
+         "export JAVA_TOOL_OPTIONS=-XX:ActiveProcessorCount=2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        teams(&f);
+        f.group[0].threads_owner = (char *)(uintptr_t)cases[i].owner;
+        const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-01");
+        assert_int_equal(finding->fix_count, 1);
+        assert_string_equal(finding->fix[0].text, cases[i].fix);
+        for (size_t j = 0; j < finding->cause_count; j++)
+            assert_null(strstr(finding->cause[j], "OMP_NUM_THREADS"));
+        fixture_free(&f);
+    }
+}
+
 static void one_thread(struct fixture *f) {
     f->group[0].threads_busy_peak = 1;
 }
@@ -375,6 +398,32 @@ static void threads_beyond_cpus(struct fixture *f) {
     f->group[0].threads_busy_peak = 16;
 }
 
+/* Five workers with the same work on four cores: two of them share one. */
+static void a_shared_core_is_no_imbalance(void **state) {
+    (void)state;
+    static const struct {
+        const char *topology;
+        enum fs_status status;
+    } cases[] = {{"pack:1 core:4 pu:2", FS_NOT_APPLICABLE}, {"pack:1 core:8 pu:1", FS_FINDING}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        fixture_machine(&f, cases[i].topology, "0-7");
+        fixture_pool(&f, &f.group[0], 5, "0-7");
+        f.digest.group_count = 1;
+        f.group[0].worker_cpu_ns =
+            (struct fs_spread){5, 6 * SECOND, 6 * SECOND, 10 * SECOND, 10 * SECOND, 38 * SECOND};
+        f.group[0].first_idle = 6 * SECOND;
+        fixture_judge(&f, NULL);
+        assert_int_equal(fixture_outcome(&f, "EFF-01")->status, cases[i].status);
+        fixture_free(&f);
+    }
+}
+
+static void pipeline(struct fixture *f) {
+    f->group[0].kind = FS_GROUP_EXECUTABLE;
+    f->group[0].scripts_differ = true;
+}
+
 static void balance_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -384,6 +433,7 @@ static void balance_guards(void **state) {
         {"tail within two samples", coarse, FS_PASS},
         {"server", server, FS_NOT_APPLICABLE},
         {"short", small_total, FS_NOT_APPLICABLE},
+        {"a pipeline of scripts", pipeline, FS_NOT_APPLICABLE},
         {"short overlap", short_overlap, FS_NOT_APPLICABLE},
         {"unknown", spread_unknown, FS_STATUS_UNKNOWN},
         {"more busy threads than CPUs", threads_beyond_cpus, FS_NOT_APPLICABLE},
@@ -418,6 +468,32 @@ static void sleeping_pool_is_a_note(void **state) {
     fixture_free(&f);
 }
 
+static void workers_that_load_data_are_a_note(void **state) {
+    (void)state;
+    struct fixture f;
+    blocking(&f);
+    f.group[0].window_cpu_ns = SECOND;
+    f.group[0].parent_cpu_ns = 95 * SECOND / 10;
+    assert_int_equal(fs_verdict_find(fixture_judge(&f, NULL), "EFF-05")->severity, FS_NOTE);
+    fixture_free(&f);
+}
+
+/* Two workers on 16 CPUs, each busy with one thread, but for a moment with many. */
+static void a_burst_of_threads_is_no_waiting(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_machine(&f, "pack:1 core:16 pu:1", "0-15");
+    fixture_pool(&f, &f.group[0], 2, "0-15");
+    f.digest.group_count = 1;
+    f.group[0].threads_busy_peak = 8;
+    fixture_judge(&f, NULL);
+    assert_int_equal(fixture_outcome(&f, "EFF-05")->status, FS_PASS);
+    fixture_free(&f);
+}
+
+static void parent_computes_too(struct fixture *f) {
+    f->group[0].parent_cpu_ns = 3 * SECOND;
+}
 static void side_by_side(struct fixture *f) {
     f->group[0].kind = FS_GROUP_EXECUTABLE;
 }
@@ -443,6 +519,7 @@ static void use_guards(void **state) {
         {"side by side", side_by_side, FS_NOT_APPLICABLE},
         {"short", short_use, FS_NOT_APPLICABLE},
         {"used", well_used, FS_PASS},
+        {"the parent used the CPUs", parent_computes_too, FS_PASS},
         {"server", waits_for_requests, FS_NOT_APPLICABLE},
         {"CPUs taken by others", cpus_taken, FS_NOT_APPLICABLE},
         {"unknown", not_sampled, FS_STATUS_UNKNOWN},
@@ -454,6 +531,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_job_has_no_finding),
         cmocka_unit_test(teams_are_counted),
+        cmocka_unit_test(threads_of_the_program_itself),
         cmocka_unit_test(teams_guards),
         cmocka_unit_test(crowd_names_cpu_count),
         cmocka_unit_test(crowd_of_an_executor),
@@ -464,9 +542,12 @@ int main(void) {
         cmocka_unit_test(idle_gpu_job_is_a_note),
         cmocka_unit_test(quota_guards),
         cmocka_unit_test(limit_guards),
+        cmocka_unit_test(a_shared_core_is_no_imbalance),
         cmocka_unit_test(balance_guards),
         cmocka_unit_test(blocking_is_named),
         cmocka_unit_test(sleeping_pool_is_a_note),
+        cmocka_unit_test(workers_that_load_data_are_a_note),
+        cmocka_unit_test(a_burst_of_threads_is_no_waiting),
         cmocka_unit_test(use_guards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
