@@ -1,6 +1,7 @@
 /* finding.c - how rules fill an outcome (declared in rule.h). */
 #include "report/rule.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -90,6 +91,12 @@ void fs_add_evidence(struct fs_outcome *outcome, const char *name, double value,
     va_end(arguments);
     fs_add_number(outcome, name, value, unit);
     finding->evidence[finding->evidence_count - 1].text = text;
+}
+
+void fs_add_wait(struct fs_outcome *outcome, double wait) {
+    if (!isnan(wait))
+        fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
+                        "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
 }
 
 void fs_add_cause(struct fs_outcome *outcome, const char *format, ...) {

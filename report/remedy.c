@@ -203,6 +203,14 @@ void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *pre
         fs_add_fix(outcome, FS_FIX_COMMAND, when, "%s%s", prefix, remedy->command);
 }
 
+void fs_set_cores_gain(struct fs_outcome *outcome, const struct fs_load *load) {
+    const int cores = load->node->job_cores;
+    const int usable = load->workers < cores ? load->workers : cores;
+
+    if (load->cores > 0 && usable > load->cores)
+        fs_set_gain(outcome, "up to %.1fx shorter (est)", (double)usable / load->cores);
+}
+
 void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load) {
     const struct fs_narrowing *narrowing = load->group->narrowing;
     if (!narrowing) {

@@ -45,6 +45,9 @@ struct fs_outcome;
 void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *prefix,
                    const struct fs_remedy *remedy);
 
+/* The gain when workers that were put on fewer cores than they could use have the job's. */
+void fs_set_cores_gain(struct fs_outcome *outcome, const struct fs_load *load);
+
 /* Adds two lines at most: who narrowed the mask, and where the workers were made. */
 void fs_add_narrowing_cause(struct fs_outcome *outcome, const struct fs_load *load);
 void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);

@@ -158,6 +158,7 @@ void fs_set_population(struct fs_outcome *outcome, long population, long of, con
 void fs_add_evidence(struct fs_outcome *outcome, const char *name, double value, const char *unit,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 void fs_add_number(struct fs_outcome *outcome, const char *name, double value, const char *unit);
+void fs_add_wait(struct fs_outcome *outcome, double wait); /* in run queues; NAN: not known */
 void fs_add_cause(struct fs_outcome *outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* frames NULL or empty: nothing is added. Both texts live as long as the outcome. */

@@ -80,7 +80,6 @@ static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcom
     const struct fs_node *node = load->node;
     const struct fs_group *group = load->group;
     const char *given = fs_cpus_text(arena, load->cpus, load->cores);
-    const int usable = load->workers < node->job_cores ? load->workers : node->job_cores;
 
     fs_add_finding(outcome, FS_ERROR, node, load);
     fs_set_title(outcome, "%d workers squeezed onto %d CPU%s", load->workers, load->cpus,
@@ -92,14 +91,13 @@ static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcom
     fs_add_evidence(outcome, "job_cpus", node->job_cpus, "cpus", "the job may use CPU %s: %s",
                     fs_mask_list(arena, node->digest->mask_job),
                     fs_cpus_text(arena, node->job_cpus, node->job_cores));
-    fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * load->wait);
+    fs_add_wait(outcome, load->wait);
     fs_add_number(outcome, "worker_cpus", load->cpus, "cpus");
     fs_add_number(outcome, "worker_cores", load->cores, "cores");
     fs_add_narrowing_cause(outcome, load);
     fs_add_birth_cause(outcome, load);
     add_squeeze_fixes(load, outcome);
-    fs_set_gain(outcome, "up to %.1fx shorter (est)", (double)usable / load->cores);
+    fs_set_cores_gain(outcome, load);
 }
 
 static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds *thresholds,
@@ -189,10 +187,7 @@ static void report_binding(const struct fs_load *load, const char *variable,
                     fs_cpus_text(arena, load->node->job_cpus, load->node->job_cores));
     fs_add_number(outcome, "workers", load->workers, "count");
     fs_add_number(outcome, "job_cpus", load->node->job_cpus, "cpus");
-    if (!isnan(load->wait))
-        fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                        "run-queue wait: %.0f %% of the time they could have run",
-                        100 * load->wait);
+    fs_add_wait(outcome, load->wait);
     if (narrowing)
         fs_add_cause(outcome, "%s=%s: %s bound the parent (process %d) to its first place",
                      variable, fs_load_variable(load, variable), library, narrowing->pid);
@@ -207,10 +202,7 @@ static void report_binding(const struct fs_load *load, const char *variable,
     fs_add_birth_cause(outcome, load);
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, NULL,
                "export OMP_PROC_BIND=false; unset GOMP_CPU_AFFINITY OMP_PLACES");
-    const int usable =
-        load->workers < load->node->job_cores ? load->workers : load->node->job_cores;
-    if (load->cores > 0 && usable > load->cores)
-        fs_set_gain(outcome, "up to %.1fx shorter (est)", (double)usable / load->cores);
+    fs_set_cores_gain(outcome, load);
 }
 
 /* From outside only what a binding leaves behind is seen: the parent and all its workers have

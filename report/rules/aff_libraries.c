@@ -5,7 +5,6 @@
 #include "report/thread_libraries.h"
 #include "tracer/libraries.h"
 
-#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,17 +16,7 @@ static void add_mask_evidence(const struct fs_load *load, struct fs_outcome *out
                     fs_cpus_text(arena, load->node->job_cpus, load->node->job_cores));
     fs_add_number(outcome, "workers", load->workers, "count");
     fs_add_number(outcome, "job_cpus", load->node->job_cpus, "cpus");
-    if (!isnan(load->wait))
-        fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                        "run-queue wait: %.0f %% of the time they could have run",
-                        100 * load->wait);
-}
-
-static void set_gain(const struct fs_load *load, struct fs_outcome *outcome) {
-    const int usable =
-        load->workers < load->node->job_cores ? load->workers : load->node->job_cores;
-    if (load->cores > 0 && usable > load->cores)
-        fs_set_gain(outcome, "up to %.1fx shorter (est)", (double)usable / load->cores);
+    fs_add_wait(outcome, load->wait);
 }
 
 /* --- AFF-03 --- */
@@ -56,7 +45,7 @@ static void report_interface(const struct fs_load *load, const struct fs_thread_
                  value ? "" : "not set", value ? value : "", name);
     fs_add_birth_cause(outcome, load);
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, NULL, "export KMP_AFFINITY=disabled");
-    if (narrowed) set_gain(load, outcome);
+    if (narrowed) fs_set_cores_gain(outcome, load);
 }
 
 static void judge_interface(const struct fs_load *load, const struct fs_thresholds *thresholds,
@@ -126,7 +115,7 @@ static void report_blas(const struct fs_load *load, struct fs_outcome *outcome) 
     fs_add_cause(outcome, "an OpenBLAS that is built with affinity pins the main thread, too");
     fs_add_birth_cause(outcome, load);
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, NULL, "export OPENBLAS_MAIN_FREE=1");
-    set_gain(load, outcome);
+    fs_set_cores_gain(outcome, load);
 }
 
 static void judge_blas(const struct fs_load *load, const struct fs_thresholds *thresholds,

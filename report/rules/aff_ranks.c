@@ -121,8 +121,7 @@ static void report_bound(const struct fs_load *load, const struct fs_task *task,
         outcome, "job_cores", node->job_cores, "cores", "the job may use CPU %s: %s for %d rank%s",
         fs_mask_list(arena, node->digest->mask_job),
         fs_cpus_text(arena, node->job_cpus, node->job_cores), ranks, ranks == 1 ? "" : "s");
-    fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
+    fs_add_wait(outcome, wait);
     fs_add_cause(outcome,
                  "%s binds each rank it starts to its share of the cores, by default of "
                  "one or two ranks to one core each",

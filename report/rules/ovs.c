@@ -73,8 +73,7 @@ static void report_teams(const struct fs_load *load, enum fs_severity severity,
     fs_add_evidence(outcome, "threads", total, "count",
                     "%d workers x %d busy threads = %d threads on %s", load->workers, load->threads,
                     total, cpus_of(arena, load->effective));
-    fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * load->wait);
+    fs_add_wait(outcome, load->wait);
     fs_add_number(outcome, "workers", load->workers, "count");
     fs_add_number(outcome, "threads_per_worker", load->threads, "count");
     fs_add_number(outcome, "cpus", load->effective, "cpus");
@@ -201,8 +200,7 @@ static void report_crowd(const struct fs_load *load, enum fs_severity severity,
                     "%d workers, %d busy at once, share %s%s", load->workers, load->busy,
                     fs_cpus_text(arena, load->cpus, load->cores),
                     by_quota ? fs_arena_printf(arena, ", quota %g", node->quota) : "");
-    fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * load->wait);
+    fs_add_wait(outcome, load->wait);
     fs_add_number(outcome, "cpus", load->effective, "cpus");
     fs_add_number(outcome, "use", load->use, "fraction");
     if (load->workers == node->cpus && node->cpus > load->effective)
@@ -293,8 +291,7 @@ static void judge_crowd_of_node(const struct fs_node *node, const struct fs_thre
     fs_add_evidence(outcome, "workers", busy, "count",
                     "%d workers of %d pools were busy at once on %s", busy, sum.loads,
                     cpus_of(arena, sum.effective));
-    fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
+    fs_add_wait(outcome, wait);
     fs_add_cause(outcome, "each pool fits the CPUs, but they run at the same time");
     fs_add_birth_cause(outcome, sum.largest);
     fs_add_fix(outcome, FS_FIX_CODE, "in each pool, or one after the other",

@@ -65,9 +65,7 @@ static void report_ranks(const struct fs_node *node, const struct fs_task *tasks
     fs_add_evidence(outcome, "ranks", ranks, "count", "%d ranks at once; the job may use %s", ranks,
                     fs_cpus_text(arena, node->job_cpus, node->job_cores));
     fs_add_number(outcome, "cores", node->job_cores, "cores");
-    if (!isnan(wait))
-        fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
-                        "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
+    fs_add_wait(outcome, wait);
     add_ranks_cause(node, launch, outcome);
     if (launch)
         fs_add_launch_fix(outcome, "as many ranks as cores", launch,

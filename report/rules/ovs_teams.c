@@ -93,9 +93,7 @@ static void report_team(const struct fs_node *node, const struct fs_team *team, 
                     ranks > 1 ? "the ranks share CPU %s: %s" : "it may use CPU %s: %s",
                     fs_mask_list(arena, ranks > 1 ? node->digest->mask_job : team->mask),
                     fs_cpus_text(arena, cpus, cores));
-    fs_add_evidence(outcome, "run_queue_wait", fs_team_wait(team), "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run",
-                    100 * fs_team_wait(team));
+    fs_add_wait(outcome, fs_team_wait(team));
     fs_add_number(outcome, "threads_mean", fs_team_threads(team), "count");
     add_team_cause(team, outcome);
     const int fitting = cpus / ranks > 1 ? cpus / ranks : 1;
@@ -256,8 +254,7 @@ static void report_spinning(const struct fs_node *node, const struct spinners *s
     fs_add_evidence(outcome, "teams", rivals->teams, "count",
                     "%d teams at once: %d threads wanted CPU %s", rivals->teams, rivals->threads,
                     fs_mask_list(outcome->arena, rivals->mask));
-    fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
-                    "run-queue wait: %.0f %% of the time they could have run", 100 * wait);
+    fs_add_wait(outcome, wait);
     fs_add_number(outcome, "threads", rivals->threads, "count");
     fs_add_number(outcome, "cpus", cpus, "cpus");
     fs_add_cause(outcome, "%s in %s", spinners->by, fs_team_name(outcome->arena, spinners->first));

@@ -2,7 +2,6 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 
-#include <math.h>
 #include <string.h>
 
 /* CPUs that the allocation has on this node: the greatest number any witness tells. */
@@ -47,10 +46,7 @@ static void report_step(const struct fs_load *load, int allocated, struct fs_out
                     fs_cpus_text(arena, load->cpus, load->cores), allocated);
     fs_add_number(outcome, "allocated_cpus", allocated, "cpus");
     fs_add_number(outcome, "workers", load->workers, "count");
-    if (!isnan(load->wait))
-        fs_add_evidence(outcome, "run_queue_wait", load->wait, "fraction",
-                        "run-queue wait: %.0f %% of the time they could have run",
-                        100 * load->wait);
+    fs_add_wait(outcome, load->wait);
     fs_add_cause(outcome, "srun without -c binds its one task to one CPU or core");
     fs_add_birth_cause(outcome, load);
     const char *srun = fs_arena_printf(arena, "srun -n 1 -c %d --cpu-bind=cores %s", allocated,

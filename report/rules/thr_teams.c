@@ -6,7 +6,6 @@
 
 #include "preload/segment.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { SIZE_TIME, SIZE_SHARE };
@@ -145,10 +144,7 @@ static void report_collapse(const struct fs_node *node, const struct fs_team *te
     fs_add_evidence(outcome, "cores", 1, "count", "they were seen on CPU %s only; the job has %s",
                     fs_mask_list(arena, team->cpus),
                     fs_cpus_text(arena, node->job_cpus, node->job_cores));
-    if (!isnan(fs_team_wait(team)))
-        fs_add_evidence(outcome, "run_queue_wait", fs_team_wait(team), "fraction",
-                        "run-queue wait: %.0f %% of the time they could have run",
-                        100 * fs_team_wait(team));
+    fs_add_wait(outcome, fs_team_wait(team));
     fs_add_cause(outcome, "%s=%s: the OpenMP runtime binds the first thread to one place", variable,
                  fs_team_variable(team, variable));
     if (narrowing)
