@@ -31,6 +31,12 @@ static inline bool fs_is_outside(const struct fs_digest *digest) {
     return digest->audited && !digest->audited->whole;
 }
 
+/* Whether other steps of the job ran on the node at the same time: what the job was given there
+ * and this step was not is theirs. */
+static inline bool fs_has_steps_beside(const struct fs_digest *digest) {
+    return digest->scheduler.steps_beside > 0;
+}
+
 struct fs_load {
     const struct fs_node *node;
     const struct fs_group *group;

@@ -113,6 +113,8 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_PASS, "the workers may use all cores of the job");
     else if (load->cores >= load->workers)
         fs_vote(outcome, FS_PASS, "every worker has a core to itself");
+    else if (!group->narrowing && fs_has_steps_beside(node->digest))
+        fs_vote(outcome, FS_PASS, "the other CPUs may be those of the job's other steps");
     else if (fs_has_launched_share(load))
         fs_vote(outcome, FS_PASS, "the launcher spread all cores of the job over its tasks");
     else if (load->busy < 0 || group->sample_ns < 0 || isnan(load->wait))
@@ -148,8 +150,9 @@ const struct fs_rule fs_rule_aff_01 = {
                "cores; they overlapped for `overlap` seconds; and they waited in the run queue "
                "for at least `wait` of the time in which they could have run.",
     .exceptions =
-        "Silent when the job itself was given no more CPUs, or a launcher gave all of them "
-        "away to its tasks, each its share (that is OVS-02), when the workers do not all have work "
+        "Silent when the job itself was given no more CPUs, when a launcher gave all of them "
+        "away to its tasks, each its share, or other steps of the job ran beside this one (that is "
+        "OVS-02), when the workers do not all have work "
         "at once, and when each pinned itself to a CPU of "
         "its own. The last mask counts: libraries that probe by binding for a moment "
         "leave no trace.",

@@ -89,6 +89,8 @@ static void judge_idle(const struct fs_node *node, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the job's cores or its load were not recorded");
     else if (node->job_cores < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the allocation is one core");
+    else if (fs_has_steps_beside(digest))
+        fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
     else if (fs_is_outside(digest) && (double)digest->active_ns < active * 1e9)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the look was too short; %g s tell (--window)", active);
     else if ((double)digest->active_ns < active * 1e9)
@@ -121,9 +123,11 @@ const struct fs_rule fs_rule_ovs_03 = {
                "`workers` x its cores; and the busy cores are below `busy` x its cores, over a job "
                "that computes for `active` seconds. Between 0.85 and 1.1 busy cores the job is "
                "called serial.",
-    .exceptions = "Not applicable without a batch allocation. Silent when fewer workers were "
-                  "started because each needs more than its share of the memory. A note only for "
-                  "jobs that use a GPU.",
+    .exceptions =
+        "Not applicable without a batch allocation, and when other steps of the job ran on "
+        "the node, whose load is not this record's. Silent when fewer workers were "
+        "started because each needs more than its share of the memory. A note only for "
+        "jobs that use a GPU.",
     .fix = "Start as many workers as the allocation has cores (export "
            "NUM_PROCS=$SLURM_CPUS_PER_TASK), or ask for fewer: --cpus-per-task={workers}.",
     .thresholds = idle_thresholds,

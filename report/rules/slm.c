@@ -79,7 +79,7 @@ static void judge_step(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "which CPUs srun gave is not seen from outside");
     else if (outside ? was_given_narrow(load) == 0 : !step_was_narrow(load))
         fs_vote(outcome, FS_PASS, "the job narrowed the mask itself");
-    else if (scheduler->steps_beside > 0)
+    else if (fs_has_steps_beside(load->node->digest))
         fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
     else if (load->busy < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "how many workers were busy at once was not sampled");
@@ -109,12 +109,12 @@ const struct fs_rule fs_rule_slm_02 = {
                "masks has fewer CPUs than min(workers, CPUs allocated on the node); the mask was "
                "that narrow when the step started; and more workers were busy at once than it has "
                "CPUs.",
-    .exceptions = "Silent when a call in the job narrowed the mask (that is AFF-01), when no more "
-                  "workers have work at once than there are CPUs, and when another step was seen "
-                  "beside this one. Steps of another forksight, or of none, are not visible from "
-                  "within a step: if they use the other CPUs, the finding does not apply. An audit "
-                  "takes what srun gave from SLURM_CPU_BIND_LIST in the task's environment, and "
-                  "does not know otherwise.",
+    .exceptions =
+        "Silent when a call in the job narrowed the mask (that is AFF-01), when no more "
+        "workers have work at once than there are CPUs, and when another step of the "
+        "job was seen on the node: the other CPUs may be its own. An audit takes what srun "
+        "gave from SLURM_CPU_BIND_LIST in the task's environment, and does not know "
+        "otherwise.",
     .fix = "srun -n 1 -c {CPUs} --cpu-bind=cores {command}",
     .sources = (const char *const[]){"N1", "N2", NULL},
 };

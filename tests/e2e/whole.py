@@ -71,7 +71,7 @@ def record(cluster, options, *lines):
     result = cluster.batch(script, "--exclusive", *options)
     h.equal(result.status, 0, f"the batch job\n{result}")
     for line in lines:
-        if line.startswith("forksight run"):
+        if "forksight run" in line:
             name = re.search(r"-o (\S+)", line)[1]
             jobs[name] = Job(cluster.shared / name)
 
@@ -101,6 +101,11 @@ def job(name):
                 f"forksight run -q -o ranked -- srun -n4 {h.PYTHON} ranked.py",
                 f"forksight run -q -o narrow -- srun -N2 -n2 -c1 {h.PYTHON} ranked.py",
                 f"forksight run -q -o full -- srun -n2 -c2 {h.PYTHON} ranked.py")
+            record(
+                cluster, ["-N1"],
+                *(f"srun -n1 -c1 --exact forksight run -q -o half{i} -- {h.PYTHON} pool.py &"
+                  for i in (1, 2)),
+                "wait")
             copy = cluster.shared / "missing"
             shutil.copytree(cluster.shared / "full", copy)
             (copy / "n2.digest").unlink()
@@ -146,6 +151,15 @@ def slm_03_fires_for_cpus_without_a_task(_folder):
 def slm_03_guard_tasks_that_fill_the_nodes(_folder):
     for name in ("ranked", "full"):
         job(name).expect_silent("SLM-03", ("pass", "the tasks fill the CPUs that the job was given"))
+
+
+@h.test
+def slm_02_aff_01_ovs_03_guard_two_steps_that_share_the_node(_folder):
+    half = job("half1")
+    half.expect_silent("SLM-02", ("n/a", "other steps of the job ran beside it"))
+    half.expect_silent("AFF-01", ("pass", "the other CPUs may be those of the job's other steps"))
+    half.expect_silent("OVS-03", ("n/a", "other steps of the job ran beside it"))
+    half.expect("OVS-02", "2 workers on 1 CPU")
 
 
 @h.test

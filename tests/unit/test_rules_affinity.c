@@ -301,6 +301,18 @@ static void busy_unknown(struct fixture *f) {
     f->group[0].workers_busy_peak = FS_UNKNOWN;
 }
 
+static void squeezed_beside_another_step(void **state) {
+    (void)state;
+    struct fixture f;
+    narrow_step(&f);
+    f.digest.mask_job = fixture_mask(&f, "0-63");
+    f.digest.scheduler.steps_beside = 1;
+    fixture_judge(&f, NULL);
+    assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_PASS);
+    assert_non_null(fs_verdict_find(&f.verdict, "OVS-02"));
+    fixture_free(&f);
+}
+
 static void step_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -330,6 +342,7 @@ int main(void) {
         cmocka_unit_test(binding_guards),
         cmocka_unit_test(places_alone_bind),
         cmocka_unit_test(step_finding),
+        cmocka_unit_test(squeezed_beside_another_step),
         cmocka_unit_test(step_guards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
