@@ -126,7 +126,7 @@ def mpi_04_fires_for_a_pool_on_one_node_of_three(_folder):
 def mpi_04_guard_one_node_another_step_on_the_rest_a_pool_on_each(_folder):
     job("one").expect_silent("MPI-04", ("n/a", "the job has not several nodes"))
     job("beside").expect_silent("MPI-04", ("pass", "other steps of the job ran beside it"))
-    job("each").expect_silent("MPI-04", ("pass", "3 nodes computed"))
+    job("each").expect_silent("MPI-04")
 
 
 @h.test
