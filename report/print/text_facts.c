@@ -16,7 +16,8 @@ static const char *plural(long count) {
 }
 
 static const char *plain_name(const char *word) {
-    return word[0] == '/' || word[0] == '.' ? fs_base_name(word) : word;
+    const bool path = (word[0] == '/' || word[0] == '.') && !strpbrk(word, " \t\n;|&<>");
+    return path ? fs_base_name(word) : word;
 }
 
 /* The command as a person would tell it: programs and files without their folders. */
