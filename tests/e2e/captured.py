@@ -91,6 +91,8 @@ add_golden("ovs_04_fires_captured_quota_of_version_1", "quota-v1", ["OVS-04"])
 add_golden("ovs_04_guard_captured_quota_of_version_1", "quota-v1-fits", [])
 add_golden("ovs_04_fires_captured_quota_of_version_2", "quota-v2", ["OVS-04"])
 add_golden("ovs_04_guard_captured_quota_of_version_2", "quota-v2-fits", [])
+add_golden("slm_02_fires_captured_step_on_one_core", "slurm-one-core", ["SLM-02"])
+add_golden("slm_02_guard_captured_step_with_all_cpus", "slurm-fits", [])
 for machine in "smt-v1", "smt-v2", "numa-v1", "numa-v2":
     add_golden(f"{machine}-a-job-that-waits", machine, [])
 
@@ -98,7 +100,7 @@ for machine in "smt-v1", "smt-v2", "numa-v1", "numa-v2":
 @h.test
 def archives_are_small(_folder):
     archives = sorted(DATA.glob("*.tar.gz"))
-    h.check(len(archives) >= 11, f"archives: {archives}")
+    h.check(len(archives) >= 13, f"archives: {archives}")
     large = [(file.name, file.stat().st_size) for file in archives if file.stat().st_size > 80_000]
     h.equal(large, [], "large archives")
 
