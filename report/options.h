@@ -39,7 +39,7 @@ enum {
     {"verbose", no_argument, NULL, 'v'}
 #define FS_PRINT_HELP                                                                              \
     "      --rules               also what every rule came to, with the reason\n"                  \
-    "      --top N               print N findings in full (3), without a limit of lines\n"         \
+    "      --top N               print N findings in full (3), as long as it takes\n"              \
     FS_LIMIT_HELP                                                                                  \
     "      --color WHEN          auto, always or never\n"                                          \
     "  -v, --verbose             whole stacks, every node and rank; no limit of lines\n"

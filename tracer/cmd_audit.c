@@ -43,10 +43,10 @@ static const char help[] =
     "  -o, --output DIR          keep what was seen in DIR, new or empty, for\n"
     "                            `forksight report DIR`\n"
     "      --format FORM         text (default) or json\n" FS_PRINT_HELP
-    "      --capture             only copy what would be looked at into the directory of\n"
-    "                            -o, for --root elsewhere\n"
-    "      --root DIR            look at a captured system instead of this one; without\n"
-    "                            PID at the processes that it was captured for\n"
+    "      --capture             only copy what would be looked at into the directory\n"
+    "                            of -o, for --root elsewhere\n"
+    "      --root DIR            look at a captured system instead of this one;\n"
+    "                            without PID at the processes it was captured for\n"
     "  -h, --help                this text\n"
     "\n"
     "Exit status: 0 printed, 2 wrong usage, 3 no such process, or not yours to read.\n";
