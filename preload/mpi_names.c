@@ -168,17 +168,15 @@ static uint32_t find_slowly(const struct object *object, const char *name) {
     return 0;
 }
 
-/* Number of an object's own symbol of that name; 0: it has none. */
-static uint32_t find(const struct object *object, const char *name, uint32_t hash) {
+static uint32_t find_by_hash(const struct object *object, const char *name, uint32_t hash) {
     const uint32_t *table = object->hash;
-    const uint32_t buckets = table != NULL ? table[0] : 0, first = table != NULL ? table[1] : 0;
+    const uint32_t buckets = table[0], first = table[1];
     const uintptr_t *bloom = (const uintptr_t *)(table + 4);
     const unsigned bits = 8 * sizeof *bloom;
     const uint32_t *chain;
     uintptr_t word;
     uint32_t i;
 
-    if (table == NULL) return find_slowly(object, name);
     if (buckets == 0 || table[2] == 0) return 0;
     word = bloom[hash / bits % table[2]];
     if ((word >> hash % bits & word >> (hash >> table[3]) % bits & 1) == 0) return 0;
@@ -191,6 +189,11 @@ static uint32_t find(const struct object *object, const char *name, uint32_t has
         if ((there | 1) == (hash | 1) && is_there(object, &object->symbols[i], name)) return i;
         if ((there & 1) != 0) return 0;
     }
+}
+
+/* Number of an object's own symbol of that name; 0: it has none. */
+static uint32_t find(const struct object *object, const char *name, uint32_t hash) {
+    return object->hash != NULL ? find_by_hash(object, name, hash) : find_slowly(object, name);
 }
 
 static bool has(const struct object *object, const char *name) {
