@@ -63,20 +63,26 @@ void fs_sampler_add_session(struct fs_sampler *sampler, int sid) {
     sids[sampler->sid_count++] = sid;
 }
 
-/* Before this nothing began that the job made; FS_UNKNOWN. */
-static int64_t earliest_of(const struct fs_table *table, const struct fs_record *record) {
-    if (record->t_fork != FS_UNKNOWN) return record->t_fork;
-    return table->first && table->first != record ? fs_record_begin(table->first) : FS_UNKNOWN;
+/* Of a process that no fork is known of. It may have begun before the first one that was seen:
+ * a launcher starts many, in any order. Then one of ours maps the preload object. */
+static bool may_be_ours(struct fs_sampler *sampler, const struct fs_record *record, int64_t start) {
+    const struct fs_record *first = sampler->table->first;
+    const int64_t begin = first && first != record ? fs_record_begin(first) : FS_UNKNOWN;
+
+    return begin == FS_UNKNOWN || start >= begin - start_slack ||
+           fs_proc_maps_object(sampler->proc, record->pid, "libforksight") != 0;
 }
 
 /* Whether what /proc shows under the pid is the record's process, not a later one, nor one of
  * ours where the record's is numbered by a pid namespace of its own. */
-static bool is_same_process(const struct fs_table *table, struct fs_record *record,
+static bool is_same_process(struct fs_sampler *sampler, struct fs_record *record,
                             const struct fs_proc_stat *stat) {
-    const int64_t start = fs_start_of(stat->starttime), earliest = earliest_of(table, record);
+    const int64_t start = fs_start_of(stat->starttime);
 
     if (record->start_ticks) return record->start_ticks == stat->starttime;
-    if (earliest != FS_UNKNOWN && start < earliest - start_slack) return false;
+    if (record->t_fork != FS_UNKNOWN ? start < record->t_fork - start_slack
+                                     : !may_be_ours(sampler, record, start))
+        return false;
     const int64_t latest = record->t_start != FS_UNKNOWN ? record->t_start : record->t_seen;
     if (latest != FS_UNKNOWN && start > latest + start_slack) return false;
     record->start_ticks = stat->starttime;
@@ -93,7 +99,7 @@ bool fs_sampler_knows(struct fs_sampler *sampler, struct fs_record *record, int6
     struct fs_proc_stat stat;
 
     if (record->start_ticks || fs_proc_stat(sampler->proc, record->pid, &stat) != 0) return true;
-    if (is_same_process(sampler->table, record, &stat)) return true;
+    if (is_same_process(sampler, record, &stat)) return true;
     note_gone(record, now);
     return false;
 }
@@ -299,7 +305,7 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
         if (errno == ENOENT || errno == ESRCH) note_gone(record, now);
         return;
     }
-    if (!is_same_process(sampler->table, record, &stat)) {
+    if (!is_same_process(sampler, record, &stat)) {
         note_gone(record, now);
         return;
     }
