@@ -11,8 +11,23 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHILDREN_TEXT = 16384 };
+
+static int is_context(void *unused, const char *name, size_t length, const char *value) {
+    static const char context[] = "SLURM_SCRIPT_CONTEXT";
+
+    (void)unused;
+    return length == sizeof context - 1 && memcmp(name, context, length) == 0 &&
+           (strcmp(value, "prolog_task") == 0 || strcmp(value, "epilog_task") == 0);
+}
+
+/* What Slurm runs before and after a task is a child of the task's process, but no part of the
+ * job; the recorder keeps out of it, too. It is there for a moment when the task is announced. */
+static bool is_script_of_slurm(struct fs_sampler *sampler, int pid) {
+    return fs_proc_environment(sampler->proc, pid, is_context, NULL, NULL) > 0;
+}
 
 static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, int64_t now) {
     struct fs_table *table = sampler->table;
@@ -25,7 +40,7 @@ static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, 
     }
     if (fs_proc_stat(sampler->proc, pid, &stat) != 0) return;
     if (record && record->start_ticks == stat.starttime) return; /* a zombie that we know */
-    if (stat.ppid != parent->pid) return;
+    if (stat.ppid != parent->pid || is_script_of_slurm(sampler, pid)) return;
     /* Its parent's wait was folded before the kernel let it go. */
     if (record && fs_start_of(stat.starttime) <= fs_record_end(record) - 30 * FS_MILLISECOND)
         return;
