@@ -52,7 +52,7 @@ class Bare:
         h.wait_until(lambda: children(self.shell.pid), "the start of the job")
         self.pid = children(self.shell.pid)[0]
 
-    def until_busy(self, seconds=0.5):
+    def until_busy(self, seconds=0.8):
         h.wait_until(lambda: cpu_seconds(self.shell.pid) > seconds, "the job at work")
 
     def until_settled(self, seconds=1.5):
