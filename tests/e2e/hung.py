@@ -46,7 +46,7 @@ def prc_02_fires_interrupt_key_on_a_hung_pool(folder):
     command = [h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON, HUNG, log]
     with Terminal(command, cwd=folder) as terminal:
         dead = await_worker_death(log)
-        time.sleep(4)
+        time.sleep(6)
         terminal.send(b"\x03")
         h.equal(terminal.finish(), 77, f"status\n{terminal.text()}")
         check_dead_worker(terminal.text(), dead)
@@ -61,7 +61,7 @@ def prc_02_fires_interrupt_sent_to_run_on_a_hung_pool(folder):
                                start_new_session=True)
     try:
         dead = await_worker_death(log)
-        time.sleep(4)
+        time.sleep(6)
         os.kill(process.pid, signal.SIGINT)
         _, text = process.communicate(timeout=h.HANG)
     finally:
@@ -78,7 +78,7 @@ def prc_02_fires_record_of_a_job_killed_at_its_time_limit(folder):
                                 HUNG, log], cwd=folder, env=h.environment(), start_new_session=True)
     try:
         dead = await_worker_death(log)
-        time.sleep(4)
+        time.sleep(6)
         os.killpg(process.pid, signal.SIGTERM)
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGKILL)
@@ -149,7 +149,7 @@ def prc_02_guard_others_below_the_parent_work_on_until_the_job_is_ended(folder):
                                 script], cwd=folder, env=h.environment(), start_new_session=True)
     try:
         h.wait_until(lambda: (folder / "begun").exists(), "the work after both deaths")
-        time.sleep(4)
+        time.sleep(6)
         os.killpg(process.pid, signal.SIGTERM)
     finally:
         process.wait()
@@ -190,7 +190,7 @@ def mem_01_fires_worker_killed_by_the_out_of_memory_killer(folder):
             control = group.path / ("memory.events" if group.version == 2 else "memory.oom_control")
             h.wait_until(lambda: re.search(r"^oom_kill [1-9]", control.read_text(), re.M),
                          "the out-of-memory killer")
-            time.sleep(4)
+            time.sleep(6)
             text = interrupt_until_it_ends(process)
         finally:
             h.kill_session(process.pid)
