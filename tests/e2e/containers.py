@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import harness as h
+from cluster import Cluster, words
 
 # The programs of this machine in another root directory, in a mount namespace; then each
 # folder that is named, up to a word --, and the command.
@@ -130,6 +131,34 @@ def processes_with_numbers_of_their_own_are_nobody_elses(folder):
     h.expect_rules(result)
     counted = re.search(r"incomplete: \d+/(\d+) processes", data(result))
     h.check(counted and int(counted[1]) <= 8, data(result))
+
+
+@h.test
+def tasks_of_srun_in_containers_are_named_or_recorded(folder):
+    """A container on each of two nodes, without what the recorder needs and with it."""
+    enter(folder)
+    with Cluster(2) as cluster:
+        (cluster.shared / "enter.sh").write_text(ENTER)
+        for task in "01":
+            root = cluster.shared / f"root{task}"
+            root.mkdir()
+            (root / "pool.py").write_text(POOL)
+        pages = {}
+        for name, bound in ("lacking", []), ("bound", [h.BUILD, "/dev/shm"]):
+            script = "exec unshare -m sh enter.sh root$SLURM_PROCID " + \
+                     words(*bound, "--", h.PYTHON, "/pool.py")
+            result = cluster.run(h.FORKSIGHT, "run", "-o", name, "--", "srun", "-N2", "-n2", "sh", "-c",
+                                 script, env=cluster.environment(CHROOT="busybox chroot"))
+            h.equal((result.status, result.stdout), (0, "pooled\n" * 2), f"{name}\n{result}")
+            h.check("2/2 ranks" in result.report, f"{name}\n{result}")
+            h.check_screen(result.report)
+            pages[name] = data(result)
+        h.check("their container lacks " in pages["lacking"] and
+                f"export APPTAINER_BIND={h.BUILD},/dev/shm" in pages["lacking"], pages["lacking"])
+        h.check("another root directory" not in pages["bound"], pages["bound"])
+        h.check(re.search(r"\d in another root directory \(", pages["lacking"]), pages["lacking"])
+        detail = [p for p in h.detail(cluster.shared / "bound") if p["birth"] == "fork"]
+        h.check(len(detail) >= 4, f"workers: {detail}")
 
 
 h.main()
