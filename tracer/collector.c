@@ -274,6 +274,7 @@ int64_t fs_collector_tick(struct fs_collector *collector, int64_t now) {
     const bool full = since >= shortest_sample || collector->period_ns >= shortest_sample;
 
     look(collector, now, full);
+    fs_collector_look_beside(collector, now);
     const int64_t cost = fs_clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu;
     int64_t period = (now - collector->meta.start) / ELAPSED_SHARE;
     if (period < shortest_period) period = shortest_period;

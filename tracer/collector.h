@@ -68,6 +68,7 @@ struct fs_collector {
     bool folder_hidden;        /* renamed away, for it is over the limit */
     struct fs_digest *earlier; /* interim digest of a killed collector; NULL: none */
     int steps_beside;          /* most that were seen */
+    int64_t t_beside;          /* when they are looked for next */
     bool recovered;            /* there was no sampling: folded after the collector was gone */
     struct fs_from_outside {   /* of a job that was found running (audit.h) */
         const struct fs_audited *facts; /* NULL: it is none */
@@ -98,6 +99,9 @@ void fs_collector_task_ended(struct fs_collector *collector, const struct fs_tas
 
 /* Returns when the next tick is due (CLOCK_MONOTONIC). */
 int64_t fs_collector_tick(struct fs_collector *collector, int64_t now);
+
+/* Looks for other steps of the job on the node, when it is time: ever more rarely. */
+void fs_collector_look_beside(struct fs_collector *collector, int64_t now);
 
 /* Writes a digest of the job so far. Errors are ignored: a later one may succeed. */
 void fs_collector_interim(struct fs_collector *collector, const struct fs_supervisor *supervisor);

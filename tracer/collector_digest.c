@@ -130,6 +130,17 @@ static void fill_steps(struct fs_collector *collector, struct fs_digest *digest)
     digest->scheduler.steps_beside = beside == FS_UNKNOWN ? FS_UNKNOWN : collector->steps_beside;
 }
 
+void fs_collector_look_beside(struct fs_collector *collector, int64_t now) {
+    const int64_t age = now - collector->meta.start;
+    struct fs_digest digest;
+
+    if (age < FS_SECOND || now < collector->t_beside) return;
+    collector->t_beside = now + (age / 2 > FS_SECOND ? age / 2 : FS_SECOND);
+    fs_digest_init(&digest);
+    if (fill_scheduler(collector, &digest) == 0) fill_steps(collector, &digest);
+    fs_digest_free(&digest);
+}
+
 static void fill_topology(const struct fs_collector *collector, struct fs_digest *digest) {
     char hash[FS_TOPOLOGY_HASH_SIZE];
 

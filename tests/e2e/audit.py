@@ -249,7 +249,7 @@ def slm_05_fires_audited_pool_on_a_login_node(folder):
         recorded = record([h.PYTHON, POOL, "20"], folder, outer, low, NUM_PROCS=2)
         with Bare([h.PYTHON, POOL, "4000"], folder, outer, NUM_PROCS=2) as job:
             job.until_busy()
-            inside = ["nsenter", "-m", "-t", str(job.pid)]
+            inside = ["nsenter", "-m", "--root", "-t", str(job.pid)]
             report = look(folder, *low, job.pid, outer=inside)
     VERDICTS.compare(recorded, report, ["SLM-05"])
 
