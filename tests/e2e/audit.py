@@ -293,9 +293,9 @@ def slm_01_slm_03_mpi_03_mpi_04_fires_audited_jobs_of_slurm(_folder):
         h.equal(report["data"]["audited"]["nodes"], 3, "nodes that were looked at")
         slurm_pair(cluster, "full", whole, f"srun -N3 -n3 -c2 {h.PYTHON} ranked.py", [], may=["OVS-03"])
         pool = f"{h.PYTHON} {POOL}"
-        slurm_pair(cluster, "pool", whole, pool, ["MPI-04"], short="20", long="4000", tasks=3)
+        slurm_pair(cluster, "pool", whole, pool, ["MPI-04"], short="40", long="4000", tasks=3)
         slurm_pair(cluster, "dropped", ["-N1", "-n1", "-c2"], f"srun -n1 --cpu-bind=cores {pool}", ["SLM-01"],
-                   short="20", long="4000", tasks=3)
+                   short="40", long="4000", tasks=3)
         h.equal(list(cluster.shared.glob("forksight-audit-*")), [], "what is left behind")
         result = cluster.run(h.FORKSIGHT, "audit", "--job", "99999")
         h.equal(result.status, 3, f"status of a job that is not there\n{result}")

@@ -34,8 +34,8 @@ def unpack(name, place, backwards=False, lean=False):
     return place
 
 
-def audit(place, *options, before=(), **keywords):
-    return h.execute([*before, h.FORKSIGHT, "audit", *options, "--root", "."], cwd=place,
+def audit(place, *options, before=(), forksight=h.FORKSIGHT, **keywords):
+    return h.execute([*before, forksight, "audit", *options, "--root", "."], cwd=place,
                      env=h.environment(COLUMNS=80), **keywords)
 
 
@@ -158,11 +158,11 @@ def the_same_on_any_machine(folder):
     h.need_root()
     place = unpack(NAME, folder / "captured", backwards=True)
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
-    user, _ = h.as_user(folder, 65534)
+    user, forksight = h.as_user(folder, 65534)
     inside = "hostname elsewhere && exec \"$@\""
     result = audit(place, before=["unshare", "--uts", "--time", "--monotonic", "90000", "--boottime",
                                   "800000", "--fork", "sh", "-c", inside, "sh", *user,
-                                  "env", "TMPDIR=/tmp"])
+                                  "env", "TMPDIR=/tmp"], forksight=forksight)
     if "unshare" in result.stderr:
         raise h.Skip(result.stderr.strip().splitlines()[-1])
     h.equal(neutral(result.stdout), (DATA / f"{NAME}.txt").read_text(), f"the report\n{result}")
