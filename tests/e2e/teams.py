@@ -325,7 +325,7 @@ def pyt_03_guard_threads_that_give_up_the_lock(folder):
 
 @h.test
 def pyt_03_guard_threads_that_wait(folder):
-    silent(folder, "sum(range(20000)); time.sleep(0.002)")
+    silent(folder, "sum(range(40000)); time.sleep(0.002)")
 
 
 @h.test
