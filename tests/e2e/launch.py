@@ -123,17 +123,25 @@ def record_of_another_launch_is_refused(folder, launcher):
     h.check(not (folder / "started").exists(), "a task was started")
 
 
+def wait_until_listed(place, tasks):
+    """A task is told to the collector when it runs; the collector lists it."""
+    h.wait_until(lambda: any("tasks" == f.name and len(f.read_text().splitlines()) == tasks
+                             for f in place.glob("*/*")), "the tasks to be listed")
+
+
 @each_launcher
 def killed_collector_is_made_good(folder, launcher):
     """The last task out folds the segments that the killed collector left."""
     script = "touch up.$$; while [ ! -e go ]; do sleep 0.05; done; exit 0"
     command = [*LAUNCHERS[launcher], "-n", "2", h.FORKSIGHT, "run", "-q", "-o", folder / "job",
                "--", "sh", "-c", script]
+    place = local_place(folder)
     job = subprocess.Popen([str(c) for c in command], cwd=folder, stdin=subprocess.DEVNULL,
-                           env=environment(FORKSIGHT_LOCAL_DIR=local_place(folder)))
+                           env=environment(FORKSIGHT_LOCAL_DIR=place))
     try:
         h.wait_until(lambda: len(list(folder.glob("up.*"))) == 2, "both tasks")
         collector = node_meta(folder)["collector"]
+        wait_until_listed(place, 2)
         h.check(b"forksight-collector" in Path(f"/proc/{collector}/cmdline").read_bytes(),
                 "not the collector")
         os.kill(collector, signal.SIGKILL)
@@ -164,8 +172,7 @@ def what_killed_tasks_left_is_removed_by_the_next_run(folder):
     try:
         h.wait_until(lambda: len(list(folder.glob("up.*"))) == 2, "both tasks")
         collector = node_meta(folder)["collector"]
-        h.wait_until(lambda: any("tasks" == f.name and len(f.read_text().splitlines()) == 2
-                                 for f in place.glob("*/*")), "both to be listed")
+        wait_until_listed(place, 2)
         os.kill(collector, signal.SIGKILL)
     finally:
         for pid in [int(f.suffix[1:]) for f in folder.glob("up.*")]:
