@@ -40,7 +40,7 @@ static void record_children(struct fsp_process *self) {
     struct { /* as the kernel gives it */
         uintptr_t handler, flags, restorer;
         uint64_t mask;
-    } action;
+    } action = {.handler = 0};
 
     if (atomic_load(&self->forks) > atomic_load(&self->reaps) &&
         fsp_call(SYS_rt_sigaction, SIGCHLD, 0, (long)&action, sizeof action.mask) == 0 &&

@@ -94,7 +94,7 @@ static int set_window(struct options *options, const char *text) {
 /* With its dashes. */
 static const char *option_name(int letter) {
     static const char *const names[] = {
-        [FS_OPTION_THRESHOLD - FS_OPTION_THRESHOLD] = "--threshold",
+        [0] = "--threshold",
         [FS_OPTION_CONFIG - FS_OPTION_THRESHOLD] = "--config",
         [FS_OPTION_FORMAT - FS_OPTION_THRESHOLD] = "--format",
         [FS_OPTION_RULES - FS_OPTION_THRESHOLD] = "--rules",
@@ -151,7 +151,7 @@ static int parse(int argc, char **argv, struct options *options) {
     }
     const int kinds = (optind < argc) + (options->user != NULL) + (options->node != NULL) +
                       (options->job != NULL);
-    const bool captured = *options->audit.root != '\0';
+    const bool captured = options->audit.root && *options->audit.root;
     if (!wrong && kinds == 0 && !captured)
         wrong = "nothing to look at; give process ids, a job, or --user NAME";
     if (!wrong && kinds > 1) wrong = "either process ids, or a job, or --user NAME";
