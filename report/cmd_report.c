@@ -6,6 +6,7 @@
 #include "report/output.h"
 #include "report/print/json.h"
 #include "report/print/text.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -132,8 +133,7 @@ static int parse_formats(const char *text, unsigned *bits) {
     for (const char *name = text;; name++) {
         const size_t length = strcspn(name, ",");
         size_t i = 0;
-        while (i < FORMAT_COUNT &&
-               (strlen(formats[i].name) != length || strncmp(formats[i].name, name, length) != 0))
+        while (i < FORMAT_COUNT && !fs_text_is(name, length, formats[i].name))
             i++;
         if (i == FORMAT_COUNT) return -1;
         *bits |= 1u << i;

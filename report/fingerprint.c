@@ -1,6 +1,7 @@
 #include "report/fingerprint.h"
 
 #include "report/remedy.h"
+#include "tracer/text.h"
 #include "tracer/topology.h"
 
 #include <ctype.h>
@@ -8,7 +9,7 @@
 
 static const char *program_name(const char *path) {
     const char *name = fs_base_name(path);
-    return strncmp(name, "python", 6) == 0 ? "python" : name;
+    return fs_begins(name, "python") ? "python" : name;
 }
 
 static const char *load_signature(struct fs_arena *arena, const struct fs_load *load) {
@@ -24,7 +25,7 @@ static const char *load_signature(struct fs_arena *arena, const struct fs_load *
 static bool is_counting(const char *word, size_t length) {
     static const char *const words[] = {"was", "were", "is", "are"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i]) == length && strncmp(word, words[i], length) == 0) return true;
+        if (fs_text_is(word, length, words[i])) return true;
     return isdigit((unsigned char)*word) ||
            (*word == '-' && length > 1 && isdigit((unsigned char)word[1]));
 }
@@ -47,7 +48,7 @@ static const char *canonical_word(struct fs_arena *arena, const char *word, size
     const char *colon = memchr(word, ':', length);
     if (colon && isdigit((unsigned char)colon[1])) length = (size_t)(colon - word);
     if (length > 3 && word[length - 1] == 's') length--;
-    if (length == 8 && strncmp(word, "children", 8) == 0) length = 5;
+    if (fs_text_is(word, length, "children")) length = strlen("child");
     return fs_arena_copy(arena, word, length);
 }
 
@@ -57,8 +58,7 @@ static const char *title_signature(struct fs_arena *arena, const struct fs_findi
     const char *text = "", *word = finding->title;
     while (*word) {
         const size_t length = strcspn(word, " ");
-        const bool names_host =
-            bare_length(word, length) == strlen(host) && strncmp(word, host, strlen(host)) == 0;
+        const bool names_host = fs_text_is(word, bare_length(word, length), host);
         if (length > 0 && !names_host && !is_counting(word, length))
             text = fs_arena_printf(arena, "%s %s", text, canonical_word(arena, word, length));
         word += length + (word[length] == ' ');

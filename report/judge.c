@@ -1,5 +1,7 @@
 #include "report/judge.h"
 
+#include "tracer/text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -8,17 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 bool fs_like_loads(const struct fs_load *a, const struct fs_load *b) {
     if (!a || !b) return a == b;
     if (a == b) return true;
     const struct fs_group *x = a->group, *y = b->group;
-    return x->kind == y->kind && same_text(x->executable, y->executable) &&
-           same_text(x->parent_executable, y->parent_executable) &&
-           same_text(x->site.file, y->site.file) && x->site.line == y->site.line;
+    return x->kind == y->kind && fs_same_text(x->executable, y->executable) &&
+           fs_same_text(x->parent_executable, y->parent_executable) &&
+           fs_same_text(x->site.file, y->site.file) && x->site.line == y->site.line;
 }
 
 /* The same text but for the numbers in it. */
@@ -39,7 +37,8 @@ static bool same_words(const char *a, const char *b) {
 static bool like_findings(const struct fs_finding *a, const struct fs_finding *b, bool other_node) {
     if (a->rule != b->rule || a->severity != b->severity || !fs_like_loads(a->load, b->load))
         return false;
-    return a->load || (other_node ? same_words(a->title, b->title) : same_text(a->title, b->title));
+    return a->load ||
+           (other_node ? same_words(a->title, b->title) : fs_same_text(a->title, b->title));
 }
 
 /* The node that is being judged says it, too. */
@@ -121,13 +120,13 @@ static bool same_node(const struct fs_finding *cause, const struct fs_finding *s
 /* Two rules on the same line of the program. */
 static bool same_place(const struct fs_finding *cause, const struct fs_finding *symptom) {
     const struct fs_place *a = cause->place, *b = symptom->place;
-    return same_node(cause, symptom) && a && b && same_text(a->file, b->file) &&
-           a->line == b->line && same_text(a->module, b->module) && a->offset == b->offset;
+    return same_node(cause, symptom) && a && b && fs_same_text(a->file, b->file) &&
+           a->line == b->line && fs_same_text(a->module, b->module) && a->offset == b->offset;
 }
 
 /* Ranks with a team each are like workers with threads each, but told in their own terms. */
 static bool of_ranks(const struct fs_finding *cause, const struct fs_finding *symptom) {
-    return same_node(cause, symptom) && strncmp(cause->unit, "rank", 4) == 0;
+    return same_node(cause, symptom) && fs_begins(cause->unit, "rank");
 }
 
 /* The symptom's workers are ranks: a launcher made them. */
@@ -235,7 +234,7 @@ static const struct {
 };
 
 static bool names(const char *pattern, const struct fs_finding *finding) {
-    return strncmp(finding->rule->id, pattern, strlen(pattern)) == 0;
+    return fs_begins(finding->rule->id, pattern);
 }
 
 /* Rows come in order, so what has two causes is told of the one further up. */
@@ -320,7 +319,7 @@ static void limit_outside(const struct fs_digest *digest, struct fs_outcome *out
 
 /* Where a job was only launched from, its CPUs, processes and threads are not the job's. */
 static bool is_about_launching(const struct fs_rule *rule) {
-    return strncmp(rule->id, "MPI-", 4) == 0 || strncmp(rule->id, "SLM-", 4) == 0;
+    return fs_begins(rule->id, "MPI-") || fs_begins(rule->id, "SLM-");
 }
 
 int fs_judge_node(struct fs_verdict *verdict, const struct fs_node *node,

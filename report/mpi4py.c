@@ -3,6 +3,7 @@
 
 #include "report/remedy.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -15,7 +16,7 @@ static bool ends_with(const char *word, const char *end) {
 }
 
 static bool is_python(const char *word) {
-    return strncmp(fs_base_name(word), "python", 6) == 0 && !ends_with(word, ".py");
+    return fs_begins(fs_base_name(word), "python") && !ends_with(word, ".py");
 }
 
 /* Where the interpreter's own options end: at the script, at -m or -c. 0: not understood. */
@@ -40,7 +41,7 @@ static const char *with_module(struct fs_arena *arena, char *const *words, size_
         continue;
     if (python < count) at = behind_options(words, count, python + 1);
     if (at == 0 || at >= count) return NULL;
-    if (strcmp(words[at], "-m") == 0 && at + 1 < count && strncmp(words[at + 1], "mpi4py", 6) == 0)
+    if (strcmp(words[at], "-m") == 0 && at + 1 < count && fs_begins(words[at + 1], "mpi4py"))
         return NULL;
     for (size_t i = 0; i < count; i++) {
         if (i == at)

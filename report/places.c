@@ -1,6 +1,8 @@
 /* places.c - see places.h. */
 #include "report/places.h"
 
+#include "tracer/text.h"
+
 #include <string.h>
 
 const char *fs_base_name(const char *path) {
@@ -53,8 +55,7 @@ bool fs_is_frame(const char *frame, size_t length, const char *file, const char 
     if (!colon) return false;
     const size_t file_length = (size_t)(colon - frame);
     const bool same_file =
-        *file == '/' ? ends_with(frame, file_length, file)
-                     : file_length == strlen(file) && strncmp(frame, file, file_length) == 0;
+        *file == '/' ? ends_with(frame, file_length, file) : fs_text_is(frame, file_length, file);
     if (!same_file || !function) return same_file;
     const size_t name_length = strlen(function);
     return length > name_length && frame[length - name_length - 1] == ':' &&

@@ -1,6 +1,7 @@
 /* policy.c - a site's rules for its jobs. */
 #include "report/gate.h"
 #include "report/lines.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,7 +45,7 @@ static int read_line(char *line, void *context, char *error, size_t error_size) 
         policy->gate->allow_incomplete = true;
         return 0;
     }
-    if (strncmp(key, "disable ", 8) == 0)
+    if (fs_begins(key, "disable "))
         return disable(policy, key + 8 + strspn(key + 8, " \t"), value, error, error_size);
     return fs_thresholds_set(policy->thresholds, line, error, error_size);
 }

@@ -1,6 +1,7 @@
 #include "report/ranks.h"
 
 #include "report/remedy.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -12,7 +13,7 @@ const char *fs_mpi_name(struct fs_arena *arena, const struct fs_mpi_ranks *ranks
     const char *version = ranks->version ? ranks->version : "";
     const size_t until = strcspn(version, ",");
 
-    if (is(ranks->library, "mpich") && strncmp(version, "MPICH Version: ", 15) == 0)
+    if (is(ranks->library, "mpich") && fs_begins(version, "MPICH Version: "))
         return fs_arena_printf(arena, "MPICH %.20s", version + 15);
     if (until > 0) return fs_arena_printf(arena, "%.*s", (int)(until < 40 ? until : 40), version);
     if (is(ranks->library, "openmpi")) return "Open MPI";
@@ -39,14 +40,14 @@ static const char *with_plugin(struct fs_arena *arena, const struct fs_digest *d
     const char *text = fs_arena_printf(arena, "srun --mpi=%s", plugin);
 
     for (size_t i = 1; i < digest->command_count; i++) {
-        if (strncmp(digest->command[i], "--mpi=", 6) == 0) continue;
+        if (fs_begins(digest->command[i], "--mpi=")) continue;
         text = fs_arena_printf(arena, "%s %s", text, fs_quote_word(arena, digest->command[i]));
     }
     return text;
 }
 
 static bool is_of_system(const char *path) {
-    return strncmp(path, "/usr/lib", 8) == 0 || strncmp(path, "/lib", 4) == 0;
+    return fs_begins(path, "/usr/lib") || fs_begins(path, "/lib");
 }
 
 /* The mpirun that came with the library. */

@@ -1,6 +1,7 @@
 #include "report/remedy.h"
 
 #include "report/rule.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -140,7 +141,7 @@ static bool rewrite_mask(struct fs_arena *arena, const char **words, size_t coun
 
 /* Slurm's own are srun's to set for its tasks: in front of srun they say something else. */
 static bool is_launchers(const struct fs_load *load, const char *name) {
-    return strncmp(name, "SLURM_", 6) == 0 && load->node->digest->task_count > 0;
+    return fs_begins(name, "SLURM_") && load->node->digest->task_count > 0;
 }
 
 static const char *sizing_variable(const struct fs_load *load) {

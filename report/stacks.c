@@ -2,6 +2,7 @@
 #include "report/stacks.h"
 
 #include "report/remedy.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static bool is_libc(const struct frame *frame) {
 
 static bool is_interpreter(const struct frame *frame) {
     return contains(frame, "(python") || contains(frame, "(libpython") ||
-           strncmp(frame->text, "python", 6) == 0 || strncmp(frame->text, "libpython", 9) == 0;
+           fs_begins(frame->text, "python") || fs_begins(frame->text, "libpython");
 }
 
 /* A file of Python's own library, or of the interpreter's start-up. */
@@ -143,7 +144,7 @@ static bool is_start(const struct frame *frame) {
                                         "clone ("};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(frame->text, names[i], strlen(names[i])) == 0) return true;
+        if (fs_begins(frame->text, names[i])) return true;
     return false;
 }
 
@@ -155,7 +156,7 @@ static const char *native_frames(struct fs_arena *arena, const struct fs_stuck_t
 
     while (next_frame(&at, &frame)) {
         if ((thread->python && is_interpreter(&frame)) || is_start(&frame)) break;
-        const bool wait = inside && is_libc(&frame) && strncmp(frame.text, "__", 2) == 0 &&
+        const bool wait = inside && is_libc(&frame) && fs_begins(frame.text, "__") &&
                           !contains_any(&frame, lock_words);
         if (wait) continue;
         inside = false;

@@ -3,6 +3,7 @@
 #include "preload/recorded_variables.h"
 #include "report/remedy.h"
 #include "tracer/libraries.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -42,7 +43,7 @@ const char *fs_library_names(struct fs_arena *arena, uint32_t libraries) {
 bool fs_is_openmp_runtime(const char *path) {
     static const char *const runtimes[] = {"libgomp", "libomp", "libiomp5"};
     for (size_t i = 0; path && i < sizeof runtimes / sizeof *runtimes; i++)
-        if (strncmp(fs_base_name(path), runtimes[i], strlen(runtimes[i])) == 0) return true;
+        if (fs_begins(fs_base_name(path), runtimes[i])) return true;
     return false;
 }
 
@@ -113,7 +114,7 @@ static bool serves_messages(const char *owner) {
     const char *name = slash ? slash + 1 : owner;
 
     for (size_t i = 0; name && i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return true;
+        if (fs_begins(name, prefixes[i])) return true;
     return false;
 }
 

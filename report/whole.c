@@ -6,6 +6,7 @@
 #include "report/launched.h"
 #include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,10 +18,6 @@ enum {
     NAMES_MAX = 1 << 17,
     STEPS_MAX = 1 << 16, /* Slurm lets a job have 40,000, unless told otherwise */
 };
-
-static bool same(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 static const char *keep(struct fs_whole *whole, const char *text) {
     return text ? fs_arena_copy(&whole->arena, text, strlen(text)) : NULL;
@@ -136,7 +133,7 @@ static void note_lists(struct fs_whole *whole, const struct fs_scheduler *schedu
     const char *step = scheduler->in_step ? scheduler->step_node_list : NULL;
     if (!whole->allocated_list) whole->allocated_list = keep(whole, scheduler->node_list);
     for (size_t i = 0; i < whole->step_list_count; i++)
-        if (same(step, whole->step_lists[i])) return;
+        if (fs_same_text(step, whole->step_lists[i])) return;
     if (!step) return;
     if (whole->step_list_count < most)
         whole->step_lists[whole->step_list_count++] = keep(whole, step);
@@ -249,8 +246,8 @@ static void add_task(struct fs_whole_launch *launch, const struct fs_node *node,
     const double cpu = task->cpu_ns > 0 ? (double)task->cpu_ns / 1e9 : 0;
     launch->tasks++;
     launch->computing += fs_task_computes(node, task);
-    launch->alike = launch->alike && same(launch->command, task->command) &&
-                    same(launch->executable, task->executable);
+    launch->alike = launch->alike && fs_same_text(launch->command, task->command) &&
+                    fs_same_text(launch->executable, task->executable);
     launch->mpi = launch->mpi || (task->libraries & FSP_LIBRARY_MPI);
     launch->libraries_known = launch->libraries_known && task->libraries_known;
     launch->rank_use = fs_rank_use_both(launch->rank_use, task->rank_use);

@@ -1,11 +1,9 @@
 /* worlds.c - see worlds.h. */
 #include "report/worlds.h"
 
-#include <string.h>
+#include "tracer/text.h"
 
-static bool same(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
+#include <string.h>
 
 static char *keep(struct fs_arena *arena, const char *text) {
     const size_t size = text ? strlen(text) + 1 : 0;
@@ -17,7 +15,7 @@ static char *keep(struct fs_arena *arena, const char *text) {
 static struct fs_world *find(struct fs_worlds *worlds, const struct fs_mpi_ranks *ranks) {
     for (size_t i = 0; i < worlds->count; i++)
         if (worlds->world[i].size == ranks->size &&
-            same(worlds->world[i].launcher, ranks->launcher))
+            fs_same_text(worlds->world[i].launcher, ranks->launcher))
             return &worlds->world[i];
     if (worlds->count == FS_WORLDS_MAX) return NULL;
     struct fs_world *world = &worlds->world[worlds->count++];
@@ -53,7 +51,8 @@ static struct fs_mpi_ranks copy_of(struct fs_arena *arena, const struct fs_mpi_r
 
 /* Whoever interrupts a job knows why its ranks end. */
 static bool is_failure(const struct fs_mpi_ranks *ranks) {
-    return ranks->ending == FS_MPI_EXCEPTION && !same(ranks->exception, "KeyboardInterrupt");
+    return ranks->ending == FS_MPI_EXCEPTION &&
+           !fs_same_text(ranks->exception, "KeyboardInterrupt");
 }
 
 static void add_left(struct fs_world *world, struct fs_arena *arena,

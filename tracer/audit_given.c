@@ -8,6 +8,7 @@
 
 #include "tracer/scheduler.h"
 #include "tracer/tasks.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +21,14 @@ struct given {
     int local_rank;
 };
 
-static bool is(const char *name, size_t length, const char *wanted) {
-    return length == strlen(wanted) && memcmp(name, wanted, length) == 0;
-}
-
 static int take(void *context, const char *name, size_t length, const char *value) {
     struct given *given = context;
 
-    if (is(name, length, "SLURM_CPU_BIND_LIST") && !given->list)
+    if (fs_text_is(name, length, "SLURM_CPU_BIND_LIST") && !given->list)
         given->list = strdup(value);
-    else if (is(name, length, "SLURM_CPU_BIND_TYPE"))
-        given->masks = strncmp(value, "mask_cpu", 8) == 0;
-    else if (is(name, length, "SLURM_LOCALID"))
+    else if (fs_text_is(name, length, "SLURM_CPU_BIND_TYPE"))
+        given->masks = fs_begins(value, "mask_cpu");
+    else if (fs_text_is(name, length, "SLURM_LOCALID"))
         given->local_rank = fs_count_of(value);
     return 0;
 }
@@ -53,7 +50,7 @@ static bool read_mask(const struct given *given, hwloc_bitmap_t mask) {
     if (!given->masks || !given->list || given->local_rank < 0) return false;
     const char *at = element(given->list, given->local_rank);
     const size_t length = strcspn(at, ",");
-    if (length < 3 || length >= sizeof text || strncmp(at, "0x", 2) != 0 ||
+    if (length < 3 || length >= sizeof text || !fs_begins(at, "0x") ||
         strspn(at + 2, "0123456789abcdefABCDEF") + 2 != length)
         return false;
     memcpy(text, at, length);

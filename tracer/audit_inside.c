@@ -2,6 +2,7 @@
 #include "tracer/audit.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static void step_inside(struct fs_audit *audit) {
 static int find_folder(void *context, const char *name, size_t length, const char *value) {
     char *folder = context;
 
-    if (length != strlen(FSP_ENV_DIR) || memcmp(name, FSP_ENV_DIR, length) != 0) return 0;
+    if (!fs_text_is(name, length, FSP_ENV_DIR)) return 0;
     snprintf(folder, PATH_MAX, "%s", value);
     return 1;
 }

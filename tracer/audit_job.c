@@ -3,6 +3,7 @@
 
 #include "tracer/scheduler.h"
 #include "tracer/steps.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -41,13 +42,13 @@ static void keep(char *into, size_t size, const char *value) {
 static int take_place(void *context, const char *name, size_t length, const char *value) {
     struct place *place = context;
 
-    if (length == 12 && memcmp(name, "SLURM_JOB_ID", length) == 0)
+    if (fs_text_is(name, length, "SLURM_JOB_ID"))
         keep(place->job, sizeof place->job, value);
-    else if (length == 13 && memcmp(name, "SLURM_STEP_ID", length) == 0)
+    else if (fs_text_is(name, length, "SLURM_STEP_ID"))
         keep(place->step, sizeof place->step, value);
-    else if (length == 15 && memcmp(name, "SLURMD_NODENAME", length) == 0)
+    else if (fs_text_is(name, length, "SLURMD_NODENAME"))
         keep(place->node, sizeof place->node, value);
-    else if (length == 12 && memcmp(name, "SLURM_PROCID", length) == 0)
+    else if (fs_text_is(name, length, "SLURM_PROCID"))
         place->ranked = true;
     return 0;
 }
@@ -119,7 +120,7 @@ static char **clean_environment(void) {
         count++;
     char **list = calloc(count + 1, sizeof *list);
     for (size_t i = 0; list && i < count; i++)
-        if (strncmp(environ[i], "SLURM_", 6) != 0 || strncmp(environ[i], "SLURM_CONF=", 11) == 0)
+        if (!fs_begins(environ[i], "SLURM_") || fs_begins(environ[i], "SLURM_CONF="))
             list[kept++] = environ[i];
     return list;
 }

@@ -4,6 +4,7 @@
 #include "tracer/clock.h"
 #include "tracer/mask.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 #include "tracer/topology.h"
 
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static bool is_daemon(struct fs_proc *proc, int pid, const struct fs_proc_stat *
     (void)proc;
     if (pid <= 1) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(stat->comm, names[i], strlen(names[i])) == 0) return true;
+        if (fs_begins(stat->comm, names[i])) return true;
     return false;
 }
 

@@ -10,6 +10,7 @@
 
 #include "tracer/libraries.h"
 #include "tracer/proc_handle.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static void take_line(struct survey *survey, const struct line *line) {
             if (survey->code[i].path == path) return;
         if (fs_library_of(path) && site_of(survey, key_of(path), path))
             add_loading(survey, path, key_of(path));
-    } else if (line->path[0] == '\0' && strncmp(line->access, "rw", 2) == 0 &&
+    } else if (line->path[0] == '\0' && fs_begins(line->access, "rw") &&
                line->until - line->from >= TOP_SIZE && survey->top_count < STACKS_MAX) {
         survey->tops[survey->top_count++] = line->until;
     }

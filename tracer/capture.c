@@ -6,6 +6,7 @@
 #include "tracer/clock.h"
 #include "tracer/proc_handle.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 #include "tracer/variables.h"
 
 #include <dirent.h>
@@ -224,7 +225,7 @@ static void copy_group(struct capture *capture, const char *folder) {
 
     for (const struct dirent *entry; list && (entry = readdir(list));)
         for (size_t i = 0; i < COUNT(names); i++)
-            if (strncmp(entry->d_name, names[i], strlen(names[i])) == 0 &&
+            if (fs_begins(entry->d_name, names[i]) &&
                 snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
                 copy_file(capture, path);
     if (list) closedir(list);

@@ -2,6 +2,7 @@
 #include "tracer/captured.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -77,7 +78,7 @@ static bool stays_inside(const char *target, int depth) {
     if (*target == '/') return false;
     while (*target) {
         const size_t length = strcspn(target, "/");
-        const bool up = length == 2 && memcmp(target, "..", 2) == 0;
+        const bool up = fs_text_is(target, length, "..");
         if (up && (!climbing || depth-- == 0)) return false;
         climbing &= up || length == 0 || (length == 1 && *target == '.');
         target += length + (target[length] == '/');

@@ -14,6 +14,7 @@
 
 #include "tracer/cgroup_find.h"
 #include "tracer/mask.h"
+#include "tracer/text.h"
 
 enum { FILE_SIZE = 16 * 1024, PATH_SIZE = 4096 };
 
@@ -255,7 +256,7 @@ static int64_t difference(int64_t start, int64_t end) {
 
 static int copy_path(char **into, const char *path) {
     free(*into);
-    *into = path ? strdup(path) : NULL;
+    *into = fs_copy_text(path);
     return path && !*into ? -1 : 0;
 }
 

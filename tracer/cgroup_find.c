@@ -13,6 +13,7 @@
 
 #include "tracer/cgroup.h"
 #include "tracer/proc.h"
+#include "tracer/text.h"
 
 enum { TEXT_SIZE = 1 << 20, MOUNT_FIELDS = 16 };
 
@@ -59,7 +60,7 @@ static int version_in_line(char *line, const char *controller, char **path) {
     *end = '\0';
     *path = end + 1;
     controllers++;
-    if (*controllers == '\0') return strncmp(line, "0:", 2) == 0 ? 2 : 0;
+    if (*controllers == '\0') return fs_begins(line, "0:") ? 2 : 0;
     return listed(controllers, controller) ? 1 : 0;
 }
 
@@ -109,7 +110,7 @@ static bool mounts(char *line, int version, const char *controller, struct mount
 /* path as seen from a mount whose top is `top`; NULL: it lies outside. */
 static const char *below(const char *path, const char *top) {
     const size_t length = strcmp(top, "/") == 0 ? 0 : strlen(top);
-    if (strncmp(path, "/..", 3) == 0 || strncmp(path, top, length) != 0) return NULL;
+    if (fs_begins(path, "/..") || strncmp(path, top, length) != 0) return NULL;
     return path[length] == '/' || path[length] == '\0' ? path + length : NULL;
 }
 

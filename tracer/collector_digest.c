@@ -12,6 +12,7 @@
 #include "tracer/scheduler.h"
 #include "tracer/step_environment.h"
 #include "tracer/steps.h"
+#include "tracer/text.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
@@ -75,7 +76,7 @@ static int fill_clocks(const struct fs_collector *collector, const struct fs_eva
 
 static int fill_command(const struct fs_meta *meta, struct fs_digest *digest) {
     digest->host = strdup(meta->host);
-    digest->directory = meta->directory ? strdup(meta->directory) : NULL;
+    digest->directory = fs_copy_text(meta->directory);
     digest->command = calloc(meta->command_count + 1, sizeof *digest->command);
     if (!digest->host || !digest->command) return -1;
     for (size_t i = 0; i < meta->command_count; i++) {
@@ -84,8 +85,7 @@ static int fill_command(const struct fs_meta *meta, struct fs_digest *digest) {
         digest->command_count = i + 1;
     }
     const char *program = meta->command_count ? meta->command[0] : "";
-    const char *slash = strrchr(program, '/');
-    if (fs_is_launcher(program)) digest->launcher = strdup(slash ? slash + 1 : program);
+    if (fs_is_launcher(program)) digest->launcher = strdup(fs_file_name(program));
     return 0;
 }
 
@@ -181,7 +181,7 @@ static void fill_samples(const struct fs_collector *collector, struct fs_digest 
 static void fill_shm(const struct fs_collector *collector, struct fs_digest *digest) {
     digest->shm.size = collector->shm_size;
     digest->shm.free_min = collector->shm_free_min;
-    digest->shm.ours = strncmp(collector->meta.folder, "/dev/shm/", 9) == 0;
+    digest->shm.ours = fs_begins(collector->meta.folder, "/dev/shm/");
     digest->shm.own_bytes = digest->shm.ours ? collector->fold.bytes : 0;
 }
 
@@ -323,8 +323,7 @@ static int fill_audited(const struct fs_collector *collector, struct fs_digest *
     digest->audited = malloc(sizeof *digest->audited);
     if (!digest->audited) return -1;
     *digest->audited = *facts;
-    digest->audited->deleted_example =
-        facts->deleted_example ? strdup(facts->deleted_example) : NULL;
+    digest->audited->deleted_example = fs_copy_text(facts->deleted_example);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "tracer/sampler.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,10 +17,8 @@
 enum { CHILDREN_TEXT = 16384 };
 
 static int is_context(void *unused, const char *name, size_t length, const char *value) {
-    static const char context[] = "SLURM_SCRIPT_CONTEXT";
-
     (void)unused;
-    return length == sizeof context - 1 && memcmp(name, context, length) == 0 &&
+    return fs_text_is(name, length, "SLURM_SCRIPT_CONTEXT") &&
            (strcmp(value, "prolog_task") == 0 || strcmp(value, "epilog_task") == 0);
 }
 

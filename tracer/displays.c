@@ -2,6 +2,7 @@
  * displays.c - the X displays that hwloc could not open, and what their servers say.
  */
 #include "tracer/evaluation.h"
+#include "tracer/text.h"
 #include "tracer/x_server.h"
 
 #include <stdlib.h>
@@ -16,7 +17,7 @@ static void count_image(const struct fs_image *image, struct fs_closed_display *
         display->programs++;
     if (display->executable) return;
     display->pid = image->pid;
-    display->executable = image->executable ? strdup(image->executable) : NULL;
+    display->executable = fs_copy_text(image->executable);
 }
 
 /* What the server said; a display without one is none that anything is printed for. */

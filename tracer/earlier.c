@@ -1,11 +1,7 @@
 /* earlier.c - see earlier.h. */
 #include "tracer/earlier.h"
 
-#include <string.h>
-
-static bool same(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
+#include "tracer/text.h"
 
 static void take_number(int *to, int from) {
     if (*to == FS_UNKNOWN) *to = from;
@@ -67,7 +63,8 @@ static void take_groups(struct fs_digest *digest, struct fs_digest *earlier) {
         for (size_t j = 0; j < earlier->group_count; j++) {
             struct fs_group *other = &earlier->groups[j];
             if (other->kind == group->kind && other->parent == group->parent &&
-                other->helper == group->helper && same(other->executable, group->executable))
+                other->helper == group->helper &&
+                fs_same_text(other->executable, group->executable))
                 take_group(group, other);
         }
     }

@@ -4,6 +4,7 @@
 #include "tracer/evaluation.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -45,21 +46,17 @@ bool fs_is_oom_victim(const struct fs_evaluation *evaluation, const struct fs_re
     return false;
 }
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 void fs_place_of(const struct fs_table *table, struct fs_site_key id, struct fs_place *place) {
     const struct fs_site *site = fs_table_site(table, id);
 
     *place = (struct fs_place){0};
     if (!site) return;
-    place->file = copy(site->file);
+    place->file = fs_copy_text(site->file);
     place->line = site->line;
-    place->function = copy(site->function);
-    place->module = copy(site->module);
+    place->function = fs_copy_text(site->function);
+    place->module = fs_copy_text(site->module);
     place->offset = site->offset;
-    place->stack = copy(site->stack);
+    place->stack = fs_copy_text(site->stack);
 }
 
 static size_t set_variable(struct fs_variable *list, size_t count, const char *name,
@@ -115,6 +112,7 @@ struct fs_variable *fs_copy_variables(const struct fs_variable *list, size_t cou
     struct fs_variable *copied = count ? calloc(count, sizeof *copied) : NULL;
 
     for (size_t i = 0; copied && i < count; i++)
-        copied[i] = (struct fs_variable){.name = copy(list[i].name), .value = copy(list[i].value)};
+        copied[i] = (struct fs_variable){.name = fs_copy_text(list[i].name),
+                                         .value = fs_copy_text(list[i].value)};
     return copied;
 }

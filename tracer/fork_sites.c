@@ -4,6 +4,7 @@
 #include "tracer/clock.h"
 #include "tracer/evaluation.h"
 #include "tracer/place_tally.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -215,14 +216,10 @@ static int by_weight(const struct fs_place_tally *left, const struct fs_place_ta
     return a->pid - b->pid;
 }
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 static int fill_site(const struct fs_table *table, const struct tally *tally,
                      struct fs_fork_site *site) {
     *site = (struct fs_fork_site){
-        .executable = copy(tally->place.key.executable),
+        .executable = fs_copy_text(tally->place.key.executable),
         .pid = tally->pid,
         .libraries = tally->libraries,
         .forks = tally->forks,
@@ -234,13 +231,13 @@ static int fill_site(const struct fs_table *table, const struct tally *tally,
     };
     fs_place_of(table, tally->place.site, &site->place);
     const struct fs_site *known = fs_table_site(table, tally->place.site);
-    site->frames = known ? copy(known->frames) : NULL;
+    site->frames = known ? fs_copy_text(known->frames) : NULL;
     site->owners = calloc(tally->owners.count + 1, sizeof *site->owners);
     if (!site->owners) return -1;
     for (size_t i = 0; i < tally->owners.count; i++) {
         const struct owner *owner = &tally->owners.list[i];
         struct fs_fork_owner *filled = &site->owners[site->owner_count++];
-        *filled = (struct fs_fork_owner){.library = copy(owner->library),
+        *filled = (struct fs_fork_owner){.library = fs_copy_text(owner->library),
                                          .main = owner->main,
                                          .python = owner->python,
                                          .threads = owner->threads,

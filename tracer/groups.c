@@ -4,14 +4,10 @@
 #include "tracer/evaluation.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
 
 static int ascending(const void *left, const void *right) {
     const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
@@ -84,12 +80,12 @@ static void fill_identity(const struct fs_evaluation *evaluation, const struct f
     group->helper = cohort->key.helper != 0;
     group->python = cohort->python;
     group->scripts_differ = scripts_differ(cohort, members, count);
-    group->executable = copy(cohort->key.executable);
+    group->executable = fs_copy_text(cohort->key.executable);
     if (parent && parent->stage_count) {
         const struct fs_image *image = fs_record_stage_at(parent, begin)->image;
         if (image) {
-            group->parent_executable = copy(image->executable);
-            group->parent_command = copy(image->command);
+            group->parent_executable = fs_copy_text(image->executable);
+            group->parent_command = fs_copy_text(image->command);
             group->libraries |= image->libraries;
         }
     }
@@ -187,7 +183,7 @@ static void fill_samples(const struct fs_cohort *cohort, struct fs_group *group)
         most = cohort->owners[i].count;
         owner = cohort->owners[i].module;
     }
-    group->threads_owner = copy(owner);
+    group->threads_owner = fs_copy_text(owner);
 }
 
 static void fill_masks(const struct fs_evaluation *evaluation, const struct fs_cohort *cohort,

@@ -4,6 +4,7 @@
  */
 #include "tracer/evaluation.h"
 
+#include "tracer/text.h"
 #include "tracer/variables.h"
 
 #include <stdlib.h>
@@ -11,14 +12,6 @@
 #include <sys/stat.h>
 
 enum { INCIDENTS_MAX = 64 };
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
-static bool same(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 static const char *value_of(const struct fs_variable *list, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++)
@@ -39,8 +32,9 @@ static void add_lost(const struct fs_table *table, struct fs_digest *digest,
 
     for (size_t i = 0; i < digest->lost_variable_count; i++) {
         struct fs_lost_variable *known = &digest->lost_variables[i];
-        if (!same(known->name, variable->name) || !same(known->executable, loss->to->executable) ||
-            !same(known->parent_executable, loss->from->executable))
+        if (!fs_same_text(known->name, variable->name) ||
+            !fs_same_text(known->executable, loss->to->executable) ||
+            !fs_same_text(known->parent_executable, loss->from->executable))
             continue;
         known->count++;
         known->libraries |= loss->to->libraries;
@@ -50,10 +44,10 @@ static void add_lost(const struct fs_table *table, struct fs_digest *digest,
     }
     if (digest->lost_variable_count == INCIDENTS_MAX) return;
     struct fs_lost_variable *lost = &digest->lost_variables[digest->lost_variable_count++];
-    *lost = (struct fs_lost_variable){.name = copy(variable->name),
-                                      .value = copy(variable->value),
-                                      .parent_executable = copy(loss->from->executable),
-                                      .executable = copy(loss->to->executable),
+    *lost = (struct fs_lost_variable){.name = fs_copy_text(variable->name),
+                                      .value = fs_copy_text(variable->value),
+                                      .parent_executable = fs_copy_text(loss->from->executable),
+                                      .executable = fs_copy_text(loss->to->executable),
                                       .pid = loss->record->pid,
                                       .count = 1,
                                       .libraries = loss->to->libraries,
@@ -109,7 +103,8 @@ static void add_odd(struct fs_digest *digest, const struct fs_image *image, enum
                     const char *name, const char *value, const char *meant) {
     for (size_t i = 0; i < digest->odd_variable_count; i++) {
         struct fs_odd_variable *known = &digest->odd_variables[i];
-        if (known->oddity != oddity || !same(known->name, name) || !same(known->value, value))
+        if (known->oddity != oddity || !fs_same_text(known->name, name) ||
+            !fs_same_text(known->value, value))
             continue;
         known->count++;
         known->libraries |= image->libraries;
@@ -118,10 +113,10 @@ static void add_odd(struct fs_digest *digest, const struct fs_image *image, enum
     if (digest->odd_variable_count == INCIDENTS_MAX) return;
     digest->odd_variables[digest->odd_variable_count++] =
         (struct fs_odd_variable){.oddity = oddity,
-                                 .name = copy(name),
-                                 .value = copy(value),
-                                 .meant = copy(meant),
-                                 .executable = copy(image->executable),
+                                 .name = fs_copy_text(name),
+                                 .value = fs_copy_text(value),
+                                 .meant = fs_copy_text(meant),
+                                 .executable = fs_copy_text(image->executable),
                                  .pid = image->pid,
                                  .count = 1,
                                  .libraries = image->libraries};
@@ -163,7 +158,7 @@ static void find_leftovers(const struct fs_table *table, struct fs_digest *diges
         if (stat(path, &status) != 0) continue;
         snprintf(bytes, sizeof bytes, "%lld", (long long)status.st_size);
         digest->shm.leftovers[digest->shm.leftover_count++] =
-            (struct fs_variable){.name = copy(object->name), .value = copy(bytes)};
+            (struct fs_variable){.name = fs_copy_text(object->name), .value = fs_copy_text(bytes)};
     }
 }
 
@@ -187,7 +182,7 @@ int fs_evaluate_incidents(const struct fs_evaluation *evaluation, struct fs_dige
     }
     for (size_t i = 0; i < table->failure_count; i++) {
         digest->fork_failures[i] = table->failures[i].what;
-        digest->fork_failures[i].executable = copy(table->failures[i].what.executable);
+        digest->fork_failures[i].executable = fs_copy_text(table->failures[i].what.executable);
     }
     digest->fork_failure_count = table->failure_count;
     find_leftovers(table, digest);

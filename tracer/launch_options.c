@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "tracer/digest.h"
+#include "tracer/text.h"
 
 enum { O = 1, H = 2, S = 4 }; /* Open MPI (4 and 5), hydra, srun */
 
@@ -216,8 +217,7 @@ enum fs_launcher fs_launcher_of(const char *executable) {
         {"mpiexec.mpich", FS_LAUNCHER_HYDRA},
         {"srun", FS_LAUNCHER_SRUN},
     };
-    const char *slash = executable ? strrchr(executable, '/') : NULL;
-    const char *name = slash ? slash + 1 : executable;
+    const char *name = executable ? fs_file_name(executable) : NULL;
 
     for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i].name) == 0) return names[i].launcher;
@@ -234,8 +234,7 @@ struct found {
 
 static const struct option *find(unsigned launcher, const char *name, size_t length) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if ((table[i].launchers & launcher) && strncmp(table[i].name, name, length) == 0 &&
-            !table[i].name[length])
+        if ((table[i].launchers & launcher) && fs_text_is(name, length, table[i].name))
             return &table[i];
     return NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -94,8 +95,7 @@ static bool find_control_port(char *port, size_t size) {
 
     for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++, pid = fs_parent_of(pid)) {
         const char *const end = text + read_proc(pid, "cmdline", text, sizeof text);
-        const char *slash = strrchr(text, '/');
-        if (strncmp(slash ? slash + 1 : text, "hydra_", 6) != 0) continue;
+        if (!fs_begins(fs_file_name(text), "hydra_")) continue;
         for (const char *word = text; word < end; word += strlen(word) + 1) {
             if (strcmp(word, option) != 0 || word + sizeof option >= end) continue;
             snprintf(port, size, "%s", word + sizeof option);

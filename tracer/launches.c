@@ -2,6 +2,7 @@
 #include "tracer/launches.h"
 
 #include "tracer/launch_options.h"
+#include "tracer/text.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -11,10 +12,6 @@
 #include <unistd.h>
 
 enum { HOSTFILE_MAX = 1 << 20 };
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
 
 /* A launcher that the record itself was started as, not the copy of it that a fork makes. */
 static const struct fs_image *launcher_image(const struct fs_record *record) {
@@ -28,9 +25,9 @@ static bool read_slots(const char *text, int *slots) {
     *slots = FS_UNKNOWN;
     while (*(text += strspn(text, " \t\r\n"))) {
         const size_t name = strcspn(text, " \t=");
-        const bool counts = name == 5 && strncmp(text, "slots", 5) == 0;
+        const bool counts = fs_text_is(text, name, "slots");
         const bool most =
-            name == 9 && (strncmp(text, "max_slots", 9) == 0 || strncmp(text, "max-slots", 9) == 0);
+            fs_text_is(text, name, "max_slots") || fs_text_is(text, name, "max-slots");
         text += name;
         text += strspn(text, " \t");
         if ((!counts && !most) || *text != '=') return false;
@@ -149,7 +146,7 @@ static int fill(const struct fs_evaluation *evaluation, const struct fs_record *
                 const struct fs_image *image, struct fs_digest *digest, struct fs_launch *launch) {
     *launch =
         (struct fs_launch){.pid = record->pid,
-                           .executable = copy(image->executable),
+                           .executable = fs_copy_text(image->executable),
                            .root = !evaluation->elsewhere && geteuid() == 0,
                            .status = status_of(digest, record),
                            .begin = fs_job_time(evaluation, fs_record_begin(record)),

@@ -1,5 +1,6 @@
 /* libraries.c - see libraries.h. */
 #include "tracer/libraries.h"
+#include "tracer/text.h"
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -106,7 +107,7 @@ static bool begins(const char *name, const char *prefix, enum follow follow) {
 }
 
 uint32_t fs_library_of(const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = fs_file_name(path);
     uint32_t bits = 0;
     for (size_t i = 0; i < sizeof by_name / sizeof by_name[0]; i++)
         if (begins(name, by_name[i].prefix, by_name[i].follow)) bits |= by_name[i].bit;

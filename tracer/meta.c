@@ -3,6 +3,8 @@
  */
 #include "tracer/jobdir.h"
 
+#include "tracer/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -53,9 +55,7 @@ int fs_meta_write(const struct fs_jobdir *job, const struct fs_meta *meta) {
 }
 
 static char *copy_text(const json_t *root, const char *name) {
-    const char *text = json_string_value(json_object_get(root, name));
-
-    return text ? strdup(text) : NULL;
+    return fs_copy_text(json_string_value(json_object_get(root, name)));
 }
 
 static int64_t number_of(const json_t *root, const char *name) {

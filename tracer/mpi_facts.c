@@ -4,16 +4,13 @@
 #include "tracer/evaluation.h"
 
 #include "tracer/mpi.h"
+#include "tracer/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { RANKS_TEXT = 200, NUMBER_MAX = 1 << 28 };
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
 
 /* One process, before likes are put together. */
 struct rank {
@@ -112,20 +109,16 @@ static const char *library_word(enum fsp_mpi_library library) {
     return words[library];
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static bool alike(const struct rank *a, const struct rank *b) {
-    return same_text(a->image->executable, b->image->executable) &&
-           same_text(a->image->command, b->image->command) &&
-           same_text(a->use->version, b->use->version) && a->use->library == b->use->library &&
+    return fs_same_text(a->image->executable, b->image->executable) &&
+           fs_same_text(a->image->command, b->image->command) &&
+           fs_same_text(a->use->version, b->use->version) && a->use->library == b->use->library &&
            a->use->size == b->use->size && a->use->asked == b->use->asked &&
            a->use->provided == b->use->provided && a->stage == b->stage && a->status == b->status &&
            a->launcher == b->launcher && a->launcher_size == b->launcher_size &&
-           same_text(a->plugin, b->plugin) && a->nested == b->nested &&
+           fs_same_text(a->plugin, b->plugin) && a->nested == b->nested &&
            a->use->abort_code == b->use->abort_code && a->use->ending == b->use->ending &&
-           same_text(a->use->exception, b->use->exception);
+           fs_same_text(a->use->exception, b->use->exception);
 }
 
 static int64_t finalize_ns(const struct fs_evaluation *evaluation, const struct rank *rank) {
@@ -155,13 +148,13 @@ static void begin_kind(const struct fs_evaluation *evaluation, const struct rank
                        struct fs_mpi_ranks *ranks) {
     const struct fs_site *object = fs_table_site(evaluation->table, rank->use->object);
 
-    ranks->executable = copy(rank->image->executable);
-    ranks->command = copy(rank->image->command);
+    ranks->executable = fs_copy_text(rank->image->executable);
+    ranks->command = fs_copy_text(rank->image->command);
     ranks->python = rank->image->python;
     ranks->pid = rank->use->pid;
     ranks->library = library_word(rank->use->library);
-    ranks->version = copy(rank->use->version);
-    ranks->file = object ? copy(object->module) : NULL;
+    ranks->version = fs_copy_text(rank->use->version);
+    ranks->file = object ? fs_copy_text(object->module) : NULL;
     ranks->size = rank->use->size ? rank->use->size : FS_UNKNOWN;
     ranks->asked = rank->use->asked;
     ranks->provided = rank->use->provided;
@@ -171,13 +164,13 @@ static void begin_kind(const struct fs_evaluation *evaluation, const struct rank
     ranks->status = rank->status;
     ranks->launcher = rank->launcher;
     ranks->launcher_size = rank->launcher_size;
-    ranks->plugin = copy(rank->plugin);
+    ranks->plugin = fs_copy_text(rank->plugin);
     ranks->nested = rank->nested;
     fs_place_of(evaluation->table, rank->use->site, &ranks->site);
     free(ranks->site.stack); /* Python's own import, mostly, and many lines of it */
     ranks->site.stack = NULL;
     ranks->ending = (enum fs_mpi_ending)rank->use->ending;
-    ranks->exception = copy(rank->use->exception);
+    ranks->exception = fs_copy_text(rank->use->exception);
     fs_place_of(evaluation->table, rank->use->raised, &ranks->raised);
     free(ranks->raised.stack);
     ranks->raised.stack = NULL;
@@ -206,7 +199,7 @@ static void add_caller(const struct fs_evaluation *evaluation, const struct rank
     caller->tid = stranger->tid;
     caller->rank = rank->use->size ? rank->use->rank : FS_UNKNOWN;
     caller->t = fs_job_time(evaluation, stranger->t);
-    caller->function = copy(stranger->function);
+    caller->function = fs_copy_text(stranger->function);
     fs_place_of(evaluation->table, stranger->site, &caller->place);
     fs_place_of(evaluation->table, stranger->created, &caller->created);
 }
@@ -225,7 +218,8 @@ static int add_rank(const struct fs_evaluation *evaluation, const struct rank *r
     ranks->looked += use->looks > 0;
     ranks->waiting += use->looks > 0 && use->looks_in_mpi == use->looks;
     if (use->looks > ranks->looks) ranks->looks = use->looks;
-    if (!ranks->waits_in && use->looks_in_mpi == use->looks) ranks->waits_in = copy(use->waits_in);
+    if (!ranks->waits_in && use->looks_in_mpi == use->looks)
+        ranks->waits_in = fs_copy_text(use->waits_in);
     if (init > ranks->init_ns) ranks->init_ns = init;
     if (finalize > ranks->finalize_ns) ranks->finalize_ns = finalize;
     for (unsigned i = 0; i < FSP_MPI_STRANGER_COUNT; i++) {

@@ -7,6 +7,7 @@
 #include "tracer/mpi.h"
 #include "tracer/place_tally.h"
 #include "tracer/rdma.h"
+#include "tracer/text.h"
 #include "tracer/variables.h"
 
 #include <stdlib.h>
@@ -186,22 +187,18 @@ static int by_weight(const struct fs_place_tally *left, const struct fs_place_ta
     return a->pid - b->pid;
 }
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 static void fill(const struct fs_table *table, const struct tally *tally,
                  struct fs_mpi_fork *fork) {
     const struct fs_site *site = fs_table_site(table, tally->place.site);
 
     *fork = (struct fs_mpi_fork){
-        .executable = copy(tally->place.key.executable),
+        .executable = fs_copy_text(tally->place.key.executable),
         .python = tally->python,
         .pid = tally->pid,
         .rank = tally->rank,
         .size = tally->size > 0 ? tally->size : FS_UNKNOWN,
         .ranks = (int)tally->maker_count,
-        .frames = site && !site->stack ? copy(site->frames) : NULL,
+        .frames = site && !site->stack ? fs_copy_text(site->frames) : NULL,
         .children = tally->children,
         .execs = tally->execs,
         .blocked = tally->blocked,

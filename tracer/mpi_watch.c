@@ -4,6 +4,7 @@
 #include "tracer/clock.h"
 #include "tracer/mpi.h"
 #include "tracer/stack_reader.h"
+#include "tracer/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,7 @@ enum { RANKS_MAX = 8, LAST_RANKS_MAX = 4 };
 static size_t name_length(const char *text) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
-    return strncmp(text, "MPI_", 4) == 0 || strncmp(text, "mpi_", 4) == 0 ? strspn(text, letters)
-                                                                          : 0;
+    return fs_begins(text, "MPI_") || fs_begins(text, "mpi_") ? strspn(text, letters) : 0;
 }
 
 bool fs_mpi_call_in(const char *stack, char *name, size_t size) {

@@ -14,6 +14,7 @@
 #include "tracer/libraries.h"
 #include "tracer/proc.h"
 #include "tracer/proc_handle.h"
+#include "tracer/text.h"
 
 enum { LARGE_SIZE = 1 << 20, AUXV_SIZE = 1024 };
 
@@ -170,8 +171,7 @@ int fs_proc_libraries(struct fs_proc *proc, int pid, uint32_t *libraries) {
 }
 
 static int has_prefix(void *context, const char *path) {
-    const char *prefix = context, *slash = strrchr(path, '/');
-    return strncmp(slash + 1, prefix, strlen(prefix)) == 0;
+    return fs_begins(fs_file_name(path), context);
 }
 
 int fs_proc_maps_object(struct fs_proc *proc, int pid, const char *prefix) {

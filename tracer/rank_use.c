@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "tracer/process_table.h"
+#include "tracer/text.h"
+#include "tracer/tools.h"
 
 enum { WORDS_MAX = 32, MODULES_MAX = 200 };
 static const int64_t file_max = 64 << 20, all_max = 256 << 20;
@@ -67,11 +69,6 @@ static const char *const tokens[] = {
 enum fs_rank_use fs_rank_use_both(enum fs_rank_use a, enum fs_rank_use b) {
     if (a == FS_RANK_USED || b == FS_RANK_USED) return FS_RANK_USED;
     return a == FS_RANK_UNUSED ? b : a;
-}
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
 }
 
 static bool has_token(const void *bytes, size_t size) {
@@ -286,7 +283,7 @@ static bool takes_word(const char *option) {
 static enum fs_rank_use use_of_script(struct fs_rank_readings *readings, const char *name,
                                       const char *const *words, size_t count, const char *directory,
                                       bool cut) {
-    const bool python = strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0;
+    const bool python = fs_is_python(name);
     for (size_t i = 1; i < count; i++) {
         const bool last = i + 1 == count;
         if (*words[i] != '-')
@@ -310,7 +307,7 @@ static enum fs_rank_use look(struct fs_rank_readings *readings, const char *exec
     if (has_token(command, length)) return FS_RANK_USED;
     const bool cut = length + 2 >= FS_COMMAND_MAX;
     const size_t count = split(command, room, words);
-    const char *name = base_name(executable);
+    const char *name = fs_file_name(executable);
     if (fs_is_interpreter(name)) return use_of_script(readings, name, words, count, directory, cut);
     const enum fs_rank_use use = read_file(readings, executable, NULL);
     return use == FS_RANK_UNUSED && cut ? FS_RANK_NOT_LOOKED : use;
@@ -375,6 +372,6 @@ const char *fs_framework_of(const char *executable, const char *command) {
     if (executable) words[count++] = executable;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < sizeof frameworks / sizeof *frameworks; j++)
-            if (strcmp(base_name(words[i]), frameworks[j].word) == 0) return frameworks[j].name;
+            if (strcmp(fs_file_name(words[i]), frameworks[j].word) == 0) return frameworks[j].name;
     return NULL;
 }

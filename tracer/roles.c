@@ -5,6 +5,8 @@
 #include "tracer/launches.h"
 #include "tracer/process_table.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
+#include "tracer/tools.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +17,6 @@ static bool is_one_of(const char *name, const char *const *list, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(name, list[i]) == 0) return true;
     return false;
-}
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
 }
 
 static enum fs_role role_of_program(const char *name) {
@@ -80,7 +76,7 @@ static enum fs_role role_of_argument(const char *argument) {
     };
 
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
-        if (strncmp(argument, starts[i].text, strlen(starts[i].text)) == 0) return starts[i].role;
+        if (fs_begins(argument, starts[i].text)) return starts[i].role;
     return FS_ROLE_PROGRAM;
 }
 
@@ -127,13 +123,13 @@ void fs_image_describe(struct fs_table *table, struct fs_image *image, const cha
                        const char *argv, size_t argv_length) {
     char command[FS_COMMAND_MAX + 1] = "";
     const char *const end = argv + argv_length;
-    const char *name = executable && *executable ? base_name(executable) : "";
+    const char *name = executable && *executable ? fs_file_name(executable) : "";
     bool fits = true;
 
     if (executable && *executable)
         image->executable = fs_intern(&table->interned, executable, strlen(executable));
     image->role = role_of_program(name);
-    image->python = strncmp(name, "python", 6) == 0 || strncmp(name, "pypy", 4) == 0;
+    image->python = fs_is_python(name);
     int count = 0;
     for (const char *word = argv; word < end && count < ARGUMENTS_MAX;
          word += strlen(word) + 1, count++) {

@@ -5,6 +5,7 @@
 #include "tracer/evaluation.h"
 #include "tracer/fork_sites.h"
 #include "tracer/libraries.h"
+#include "tracer/text.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -286,14 +287,10 @@ void fs_runtime_tally_add(struct fs_table *table, struct fs_runtime_tally **tall
 
 /* --- the digest --- */
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 static void fill_use(const struct fs_table *table, const struct region_use *from,
                      struct fs_region_use *use) {
     *use = (struct fs_region_use){.runtime = from->runtime,
-                                  .executable = copy(from->executable),
+                                  .executable = fs_copy_text(from->executable),
                                   .processes = from->processes,
                                   .regions = from->regions,
                                   .regions_most = from->regions_most,
@@ -309,7 +306,7 @@ static void fill_fork(const struct fs_evaluation *evaluation, const struct runti
                                      .parent = from->parent,
                                      .pid = from->pid,
                                      .count = from->count,
-                                     .executable = copy(from->executable),
+                                     .executable = fs_copy_text(from->executable),
                                      .python = from->python,
                                      .regions = from->before.entered,
                                      .team = from->before.team,
@@ -329,7 +326,7 @@ static void fill_gpu(const struct fs_table *table, const struct gpu_fork *from,
                      struct fs_gpu_fork *gpu) {
     *gpu = (struct fs_gpu_fork){.kind = from->kind,
                                 .parent = from->parent,
-                                .executable = copy(from->executable),
+                                .executable = fs_copy_text(from->executable),
                                 .python = from->python,
                                 .children = from->children,
                                 .callers = from->callers,

@@ -1,6 +1,8 @@
 /* scheduler.c - see scheduler.h. */
 #include "tracer/scheduler.h"
 
+#include "tracer/text.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -46,7 +48,7 @@ bool fs_scheduler_reads(const char *name, size_t length) {
     };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == length && memcmp(names[i], name, length) == 0) return true;
+        if (fs_text_is(name, length, names[i])) return true;
     return false;
 }
 
@@ -75,7 +77,7 @@ int fs_slurm_count_at(const char *list, int index) {
     for (long position = 0; *list;) {
         const int count = take_number(&list);
         int repeat = 1;
-        if (strncmp(list, "(x", 2) == 0) {
+        if (fs_begins(list, "(x")) {
             list += 2;
             repeat = take_number(&list);
             if (*list++ != ')') return FS_UNKNOWN;
@@ -353,7 +355,7 @@ bool fs_is_launcher(const char *executable) {
         "flux",          "palsrun",       "mpirun.openmpi", "mpiexec.openmpi", "mpirun.mpich",
         "mpiexec.mpich",
     };
-    const char *slash = strrchr(executable, '/'), *name = slash ? slash + 1 : executable;
+    const char *name = fs_file_name(executable);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;

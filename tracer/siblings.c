@@ -3,6 +3,7 @@
 
 #include "tracer/clock.h"
 #include "tracer/mask.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@ enum { STAT_LINE = 160 }; /* bytes of a CPU's line in /proc/stat, at the most */
 void fs_idle_ticks(const char *text, int64_t *ticks, size_t count) {
     for (size_t i = 0; i < count; i++)
         ticks[i] = FS_UNKNOWN;
-    for (const char *line = text; line && strncmp(line, "cpu", 3) == 0;) {
+    for (const char *line = text; line && fs_begins(line, "cpu");) {
         char *end;
         const char *at = line + 3;
         const unsigned long cpu = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : count;

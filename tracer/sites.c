@@ -9,6 +9,8 @@
  */
 #include "tracer/fold.h"
 
+#include "tracer/text.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +67,7 @@ static bool is_package(const struct frame *frame) {
 
 /* "<frozen runpy>": the interpreter's own way into a script. */
 static bool is_start_up(const struct frame *frame) {
-    return strncmp(frame->file, "<frozen", 7) == 0;
+    return fs_begins(frame->file, "<frozen");
 }
 
 /* What every thread of Python's begins with. */

@@ -1,6 +1,8 @@
 /* stack_names.c - functions and lines by libdw (stack_native.h). */
 #include "tracer/stack_native.h"
 
+#include "tracer/text.h"
+
 #include <elfutils/libdwfl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,16 +38,10 @@ struct fs_names *fs_names_open(int pid) {
     return NULL;
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static const char *module_name(Dwfl_Module *module, Dwarf_Addr *start) {
     const char *name = dwfl_module_info(module, NULL, start, NULL, NULL, NULL, NULL, NULL);
 
-    return name ? base_name(name) : "?";
+    return name ? fs_file_name(name) : "?";
 }
 
 /* Without the version that a library gives its symbols: "sem_wait@@GLIBC_2.34". */
@@ -62,7 +58,7 @@ static void add_line(Dwfl_Module *module, uint64_t address, char *text, size_t s
     const size_t length = strlen(text);
 
     if (file && number > 0)
-        snprintf(text + length, size - length, " at %s:%d", base_name(file), number);
+        snprintf(text + length, size - length, " at %s:%d", fs_file_name(file), number);
 }
 
 /* Where nobody looks for the fault; their debug information is large. */
@@ -71,7 +67,7 @@ static bool is_everyones(const char *module) {
                                            "libpthread", "python3", "libpython3"};
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (strncmp(module, prefixes[i], strlen(prefixes[i])) == 0) return true;
+        if (fs_begins(module, prefixes[i])) return true;
     return false;
 }
 
@@ -106,14 +102,14 @@ static int look_into(Dwfl_Module *module, void **data, const char *name, Dwarf_A
                      void *argument) {
     struct search *search = argument;
     const bool main_program = search->first;
-    const char *base = base_name(name);
+    const char *base = fs_file_name(name);
     GElf_Sym symbol;
     GElf_Addr address;
 
     (void)data;
     (void)start;
     search->first = false;
-    if (!main_program && strncmp(base, "libpython", 9) != 0 && strncmp(base, "python", 6) != 0)
+    if (!main_program && !fs_begins(base, "libpython") && !fs_begins(base, "python"))
         return DWARF_CB_OK;
     const int count = dwfl_module_getsymtab(module);
     for (int i = 1; i < count; i++) {

@@ -1,6 +1,8 @@
 /* stack_offline.c - see stack_offline.h. */
 #include "tracer/stack_offline.h"
 
+#include "tracer/text.h"
+
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,12 +75,6 @@ static const Dwfl_Callbacks callbacks = {
 };
 
 /* --- words --- */
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
 
 /* As text of one line and of one column: names come from files. */
 static void put_plain(FILE *out, const char *text, size_t length) {
@@ -159,15 +155,15 @@ static void write_frame(struct walk *walk, Dwfl_Module *module, uint64_t inside,
     if (function && *function) {
         put_plain(walk->out, function, name_length(function));
         fputs(" (", walk->out);
-        put_plain(walk->out, base_name(path ? path : "?"), 80);
+        put_plain(walk->out, fs_file_name(path ? path : "?"), 80);
         fputc(')', walk->out);
     } else {
-        put_plain(walk->out, base_name(path ? path : "?"), 80);
+        put_plain(walk->out, fs_file_name(path ? path : "?"), 80);
         fprintf(walk->out, "+%#llx", (unsigned long long)(counter - start));
     }
     if (file) {
         fputs(" at ", walk->out);
-        put_plain(walk->out, base_name(file), 100);
+        put_plain(walk->out, fs_file_name(file), 100);
         fprintf(walk->out, ":%d", line);
     }
     fputc('\n', walk->out);

@@ -1,6 +1,8 @@
 /* step_environment.c - see step_environment.h. */
 #include "tracer/step_environment.h"
 
+#include "tracer/text.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@ void fs_step_environment_store(const char *folder) {
     FILE *out = descriptor < 0 ? NULL : fdopen(descriptor, "w");
     if (!out) return;
     for (char **entry = environ; *entry; entry++)
-        if (strncmp(*entry, "SLURM", 5) == 0) fwrite(*entry, strlen(*entry) + 1, 1, out);
+        if (fs_begins(*entry, "SLURM")) fwrite(*entry, strlen(*entry) + 1, 1, out);
     fclose(out);
 }
 

@@ -2,6 +2,7 @@
 #include "tracer/steps.h"
 
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct asked {
 static int visit(void *context, const char *name, size_t length, const char *value) {
     struct asked *asked = context;
 
-    if (length != 12 || strncmp(name, "SLURM_JOB_ID", 12) != 0) return 0;
+    if (!fs_text_is(name, length, "SLURM_JOB_ID")) return 0;
     asked->same = strcmp(value, asked->job) == 0;
     return 1;
 }

@@ -3,9 +3,9 @@
 
 #include "tracer/attach.h"
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const int64_t first_look = 2 * FS_SECOND, longest_interval = 600 * FS_SECOND;
 static const int64_t round_budget = 4 * FS_SECOND; /* `run` serves no signal meanwhile */
@@ -231,17 +231,13 @@ void fs_stuck_last_look(struct fs_stuck_watch *watch, struct fs_sampler *sampler
 
 /* --- the digest --- */
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 static struct fs_place copy_place(const struct fs_place *from) {
     struct fs_place place = *from;
 
-    place.file = copy(from->file);
-    place.function = copy(from->function);
-    place.module = copy(from->module);
-    place.stack = copy(from->stack);
+    place.file = fs_copy_text(from->file);
+    place.function = fs_copy_text(from->function);
+    place.module = fs_copy_text(from->module);
+    place.stack = fs_copy_text(from->stack);
     return place;
 }
 
@@ -250,8 +246,8 @@ static void copy_stuck(const struct fs_evaluation *evaluation, const struct fs_s
     *to = *from;
     to->since = fs_job_time(evaluation, from->since);
     to->t = fs_job_time(evaluation, from->t);
-    to->executable = copy(from->executable);
-    to->obstacle = copy(from->obstacle);
+    to->executable = fs_copy_text(from->executable);
+    to->obstacle = fs_copy_text(from->obstacle);
     to->site = copy_place(&from->site);
     to->holder_site = copy_place(&from->holder_site);
     to->threads = calloc(from->thread_count + 1, sizeof *to->threads);
@@ -259,11 +255,11 @@ static void copy_stuck(const struct fs_evaluation *evaluation, const struct fs_s
     for (size_t i = 0; i < to->thread_count; i++) {
         const struct fs_stuck_thread *thread = &from->threads[i];
         to->threads[i] = (struct fs_stuck_thread){.tid = thread->tid,
-                                                  .name = copy(thread->name),
-                                                  .wait = copy(thread->wait),
+                                                  .name = fs_copy_text(thread->name),
+                                                  .wait = fs_copy_text(thread->wait),
                                                   .private_wait = thread->private_wait,
-                                                  .native = copy(thread->native),
-                                                  .python = copy(thread->python)};
+                                                  .native = fs_copy_text(thread->native),
+                                                  .python = fs_copy_text(thread->python)};
     }
 }
 

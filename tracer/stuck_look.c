@@ -4,6 +4,7 @@
 #include "tracer/clock.h"
 #include "tracer/libraries.h"
 #include "tracer/stack_reader.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -127,7 +128,7 @@ void fs_stuck_read(struct fs_stuck_watch *watch, struct fs_sampler *sampler,
     *stuck = (struct fs_stuck){
         .pid = record->pid,
         .parent = record->ppid,
-        .executable = image && image->executable ? strdup(image->executable) : NULL,
+        .executable = image ? fs_copy_text(image->executable) : NULL,
         .python = image && image->python,
         .forked = fs_record_is_forked(record),
         .since = activity->quiet_since,

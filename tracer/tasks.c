@@ -5,6 +5,7 @@
 #include "tracer/evaluation.h"
 #include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
+#include "tracer/text.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -226,10 +227,6 @@ static int64_t whole_ms(int64_t ns) {
     return ns / FS_MILLISECOND * FS_MILLISECOND;
 }
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
 static hwloc_bitmap_t mask_of(const struct fs_table *table, uint32_t number) {
     hwloc_const_bitmap_t mask = fs_mask_of(&table->interned, number);
 
@@ -268,7 +265,7 @@ static void fill_task(const struct fs_evaluation *evaluation, const struct entry
         .local_rank = entry->rank.local_rank,
         .cpus_per_task = entry->rank.cpus_per_task,
         .pid = record->pid,
-        .command = copy(image->command),
+        .command = fs_copy_text(image->command),
         .status = status_of(record),
         .start = whole_ms(fs_job_time(evaluation, fs_record_begin(record))),
         .end = end == FS_UNKNOWN ? FS_UNKNOWN : whole_ms(fs_job_time(evaluation, end)),
@@ -295,7 +292,7 @@ static void add_process(struct fs_task *task, const struct fs_record *record, in
         if (record->stages[i].image) task->libraries |= record->stages[i].image->libraries;
     task->libraries_known = task->libraries_known && image && (image->shim || image->objects_read);
     if (!image || (task->executable && cpu <= *most)) return;
-    char *executable = copy(image->executable);
+    char *executable = fs_copy_text(image->executable);
     if (!executable) return;
     free(task->executable);
     task->executable = executable;
@@ -352,7 +349,7 @@ static void find_framework(const struct fs_table *table, struct fs_digest *diges
     for (const struct fs_image *image = table->images; image; image = image->next) {
         const char *name = fs_framework_of(image->executable, image->command);
         if (!name) continue;
-        digest->framework = copy(name);
+        digest->framework = fs_copy_text(name);
         return;
     }
 }

@@ -5,18 +5,10 @@
 
 #include "tracer/clock.h"
 #include "tracer/teams.h"
+#include "tracer/text.h"
 #include "tracer/tools.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
-
-static bool same(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
 
 /* The group that a record counts in; NULL: none, or a small one that was left out. */
 static const struct fs_group *group_of(const struct fs_digest *digest,
@@ -27,7 +19,7 @@ static const struct fs_group *group_of(const struct fs_digest *digest,
         const struct fs_group *group = &digest->groups[i];
         if ((int)group->kind == cohort->key.kind && group->parent == cohort->key.ppid &&
             group->helper == (cohort->key.helper != 0) &&
-            same(group->executable, cohort->key.executable))
+            fs_same_text(group->executable, cohort->key.executable))
             return group;
     }
     return NULL;
@@ -68,8 +60,8 @@ static void fill_process(const struct fs_evaluation *evaluation, const struct fs
     team->mask = mask && !record->mask_unknown ? hwloc_bitmap_dup(mask) : NULL;
     team->narrowing = fs_find_narrowing(evaluation, NULL, &record, 1);
     if (!image) return;
-    team->executable = copy(image->executable);
-    team->command = copy(image->command);
+    team->executable = fs_copy_text(image->executable);
+    team->command = fs_copy_text(image->command);
     team->libraries = image->libraries;
     team->python = image->python || (image->libraries & FSP_LIBRARY_PYTHON);
     if (team->python) team->gil = gil_of(image);
@@ -81,7 +73,7 @@ static void fill_process(const struct fs_evaluation *evaluation, const struct fs
 }
 
 static void fill_tally(const struct fs_team_tally *tally, struct fs_team *team) {
-    team->owner = copy(tally->owner);
+    team->owner = fs_copy_text(tally->owner);
     team->family = tally->family;
     team->threads = tally->threads;
     team->busy = tally->busy;
@@ -105,9 +97,9 @@ static bool are_alike(const struct fs_team *a, const struct fs_team *b) {
     const int cpus_a = a->mask ? hwloc_bitmap_weight(a->mask) : FS_UNKNOWN;
     const int cpus_b = b->mask ? hwloc_bitmap_weight(b->mask) : FS_UNKNOWN;
 
-    return same(a->executable, b->executable) && same(a->owner, b->owner) && cpus_a == cpus_b &&
-           a->parent == b->parent && a->workers == b->workers && a->busy == b->busy &&
-           !a->forked == !b->forked && a->gil == b->gil;
+    return fs_same_text(a->executable, b->executable) && fs_same_text(a->owner, b->owner) &&
+           cpus_a == cpus_b && a->parent == b->parent && a->workers == b->workers &&
+           a->busy == b->busy && !a->forked == !b->forked && a->gil == b->gil;
 }
 
 static int by_cpu(const void *left, const void *right) {

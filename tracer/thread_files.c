@@ -3,6 +3,7 @@
 
 #include "preload/segment.h"
 #include "tracer/elf_file.h"
+#include "tracer/text.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -12,16 +13,6 @@
 #include <string.h>
 
 enum { VERSION_MAX = 24 };
-
-static const char *base_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-static bool begins(const char *text, const char *prefix) {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 /* --- how it was built, by its name where that says it --- */
 
@@ -52,17 +43,17 @@ static const char *build_of_blas(const char *real) {
 }
 
 static void find_build(struct fs_thread_file *file, uint32_t family) {
-    const char *name = base_of(file->real ? file->real : file->path);
+    const char *name = fs_file_name(file->real ? file->real : file->path);
 
     for (size_t i = 0; i < sizeof by_name / sizeof *by_name; i++) {
-        if (by_name[i].family != family || !begins(name, by_name[i].name)) continue;
+        if (by_name[i].family != family || !fs_begins(name, by_name[i].name)) continue;
         file->build = by_name[i].build;
         file->rank = by_name[i].rank;
         return;
     }
     if (family != FSP_LIBRARY_OPENBLAS && family != FSP_LIBRARY_BLIS) return;
     /* libblas.so.3 of a distribution may be the library itself or lead to it. */
-    file->rank = !begins(name, "libblas.") && !begins(name, "liblapack.");
+    file->rank = !fs_begins(name, "libblas.") && !fs_begins(name, "liblapack.");
     if (file->real) file->build = build_of_blas(file->real);
 }
 
@@ -121,7 +112,7 @@ static void find_version(struct fs_thread_file *file, uint32_t family, bool name
     else if (family == FSP_LIBRARY_POLARS)
         file->version = version_of_package(path, "polars");
     else
-        file->version = version_of_name(base_of(path));
+        file->version = version_of_name(fs_file_name(path));
 }
 
 const struct fs_thread_file *fs_thread_file(struct fs_thread_files *files, uint32_t family,

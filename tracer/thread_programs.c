@@ -9,6 +9,7 @@
 #include "tracer/libraries.h"
 #include "tracer/library_teams.h"
 #include "tracer/past.h"
+#include "tracer/text.h"
 #include "tracer/thread_files.h"
 #include "tracer/variables.h"
 
@@ -56,10 +57,6 @@ struct survey {
     struct program candidate; /* the process at hand */
     struct fs_routines routines;
 };
-
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
 
 /* --- what a process loaded --- */
 
@@ -294,9 +291,9 @@ static void fill_library(const struct fs_evaluation *evaluation, const struct li
     const struct fs_loading *loading = from->loading;
 
     library->family = loading->family;
-    library->file = copy(from->path);
-    library->real_file = copy(from->real);
-    library->version = copy(from->version);
+    library->file = fs_copy_text(from->path);
+    library->real_file = fs_copy_text(from->real);
+    library->version = fs_copy_text(from->version);
     library->build = from->build;
     library->t_loaded = fs_job_time(evaluation, loading->t);
     library->t_before = fs_job_time(evaluation, loading->t_before);
@@ -311,8 +308,8 @@ static void fill_library(const struct fs_evaluation *evaluation, const struct li
 
 static void fill_setting(const struct fs_evaluation *evaluation, const struct setting *from,
                          struct fs_setting *setting) {
-    setting->name = copy(from->change->name);
-    setting->value = copy(from->change->value);
+    setting->name = fs_copy_text(from->change->name);
+    setting->value = fs_copy_text(from->change->value);
     setting->pid = from->change->pid;
     setting->t = fs_job_time(evaluation, from->change->t);
     fs_place_of(evaluation->table, from->change->site, &setting->place);
@@ -343,8 +340,8 @@ static int fill_program(const struct fs_evaluation *evaluation, const struct pro
     hwloc_const_bitmap_t mask = fs_mask_of(&evaluation->table->interned, from->span.record->mask);
 
     fs_thread_program_init(program);
-    program->executable = copy(image->executable);
-    program->command = copy(image->command);
+    program->executable = fs_copy_text(image->executable);
+    program->command = fs_copy_text(image->command);
     program->pid = from->span.record->pid;
     program->count = from->count;
     program->forked = from->span.forked;

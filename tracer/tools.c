@@ -1,16 +1,12 @@
 /* tools.c - see tools.h. */
 #include "tracer/tools.h"
 
+#include "tracer/text.h"
+
 #include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
 
 bool fs_is_profiler(const char *path) {
     static const char *const objects[] = {
@@ -34,18 +30,22 @@ bool fs_is_profiler(const char *path) {
         "vgpreload_core",    /* valgrind's tools */
         "libToolsInjection", /* Nsight Systems */
     };
-    const char *name = base_name(path);
+    const char *name = fs_file_name(path);
 
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
-        if (strncmp(name, objects[i], strlen(objects[i])) == 0) return true;
+        if (fs_begins(name, objects[i])) return true;
     return false;
+}
+
+bool fs_is_python(const char *name) {
+    return fs_begins(name, "python") || fs_begins(name, "pypy");
 }
 
 /* "_json.cpython-313t-x86_64-linux-gnu.so", "libpython3.13t.so.1.0": without; without the
  * t: with. */
 int fs_gil_of(const char *path) {
     static const char *const marks[] = {".cpython-3", "libpython3."};
-    const char *name = base_name(path);
+    const char *name = fs_file_name(path);
 
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         const char *mark = strstr(name, marks[i]);
@@ -59,11 +59,11 @@ int fs_gil_of(const char *path) {
 
 int fs_gil_of_executable(const char *path) {
     enum { FIRST_WITHOUT = 13 };
-    const char *name = path ? base_name(path) : "";
+    const char *name = path ? fs_file_name(path) : "";
     char *end;
 
-    if (strncmp(name, "pypy", 4) == 0) return 1;
-    if (strncmp(name, "python", 6) != 0 || !isdigit((unsigned char)name[6])) return -1;
+    if (fs_begins(name, "pypy")) return 1;
+    if (!fs_begins(name, "python") || !isdigit((unsigned char)name[6])) return -1;
     const long major = strtol(name + 6, &end, 10);
     if (major == 2) return 1;
     if (major != 3 || *end != '.') return -1;

@@ -7,6 +7,7 @@
 #include "tracer/elf_file.h"
 #include "tracer/launch.h"
 #include "tracer/sampler.h"
+#include "tracer/text.h"
 
 #include "preload/segment.h"
 
@@ -54,16 +55,12 @@ struct asked {
     bool preloaded;
 };
 
-static bool is(const char *name, size_t length, const char *wanted) {
-    return length == strlen(wanted) && memcmp(name, wanted, length) == 0;
-}
-
 static int visit(void *context, const char *name, size_t length, const char *value) {
     struct asked *asked = context;
 
-    if (is(name, length, FSP_ENV_DIR))
+    if (fs_text_is(name, length, FSP_ENV_DIR))
         snprintf(asked->folder, sizeof asked->folder, "%s", value);
-    else if (is(name, length, "LD_PRELOAD"))
+    else if (fs_text_is(name, length, "LD_PRELOAD"))
         asked->preloaded = strstr(value, asked->shim) != NULL;
     return 0;
 }

@@ -1,6 +1,8 @@
 /* variables.c - see variables.h. */
 #include "tracer/variables.h"
 
+#include "tracer/text.h"
+
 #include <string.h>
 
 #define X(name, what, value, libraries) {#name, what, value, libraries},
@@ -15,8 +17,7 @@ const struct fsp_recorded_variable *fs_variables(size_t *count) {
 
 const struct fsp_recorded_variable *fs_variable_find(const char *name, size_t length) {
     for (size_t i = 0; i < variable_count; i++)
-        if (strlen(variables[i].name) == length && memcmp(variables[i].name, name, length) == 0)
-            return &variables[i];
+        if (fs_text_is(name, length, variables[i].name)) return &variables[i];
     return NULL;
 }
 

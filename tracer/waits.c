@@ -2,6 +2,7 @@
 #include "tracer/waits.h"
 
 #include "tracer/proc_handle.h"
+#include "tracer/text.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -62,7 +63,7 @@ static bool is_pipe(struct fs_proc *proc, int pid, uint64_t descriptor) {
 
     snprintf(path, sizeof path, "fd/%llu", (unsigned long long)descriptor);
     return fs_proc_link(proc, pid, path, target, sizeof target) > 0 &&
-           (strncmp(target, "pipe:", 5) == 0 || strncmp(target, "/dev/pts/", 9) == 0);
+           (fs_begins(target, "pipe:") || fs_begins(target, "/dev/pts/"));
 }
 
 /* Whether the memory at address belongs to the process alone (a fork copies it). */
@@ -118,7 +119,7 @@ static void note_channel(struct fs_proc *proc, int pid, int tid, struct fs_wait 
 
     snprintf(name, sizeof name, "task/%d/wchan", tid);
     if (fs_proc_text(proc, pid, name, text, sizeof text) <= 0) return;
-    if (strncmp(text, "futex_", 6) != 0 && strncmp(text, "__futex_", 8) != 0) return;
+    if (!fs_begins(text, "futex_") && !fs_begins(text, "__futex_")) return;
     snprintf(wait->name, sizeof wait->name, "futex");
     wait->futex = true;
 }
@@ -135,7 +136,7 @@ int fs_wait_read(struct fs_proc *proc, int pid, int tid, struct fs_wait *wait) {
         note_channel(proc, pid, tid, wait);
         return errno = reason, -1;
     }
-    if (strncmp(text, "running", 7) == 0) {
+    if (fs_begins(text, "running")) {
         snprintf(wait->name, sizeof wait->name, "running");
         wait->restarts = true;
     } else if (sscanf(text, "%ld %llx %llx %llx %llx %llx %llx", &number, &argument[0],

@@ -4,12 +4,9 @@
  */
 #include "tracer/evaluation.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "tracer/text.h"
 
-static char *copy(const char *text) {
-    return text ? strdup(text) : NULL;
-}
+#include <stdlib.h>
 
 /* 1: the tool is there; 0: it is not; -1: nobody looked, or nobody can tell. */
 static int is_at(const struct fs_record *parent, const struct fs_record *child, bool tracer) {
@@ -38,7 +35,7 @@ static void add_child(const struct fs_evaluation *evaluation, const struct fs_re
     *example_cpu = cpu;
     watched->example = child->pid;
     free(watched->example_executable);
-    watched->example_executable = image ? copy(image->executable) : NULL;
+    watched->example_executable = image ? fs_copy_text(image->executable) : NULL;
     fs_place_free(&watched->site);
     fs_place_of(evaluation->table, child->birth_site, &watched->site);
 }
@@ -49,11 +46,11 @@ static void fill(const struct fs_evaluation *evaluation, const struct fs_record 
     int64_t example_cpu = -1;
 
     *watched = (struct fs_watched){.pid = record->pid,
-                                   .executable = image ? copy(image->executable) : NULL,
-                                   .command = image ? copy(image->command) : NULL,
+                                   .executable = image ? fs_copy_text(image->executable) : NULL,
+                                   .command = image ? fs_copy_text(image->command) : NULL,
                                    .tracer = record->tracer != 0,
                                    .cpu_ns = fs_record_cpu(record)};
-    watched->tool = copy(watched->tracer ? record->tracer_executable : image->profiler);
+    watched->tool = fs_copy_text(watched->tracer ? record->tracer_executable : image->profiler);
     for (const struct fs_record *child = evaluation->table->first; child; child = child->next)
         if (child->parent == record) add_child(evaluation, record, child, watched, &example_cpu);
 }

@@ -2,6 +2,7 @@
 #include "tracer/x_server.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -54,7 +55,7 @@ static bool take_counted(const unsigned char **at, const unsigned char *end,
 }
 
 static bool is_text(const struct counted *counted, const char *text) {
-    return counted->length == strlen(text) && memcmp(counted->text, text, counted->length) == 0;
+    return fs_text_is((const char *)counted->text, counted->length, text);
 }
 
 static bool fits(const struct entry *entry, const char *host, const char *number) {

@@ -1,5 +1,6 @@
 /* text_finding.c - one finding as text. */
 #include "report/print/text.h"
+#include "tracer/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,10 +50,10 @@ static const char *with_comment(struct fs_arena *arena, const struct fs_fix *fix
 
 static void print_fix(struct fs_page *page, const struct fs_fix *fix, bool first) {
     const char *label = first ? "  fix" : "     or", *when = fix->when;
-    if (when && strncmp(when, "and ", 4) == 0) {
+    if (when && fs_begins(when, "and ")) {
         label = first ? "  fix" : "    and";
         when += 4;
-    } else if (when && strncmp(when, "or ", 3) == 0) {
+    } else if (when && fs_begins(when, "or ")) {
         when += 3;
     } else if (when && strcmp(when, "or") == 0) {
         when = NULL;

@@ -3,6 +3,7 @@
 #include "report/mpi_forks.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <string.h>
 #include <strings.h>
@@ -63,7 +64,7 @@ static struct fs_judgement judge_cxi(const struct fs_mpi_fork *fork) {
 }
 
 static bool is_in(const struct fs_place *place, const char *library) {
-    return place->module && strncmp(fs_base_name(place->module), library, strlen(library)) == 0;
+    return place->module && fs_begins(fs_base_name(place->module), library);
 }
 
 static bool is_efa(const struct fs_mpi_fork *fork) {

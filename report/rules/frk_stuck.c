@@ -2,8 +2,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/stacks.h"
-
-#include <string.h>
+#include "tracer/text.h"
 
 enum { STUCK_IDLE, STUCK_INTERRUPTED };
 static const struct fs_threshold stuck_thresholds[] = {
@@ -23,15 +22,11 @@ struct case_of {
     int siblings; /* of the same parent that are stuck, too, itself included */
 };
 
-static bool same_text(const char *a, const char *b) {
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 /* A C place is its address, which the fork site's has a line for by now; a Python place is
  * its line. */
 static bool same_place(const struct fs_place *a, const struct fs_place *b) {
-    if (a->offset != b->offset || !same_text(a->module, b->module)) return false;
-    return !a->file || !b->file || (a->line == b->line && same_text(a->file, b->file));
+    if (a->offset != b->offset || !fs_same_text(a->module, b->module)) return false;
+    return !a->file || !b->file || (a->line == b->line && fs_same_text(a->file, b->file));
 }
 
 static const struct fs_fork_site *site_of(const struct fs_digest *digest,

@@ -2,6 +2,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -84,8 +85,8 @@ static enum hazard hazard_of(const struct fs_fork_site *site, const struct fs_fo
     if (is_unowned(owner) || fs_is_openmp_runtime(library)) return HAZARD_NONE;
     for (size_t i = 0; i < sizeof known_safe / sizeof *known_safe; i++)
         if (strstr(library, known_safe[i].part)) return HAZARD_NONE;
-    if (strncmp(name, "libtbb", 6) == 0) return HAZARD_TBB;
-    if (strncmp(name, "polars", 6) == 0 || strstr(library, "/polars/") || strstr(name, "rayon"))
+    if (fs_begins(name, "libtbb")) return HAZARD_TBB;
+    if (fs_begins(name, "polars") || strstr(library, "/polars/") || strstr(name, "rayon"))
         return HAZARD_RUST;
     return HAZARD_LOCKS;
 }
@@ -101,7 +102,7 @@ static const char *owner_name(struct fs_arena *arena, const struct fs_fork_owner
     if (owner->main) return "the main thread";
     if (owner->python) return "Python threading";
     if (hazard == HAZARD_TBB) return "TBB";
-    if (strncmp(fs_base_name(owner->library), "libstdc++", 9) == 0) return "C++ (std::thread)";
+    if (fs_begins(fs_base_name(owner->library), "libstdc++")) return "C++ (std::thread)";
     return hazard == HAZARD_RUST && strstr(owner->library, "polars")
                ? "Polars (Rayon)"
                : fs_arena_printf(arena, "%s", fs_base_name(owner->library));

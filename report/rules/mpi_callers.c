@@ -2,6 +2,7 @@
 #include "report/ranks.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -151,7 +152,7 @@ static bool is_of_library(const struct fs_mpi_ranks *ranks, const struct fs_mpi_
     if (!module) return false;
     if (ranks->file && strcmp(module, ranks->file) == 0) return true;
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
-        if (strncmp(fs_base_name(module), libraries[i], strlen(libraries[i])) == 0) return true;
+        if (fs_begins(fs_base_name(module), libraries[i])) return true;
     return false;
 }
 

@@ -2,6 +2,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/whole.h"
+#include "tracer/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,8 +86,7 @@ static bool may_be_for_nodes(const struct fs_whole_launch *launch) {
 
     if (launch->python || launch->tasks_most > 1) return false;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (strncmp(executable, folders[i], strlen(folders[i])) == 0 &&
-            !strchr(executable + strlen(folders[i]), '/'))
+        if (fs_begins(executable, folders[i]) && !strchr(executable + strlen(folders[i]), '/'))
             return true;
     return false;
 }

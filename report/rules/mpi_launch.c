@@ -2,6 +2,7 @@
 #include "report/ranks.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <string.h>
 #include <sys/wait.h>
@@ -107,9 +108,8 @@ static bool is_refused(const struct fs_mpi_ranks *ranks) {
     return ranks->stage == FS_MPI_IN_INIT && !ranks->nested && ranks->launcher &&
            strcmp(ranks->launcher, "srun") == 0 && ranks->library &&
            strcmp(ranks->library, "openmpi") == 0 &&
-           !(ranks->plugin && strncmp(ranks->plugin, "pmix", 4) == 0) &&
-           ranks->status != FS_UNKNOWN && WIFEXITED(ranks->status) &&
-           WEXITSTATUS(ranks->status) != 0;
+           !(ranks->plugin && fs_begins(ranks->plugin, "pmix")) && ranks->status != FS_UNKNOWN &&
+           WIFEXITED(ranks->status) && WEXITSTATUS(ranks->status) != 0;
 }
 
 /* Tasks of that launcher on this node: those that were seen, or more. */

@@ -4,6 +4,7 @@
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
 #include "tracer/libraries.h"
+#include "tracer/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static bool are_own_threads(const struct fs_load *load) {
 static void add_own_fix(const struct fs_load *load, int each, struct fs_outcome *outcome) {
     const char *owner = fs_base_name(load->group->threads_owner);
 
-    if (strncmp(owner, "libjvm", 6) == 0)
+    if (fs_begins(owner, "libjvm"))
         fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "before the program starts",
                    "export JAVA_TOOL_OPTIONS=-XX:ActiveProcessorCount=%d", each);
     else

@@ -1,6 +1,7 @@
 /* prc_tools.c - debuggers and profilers that see a part of the job's processes. */
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -43,7 +44,7 @@ static void add_follow_fix(const struct fs_digest *digest, const struct fs_watch
     const char *tool = fs_base_name(watched->tool);
 
     for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
-        if (strncmp(tool, followers[i].tool, strlen(followers[i].tool)) != 0) continue;
+        if (!fs_begins(tool, followers[i].tool)) continue;
         const char *line = followers[i].option ? with_option(outcome->arena, digest,
                                                              followers[i].tool, followers[i].option)
                                                : NULL;

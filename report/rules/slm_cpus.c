@@ -1,6 +1,7 @@
 /* slm_cpus.c - the rule on --cpus-per-task that srun did not take over from the job. */
 #include "report/launch.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,8 +39,7 @@ static const char *said_on_the_line(const struct fs_node *node) {
     const struct fs_launch_options options = fs_launch_options_of(launch);
     if (options.cpus > 0) return "srun was told how many CPUs each task gets";
     for (size_t i = 0; options.bind_to && i < sizeof by_hand / sizeof *by_hand; i++)
-        if (strncmp(options.bind_to, by_hand[i], strlen(by_hand[i])) == 0)
-            return "srun was told which CPUs to bind to";
+        if (fs_begins(options.bind_to, by_hand[i])) return "srun was told which CPUs to bind to";
     return NULL;
 }
 
