@@ -64,6 +64,14 @@ const char *fs_arena_copy(struct fs_arena *arena, const char *text, size_t lengt
     return copy ? memcpy(copy, text, length) : "";
 }
 
+char *fs_arena_text(struct fs_arena *arena, const char *text) {
+    static char nothing[1];
+    if (!text) return NULL;
+    const size_t size = strlen(text) + 1;
+    char *copy = fs_arena_alloc(arena, size);
+    return copy ? memcpy(copy, text, size) : nothing;
+}
+
 void fs_arena_join(struct fs_arena *arena, struct fs_arena *from) {
     struct fs_arena_block **end = &from->blocks;
     while (*end)

@@ -29,6 +29,9 @@ const char *fs_arena_printf(struct fs_arena *arena, const char *format, ...)
 /* The first length bytes of text as a string; never NULL. */
 const char *fs_arena_copy(struct fs_arena *arena, const char *text, size_t length);
 
+/* A copy of text that a structure with strings of its own may hold; NULL for NULL only. */
+char *fs_arena_text(struct fs_arena *arena, const char *text);
+
 /* Moves everything from `from`, which is empty then, to arena. */
 void fs_arena_join(struct fs_arena *arena, struct fs_arena *from);
 

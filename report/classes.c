@@ -27,31 +27,22 @@ static const char *key_of(struct fs_arena *arena, const struct fs_load *load) {
                            text_of(group->site.file), text_of(group->site.module));
 }
 
-static const char *copy(struct fs_arena *arena, const char *text) {
-    return text ? fs_arena_copy(arena, text, strlen(text)) : NULL;
-}
-
-/* A place lives in a digest, whose texts are its own; these are the arena's. */
-static char *copy_own(struct fs_arena *arena, const char *text) {
-    return (char *)(uintptr_t)copy(arena, text);
-}
-
 static void describe(struct fs_class *class, struct fs_arena *arena, const struct fs_load *load) {
     const struct fs_group *group = load->group;
     *class = (struct fs_class){
         .kind = group->kind,
         .ignored = load->ignored,
-        .executable = copy(arena, group->executable),
-        .parent_executable = copy(arena, group->parent_executable),
-        .site = {.file = copy_own(arena, group->site.file),
+        .executable = fs_arena_text(arena, group->executable),
+        .parent_executable = fs_arena_text(arena, group->parent_executable),
+        .site = {.file = fs_arena_text(arena, group->site.file),
                  .line = group->site.line,
-                 .function = copy_own(arena, group->site.function),
-                 .module = copy_own(arena, group->site.module)},
+                 .function = fs_arena_text(arena, group->site.function),
+                 .module = fs_arena_text(arena, group->site.module)},
         .masks = group->masks_known ? group->masks_distinct : FS_UNKNOWN,
         .cores = load->cores,
         .cpus = load->cpus,
         .worker_cpu_ns = {.n = FS_UNKNOWN},
-        .example_host = copy(arena, load->node->digest->host),
+        .example_host = fs_arena_text(arena, load->node->digest->host),
         .example_workers = load->workers,
         .example_cpus = load->cpus,
         .example_cores = load->cores,
@@ -77,7 +68,7 @@ static struct fs_class *new_class(struct fs_classes *classes, struct fs_arena *a
                                   const struct fs_load *load, const char *key) {
     struct fs_class_entry *entry = fs_arena_alloc(arena, sizeof *entry);
     if (!entry || append(classes, &entry->class) < 0) return NULL;
-    entry->key = copy(arena, key);
+    entry->key = fs_arena_text(arena, key);
     describe(&entry->class, arena, load);
     HASH_ADD_KEYPTR(hh, classes->table, entry->key, strlen(entry->key), entry);
     if (entry->hh.tbl) return &entry->class;

@@ -273,9 +273,7 @@ static void add_outcome(struct fs_verdict *verdict, struct fs_outcome *known,
         known->arena = &verdict->arena;
     } else if (!known->why || outcome->status > known->status) {
         known->status = outcome->status;
-        known->why = outcome->why
-                         ? fs_arena_copy(&verdict->arena, outcome->why, strlen(outcome->why))
-                         : NULL;
+        known->why = fs_arena_text(&verdict->arena, outcome->why);
     }
 }
 
@@ -289,7 +287,7 @@ static void count_node(struct fs_verdict *verdict, const struct fs_node *node) {
         if (verdict->nodes > 0) memcpy(grown, verdict->hosts, verdict->nodes * sizeof *grown);
         verdict->hosts = grown;
     }
-    verdict->hosts[verdict->nodes++] = fs_arena_copy(&verdict->arena, host, strlen(host));
+    verdict->hosts[verdict->nodes++] = fs_arena_text(&verdict->arena, host);
 }
 
 /* Rules ask for a second of load, and samples are up to a second apart. */

@@ -4,6 +4,7 @@
 #include "report/rule.h"
 #include "tracer/scheduler.h"
 #include "tracer/topology.h"
+#include "tracer/variables.h"
 
 #include <limits.h>
 #include <string.h>
@@ -133,15 +134,10 @@ void fs_add_launch_fix(struct fs_outcome *outcome, const char *when, const struc
 
 /* --- slots --- */
 
-static const char *variable_of(const struct fs_launch *launch, const char *name) {
-    for (size_t i = 0; i < launch->variable_count; i++)
-        if (strcmp(launch->variables[i].name, name) == 0) return launch->variables[i].value;
-    return NULL;
-}
-
 /* Tasks that the scheduler granted, over all nodes. */
 static int granted_tasks(const struct fs_digest *digest, const struct fs_launch *launch) {
-    const char *list = variable_of(launch, "SLURM_TASKS_PER_NODE");
+    const char *list =
+        fs_variable_value(launch->variables, launch->variable_count, "SLURM_TASKS_PER_NODE");
     long sum = 0;
     int count;
 

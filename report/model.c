@@ -5,6 +5,7 @@
 #include "report/totals.h"
 #include "report/whole.h"
 #include "tracer/launch_options.h"
+#include "tracer/variables.h"
 
 #include <errno.h>
 #include <math.h>
@@ -190,15 +191,9 @@ enum fs_language fs_node_language(const struct fs_node *node) {
     return node->digest->scheduler.in_step ? FS_LANGUAGE_SRUN : FS_LANGUAGE_PLAIN;
 }
 
-static const char *find_variable(const struct fs_variable *list, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (list[i].name && strcmp(list[i].name, name) == 0) return list[i].value;
-    return NULL;
-}
-
 const char *fs_load_variable(const struct fs_load *load, const char *name) {
     const struct fs_digest *digest = load->node->digest;
     if (load->group->variable_count > 0)
-        return find_variable(load->group->variables, load->group->variable_count, name);
-    return find_variable(digest->variables, digest->variable_count, name);
+        return fs_variable_value(load->group->variables, load->group->variable_count, name);
+    return fs_variable_value(digest->variables, digest->variable_count, name);
 }

@@ -3,13 +3,12 @@
 
 #include "preload/segment.h"
 #include "report/remedy.h"
+#include "tracer/variables.h"
 
 #include <string.h>
 
 const char *fs_mpi_fork_variable(const struct fs_mpi_fork *fork, const char *name) {
-    for (size_t i = 0; i < fork->variable_count; i++)
-        if (strcmp(fork->variables[i].name, name) == 0) return fork->variables[i].value;
-    return NULL;
+    return fs_variable_value(fork->variables, fork->variable_count, name);
 }
 
 static const struct fs_mpi_ranks *ranks_of(const struct fs_digest *digest,

@@ -36,7 +36,7 @@ static void add_groups(struct fs_overview *overview, const struct fs_node *node,
     row->masks = largest->masks_distinct;
     if (row->masks != 1) return;
     char *text = fs_mask_text(largest->mask_union);
-    row->mask = text ? fs_arena_copy(&overview->arena, text, strlen(text)) : NULL;
+    row->mask = fs_arena_text(&overview->arena, text);
     free(text);
 }
 
@@ -59,9 +59,7 @@ static void add_clock(struct fs_overview *overview, const struct fs_clocks *cloc
     struct fs_clock_bounds *bounds = &overview->clocks;
     const double bound = bound_of(clocks);
     if (overview->count == 0) {
-        bounds->boot = clocks->boot
-                           ? fs_arena_copy(&overview->arena, clocks->boot, strlen(clocks->boot))
-                           : NULL;
+        bounds->boot = fs_arena_text(&overview->arena, clocks->boot);
         bounds->one_kernel = bounds->boot != NULL;
     } else if (!clocks->boot || !bounds->boot || strcmp(clocks->boot, bounds->boot) != 0) {
         bounds->one_kernel = false;
@@ -83,12 +81,11 @@ static void add_clock(struct fs_overview *overview, const struct fs_clocks *cloc
 static const char *steps_of(struct fs_overview *overview, const struct fs_digest *digest) {
     enum { STEPS_MAX = 1 << 16 };
     hwloc_bitmap_t steps = hwloc_bitmap_alloc();
-    const char *kept = NULL;
     for (size_t i = 0; steps && i < digest->task_count; i++)
         if (digest->tasks[i].step >= 0 && digest->tasks[i].step < STEPS_MAX)
             hwloc_bitmap_set(steps, (unsigned)digest->tasks[i].step);
     char *text = steps && !hwloc_bitmap_iszero(steps) ? fs_mask_text(steps) : NULL;
-    if (text) kept = fs_arena_copy(&overview->arena, text, strlen(text));
+    const char *kept = fs_arena_text(&overview->arena, text);
     free(text);
     hwloc_bitmap_free(steps);
     return kept;
@@ -111,7 +108,7 @@ int fs_overview_add(struct fs_overview *overview, const struct fs_node *node) {
         .masks = FS_UNKNOWN,
         .steps = steps_of(overview, digest),
     };
-    overview->hosts[overview->count] = fs_arena_copy(&overview->arena, host, strlen(host));
+    overview->hosts[overview->count] = fs_arena_text(&overview->arena, host);
     add_groups(overview, node, row);
     add_clock(overview, &digest->clocks);
     int result = fs_classes_add(&overview->classes, &overview->arena, node, overview->count);

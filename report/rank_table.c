@@ -58,7 +58,7 @@ static struct shape_entry *new_shape(struct fs_arena *arena, const struct key *k
     if (entry && copy && text) {
         memcpy(copy, key, size);
         entry->key = copy;
-        entry->shape = (struct fs_shape){.mask = fs_arena_copy(arena, text, strlen(text)),
+        entry->shape = (struct fs_shape){.mask = fs_arena_text(arena, text),
                                          .cores = fs_mask_cores(topology, mask),
                                          .cpus = fs_mask_cpus(mask)};
     } else {
@@ -106,11 +106,10 @@ static struct fs_rank_class *new_class(struct fs_ranks *ranks, struct fs_arena *
                                        const struct fs_rank *rank, const struct fs_task *task,
                                        const char *key) {
     struct class_entry *entry = fs_arena_alloc(arena, sizeof *entry);
-    const char *executable = task->executable;
     if (!entry || append_class(ranks, &entry->class) < 0) return NULL;
-    entry->key = fs_arena_copy(arena, key, strlen(key));
+    entry->key = fs_arena_text(arena, key);
     entry->class = (struct fs_rank_class){
-        .executable = executable ? fs_arena_copy(arena, executable, strlen(executable)) : NULL,
+        .executable = fs_arena_text(arena, task->executable),
         .cores = rank->shape->cores,
         .cpus = rank->shape->cpus,
         .shared = rank->shared,
@@ -229,7 +228,7 @@ static const char *list_text(struct fs_arena *arena, int *numbers, size_t count)
                                : snprintf(text + length, 26, "%s%d-%d", comma, numbers[i],
                                           numbers[end - 1]));
     }
-    return fs_arena_copy(arena, text, strlen(text));
+    return fs_arena_text(arena, text);
 }
 
 static struct fs_rank rank_of(struct fs_ranks *ranks, struct fs_arena *arena,

@@ -18,7 +18,7 @@ static const char *const sizing_variables[] = {
 const char *fs_mask_list(struct fs_arena *arena, hwloc_const_bitmap_t mask) {
     char *list = NULL;
     if (!mask || hwloc_bitmap_list_asprintf(&list, mask) < 0) return "?";
-    const char *copy = fs_arena_copy(arena, list, strlen(list));
+    const char *copy = fs_arena_text(arena, list);
     free(list);
     return copy;
 }
@@ -88,7 +88,7 @@ static bool rewrite_taskset(struct fs_arena *arena, const char **words, size_t c
         return true;
     }
     if (hwloc_bitmap_taskset_asprintf(&bits, mask) < 0) return false;
-    words[i] = fs_arena_copy(arena, bits, strlen(bits));
+    words[i] = fs_arena_text(arena, bits);
     free(bits);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "preload/recorded_variables.h"
 #include "report/remedy.h"
 #include "report/thread_libraries.h"
+#include "tracer/variables.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,10 +26,7 @@ void fs_each_team(const struct fs_job *job, const struct fs_thresholds *threshol
 }
 
 const char *fs_team_variable(const struct fs_team *team, const char *name) {
-    for (size_t i = 0; i < team->variable_count; i++)
-        if (team->variables[i].name && strcmp(team->variables[i].name, name) == 0)
-            return team->variables[i].value;
-    return NULL;
+    return fs_variable_value(team->variables, team->variable_count, name);
 }
 
 static const char *team_variable(const void *team, const char *name) {

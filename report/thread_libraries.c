@@ -4,6 +4,7 @@
 #include "report/remedy.h"
 #include "tracer/libraries.h"
 #include "tracer/text.h"
+#include "tracer/variables.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -151,10 +152,7 @@ const struct fs_thread_library *fs_library_threads(const struct fs_thread_progra
 }
 
 const char *fs_library_read(const struct fs_thread_library *library, const char *name) {
-    for (size_t i = 0; i < library->variable_count; i++)
-        if (library->variables[i].name && strcmp(library->variables[i].name, name) == 0)
-            return library->variables[i].value;
-    return NULL;
+    return fs_variable_value(library->variables, library->variable_count, name);
 }
 
 int fs_thread_count(const char *value) {

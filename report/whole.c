@@ -19,10 +19,6 @@ enum {
     STEPS_MAX = 1 << 16, /* Slurm lets a job have 40,000, unless told otherwise */
 };
 
-static const char *keep(struct fs_whole *whole, const char *text) {
-    return text ? fs_arena_copy(&whole->arena, text, strlen(text)) : NULL;
-}
-
 /* Room for one more element; NULL: no memory. Lists double, what they leave stays in the arena. */
 static void *more_room(struct fs_arena *arena, void *list, size_t count, size_t *room,
                        size_t size) {
@@ -131,12 +127,13 @@ static void find_missing(struct fs_whole *whole) {
 static void note_lists(struct fs_whole *whole, const struct fs_scheduler *scheduler) {
     const size_t most = sizeof whole->step_lists / sizeof *whole->step_lists;
     const char *step = scheduler->in_step ? scheduler->step_node_list : NULL;
-    if (!whole->allocated_list) whole->allocated_list = keep(whole, scheduler->node_list);
+    if (!whole->allocated_list)
+        whole->allocated_list = fs_arena_text(&whole->arena, scheduler->node_list);
     for (size_t i = 0; i < whole->step_list_count; i++)
         if (fs_same_text(step, whole->step_lists[i])) return;
     if (!step) return;
     if (whole->step_list_count < most)
-        whole->step_lists[whole->step_list_count++] = keep(whole, step);
+        whole->step_lists[whole->step_list_count++] = fs_arena_text(&whole->arena, step);
     else
         whole->step_lists_cut = true;
 }
@@ -206,7 +203,8 @@ static int add_node(struct fs_whole *whole, const struct fs_node *node) {
         .mpi = has_world(digest),
     };
     note_loads(row, node);
-    if (digest->framework && !whole->framework) whole->framework = keep(whole, digest->framework);
+    if (digest->framework && !whole->framework)
+        whole->framework = fs_arena_text(&whole->arena, digest->framework);
     whole->steps_beside = whole->steps_beside || scheduler->steps_beside > 0;
     whole->steps_unknown =
         whole->steps_unknown || (fs_is_outside(digest) && scheduler->steps_beside < 0);
@@ -268,8 +266,8 @@ static void add_launch(struct fs_whole *whole, const struct fs_node *node,
         .tasks_least = (int)count,
         .first_node = whole->count - 1,
         .pid = tasks->pid,
-        .command = keep(whole, tasks->command),
-        .executable = keep(whole, tasks->executable),
+        .command = fs_arena_text(&whole->arena, tasks->command),
+        .executable = fs_arena_text(&whole->arena, tasks->executable),
         .python = tasks->python,
         .alike = true,
         .libraries_known = true,

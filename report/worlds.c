@@ -3,15 +3,6 @@
 
 #include "tracer/text.h"
 
-#include <string.h>
-
-static char *keep(struct fs_arena *arena, const char *text) {
-    const size_t size = text ? strlen(text) + 1 : 0;
-    char *copy = text ? fs_arena_alloc(arena, size) : NULL;
-
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static struct fs_world *find(struct fs_worlds *worlds, const struct fs_mpi_ranks *ranks) {
     for (size_t i = 0; i < worlds->count; i++)
         if (worlds->world[i].size == ranks->size &&
@@ -30,17 +21,17 @@ static struct fs_world *find(struct fs_worlds *worlds, const struct fs_mpi_ranks
 static struct fs_mpi_ranks copy_of(struct fs_arena *arena, const struct fs_mpi_ranks *ranks) {
     struct fs_mpi_ranks copy = *ranks;
 
-    copy.executable = keep(arena, ranks->executable);
-    copy.command = keep(arena, ranks->command);
-    copy.version = keep(arena, ranks->version);
-    copy.file = keep(arena, ranks->file);
-    copy.ranks = keep(arena, ranks->ranks);
-    copy.launcher_ranks = keep(arena, ranks->launcher_ranks);
-    copy.plugin = keep(arena, ranks->plugin);
-    copy.exception = keep(arena, ranks->exception);
-    copy.raised.file = keep(arena, ranks->raised.file);
-    copy.raised.function = keep(arena, ranks->raised.function);
-    copy.raised.module = keep(arena, ranks->raised.module);
+    copy.executable = fs_arena_text(arena, ranks->executable);
+    copy.command = fs_arena_text(arena, ranks->command);
+    copy.version = fs_arena_text(arena, ranks->version);
+    copy.file = fs_arena_text(arena, ranks->file);
+    copy.ranks = fs_arena_text(arena, ranks->ranks);
+    copy.launcher_ranks = fs_arena_text(arena, ranks->launcher_ranks);
+    copy.plugin = fs_arena_text(arena, ranks->plugin);
+    copy.exception = fs_arena_text(arena, ranks->exception);
+    copy.raised.file = fs_arena_text(arena, ranks->raised.file);
+    copy.raised.function = fs_arena_text(arena, ranks->raised.function);
+    copy.raised.module = fs_arena_text(arena, ranks->raised.module);
     copy.raised.stack = NULL;
     copy.site = (struct fs_place){0};
     copy.callers = NULL;
@@ -76,7 +67,7 @@ static void add_at_work(struct fs_world *world, struct fs_arena *arena,
     world->looked += ranks->looked;
     world->waiting += ranks->waiting;
     if (ranks->looks > world->looks) world->looks = ranks->looks;
-    if (!world->waits_in) world->waits_in = keep(arena, ranks->waits_in);
+    if (!world->waits_in) world->waits_in = fs_arena_text(arena, ranks->waits_in);
 }
 
 void fs_worlds_add(struct fs_worlds *worlds, struct fs_arena *arena, const struct fs_node *node,

@@ -13,12 +13,6 @@
 
 enum { INCIDENTS_MAX = 64 };
 
-static const char *value_of(const struct fs_variable *list, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].name, name) == 0) return list[i].value;
-    return NULL;
-}
-
 /* --- variables that an exec lost --- */
 
 struct loss {
@@ -65,7 +59,7 @@ static void compare(const struct fs_table *table, struct fs_digest *digest, cons
         const struct fsp_recorded_variable *variable =
             fs_variable_find(had[i].name, strlen(had[i].name));
         if (variable && fs_variable_steers_threads(variable) &&
-            !value_of(loss->to->variables, loss->to->variable_count, had[i].name))
+            !fs_variable_value(loss->to->variables, loss->to->variable_count, had[i].name))
             add_lost(table, digest, loss, &had[i]);
     }
     free(had);

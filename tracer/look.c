@@ -46,12 +46,6 @@ static int visit(void *context, const char *name, size_t length, const char *val
     return 0;
 }
 
-static bool is_set(const struct environment *environment, const char *name) {
-    for (size_t i = 0; i < environment->variable_count; i++)
-        if (strcmp(environment->variables[i].name, name) == 0) return true;
-    return false;
-}
-
 static void *copy_of(const void *list, size_t size) {
     void *copy = size ? malloc(size) : NULL;
 
@@ -69,7 +63,8 @@ static void read_environment(struct fs_sampler *sampler, const struct fs_record 
     if (fs_proc_environment(sampler->proc, record->pid, visit, environment, &cut) == 0 && !cut) {
         image->environment_read = true;
         for (size_t i = 0; i < environment->misspelt_count; i++)
-            if (!is_set(environment, environment->misspelt[i].meant))
+            if (!fs_variable_value(environment->variables, environment->variable_count,
+                                   environment->misspelt[i].meant))
                 environment->misspelt[kept++] = environment->misspelt[i];
         image->misspelt = copy_of(environment->misspelt, kept * sizeof *image->misspelt);
         image->misspelt_count = image->misspelt ? kept : 0;

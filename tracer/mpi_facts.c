@@ -4,7 +4,9 @@
 #include "tracer/evaluation.h"
 
 #include "tracer/mpi.h"
+#include "tracer/scheduler.h"
 #include "tracer/text.h"
+#include "tracer/variables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,18 +29,14 @@ struct rank {
 /* --- one process --- */
 
 static const char *value_of(const struct fs_image *image, const char *name) {
-    for (size_t i = 0; i < image->variable_count; i++)
-        if (strcmp(image->variables[i].name, name) == 0) return image->variables[i].value;
-    return NULL;
+    return fs_variable_value(image->variables, image->variable_count, name);
 }
 
 static int number_of(const struct fs_image *image, const char *name) {
     const char *text = value_of(image, name);
-    char *end;
-    const long number = text ? strtol(text, &end, 10) : FS_UNKNOWN;
+    const int number = text ? fs_count_of(text) : FS_UNKNOWN;
 
-    return text && end != text && !*end && number >= 0 && number <= NUMBER_MAX ? (int)number
-                                                                               : FS_UNKNOWN;
+    return number <= NUMBER_MAX ? number : FS_UNKNOWN;
 }
 
 /* The innermost launcher first: mpirun may itself have been started by srun. */

@@ -2,10 +2,10 @@
 #include "tracer/past.h"
 
 #include "tracer/clock.h"
+#include "tracer/text.h"
 #include "tracer/variables.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* A recorder starts a moment after its program, and clocks of two witnesses differ. */
 static const int64_t clock_slack = 50 * FS_MILLISECOND;
@@ -19,16 +19,12 @@ static int by_process(const void *left, const void *right) {
     return (a->at > b->at) - (a->at < b->at);
 }
 
-static const char *value_of(const struct fs_image *image, const char *name) {
-    for (size_t i = 0; i < image->variable_count; i++)
-        if (strcmp(image->variables[i].name, name) == 0) return image->variables[i].value;
-    return NULL;
-}
-
 static bool has_new_value(const struct fs_image *image, const struct fs_setenv *change) {
-    const char *value = change->name ? value_of(image, change->name) : NULL;
+    const char *value =
+        change->name ? fs_variable_value(image->variables, image->variable_count, change->name)
+                     : NULL;
 
-    return change->value && value ? strcmp(value, change->value) == 0 : change->value == value;
+    return fs_same_text(value, change->value);
 }
 
 /* Marks what the maker of a program changed before it started that program. */

@@ -6,10 +6,10 @@
 #include "tracer/rank_use.h"
 #include "tracer/scheduler.h"
 #include "tracer/text.h"
+#include "tracer/variables.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Ancestors of a process: a damaged record may hold a circle. */
 enum { GENERATIONS_MAX = 1024 };
@@ -18,14 +18,8 @@ static const int64_t least_scheduled = 100 * FS_MILLISECOND;
 
 /* --- the rank of a program --- */
 
-static const char *value_of(const struct fs_variable *variables, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(variables[i].name, name) == 0) return variables[i].value;
-    return NULL;
-}
-
 static int number_of(const struct fs_variable *variables, size_t count, const char *name) {
-    const char *value = value_of(variables, count, name);
+    const char *value = fs_variable_value(variables, count, name);
 
     return value ? fs_count_of(value) : FS_UNKNOWN;
 }
@@ -42,7 +36,7 @@ static const struct {
 };
 
 static bool read_slurm(const struct fs_variable *variables, size_t count, struct fs_rank *rank) {
-    const char *step = value_of(variables, count, "SLURM_STEP_ID");
+    const char *step = fs_variable_value(variables, count, "SLURM_STEP_ID");
 
     rank->rank = number_of(variables, count, "SLURM_PROCID");
     if (!step || !fs_slurm_real_step(step) || rank->rank == FS_UNKNOWN) return false;

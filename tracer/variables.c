@@ -21,6 +21,12 @@ const struct fsp_recorded_variable *fs_variable_find(const char *name, size_t le
     return NULL;
 }
 
+const char *fs_variable_value(const struct fs_variable *list, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++)
+        if (list[i].name && strcmp(list[i].name, name) == 0) return list[i].value;
+    return NULL;
+}
+
 bool fs_variable_steers_threads(const struct fsp_recorded_variable *variable) {
     return variable->what == FSP_VARIABLE_THREADS || variable->what == FSP_VARIABLE_BINDING;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "preload/recorded_variables.h"
+#include "tracer/digest_parts.h"
 
 /* The recorded variables, in the order of the list; *count gets their number. */
 const struct fsp_recorded_variable *fs_variables(size_t *count);
@@ -18,6 +19,9 @@ const struct fsp_recorded_variable *fs_variable_find(const char *name, size_t le
 
 /* Whether the variable sizes or places a library's threads: what an exec must not lose. */
 bool fs_variable_steers_threads(const struct fsp_recorded_variable *variable);
+
+/* The value in a list of variables; NULL: the list has none of that name. */
+const char *fs_variable_value(const struct fs_variable *list, size_t count, const char *name);
 
 enum fs_variable_verdict { FS_VARIABLE_FINE, FS_VARIABLE_EMPTY, FS_VARIABLE_NOT_A_NUMBER };
 

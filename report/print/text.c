@@ -8,10 +8,6 @@
 enum { PAGE_LINES = 40, FULL_FINDINGS = 3, SHORT_FINDINGS = 6, REASON_LINES = 8 };
 enum { ROWS_BESIDE_FINDINGS = 6 }; /* of nodes */
 
-static const char *plural(int count) {
-    return count == 1 ? "" : "s";
-}
-
 static const char *counts_text(struct fs_arena *arena, const struct fs_verdict *verdict) {
     const struct {
         int count;
@@ -22,7 +18,7 @@ static const char *counts_text(struct fs_arena *arena, const struct fs_verdict *
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].count > 0)
             text = fs_arena_printf(arena, "%s%s%d %s%s", text, *text ? ", " : "", parts[i].count,
-                                   parts[i].name, plural(parts[i].count));
+                                   parts[i].name, fs_plural(parts[i].count));
     return text;
 }
 
@@ -36,7 +32,7 @@ static void print_verdict(struct fs_page *page, const struct fs_verdict *verdict
     struct fs_arena *arena = page->arena;
     if (verdict->count == 0)
         fs_page_line(page, "VERDICT   no findings: %d rule%s %s", verdict->passed,
-                     plural(verdict->passed), rules_text(arena, verdict));
+                     fs_plural(verdict->passed), rules_text(arena, verdict));
     else
         fs_page_line(page, "VERDICT   %s: %s", counts_text(arena, verdict),
                      verdict->findings[0].title);

@@ -11,10 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static const char *plural(long count) {
-    return count == 1 ? "" : "s";
-}
-
 static const char *plain_name(const char *word) {
     const bool path = (word[0] == '/' || word[0] == '.') && !strpbrk(word, " \t\n;|&<>");
     return path ? fs_base_name(word) : word;
@@ -42,12 +38,12 @@ static const char *scope_text(struct fs_arena *arena, const struct fs_job *job, 
             arena, "  %s%s node%s", fs_text_count(arena, nodes),
             missing > 0 ? fs_arena_printf(arena, " of %s", fs_text_count(arena, nodes + missing))
                         : "",
-            plural(nodes + missing)),
+            fs_plural(nodes + missing)),
         steps > 1         ? fs_arena_printf(arena, "  %s steps", fs_text_count(arena, steps))
         : records > nodes ? fs_arena_printf(arena, "  %s records", fs_text_count(arena, records))
                           : "",
         ranks > 0
-            ? fs_arena_printf(arena, "  %s rank%s", fs_text_count(arena, ranks), plural(ranks))
+            ? fs_arena_printf(arena, "  %s rank%s", fs_text_count(arena, ranks), fs_plural(ranks))
             : "",
         fs_arena_printf(arena, "  %s process%s", fs_text_count(arena, processes),
                         processes == 1 ? "" : "es"),
@@ -210,7 +206,8 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
             left_out++;
     }
     if (left_out > 0)
-        groups = fs_arena_printf(arena, "%s; %d more group%s", groups, left_out, plural(left_out));
+        groups =
+            fs_arena_printf(arena, "%s; %d more group%s", groups, left_out, fs_plural(left_out));
     const char *command = fs_text_cut(
         arena, fs_harmless(arena, command_text(arena, digest), page->utf8), 40, page->utf8);
     const char *where =
@@ -235,7 +232,7 @@ static void tell_audit(struct fs_page *page, const struct fs_totals *totals, con
                                  totals->window, totals->processes,
                                  totals->processes == 1 ? "" : "es",
                                  totals->processes + totals->threads,
-                                 plural(totals->processes + totals->threads), share, scan),
+                                 fs_plural(totals->processes + totals->threads), share, scan),
                  2);
     if (totals->denied)
         fs_page_wrap(page, "",
@@ -304,7 +301,7 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
                                  totals->complete ? "complete" : "incomplete",
                                  fs_text_count(arena, totals->recorded),
                                  fs_text_count(arena, totals->processes), ranks_text(arena, job),
-                                 totals->lost_events, plural((long)totals->lost_events), share),
+                                 totals->lost_events, fs_plural((long)totals->lost_events), share),
                  2);
     if (*unseen) fs_page_wrap(page, "", fs_arena_printf(arena, "not entered: %s", unseen), 2);
     if (totals->lacks) tell_container(page, totals);
@@ -313,7 +310,7 @@ void fs_text_data(struct fs_page *page, const struct fs_job *job) {
         fs_page_wrap(page, "",
                      fs_arena_printf(arena,
                                      "srun --export kept the variables of the job from %ld task%s",
-                                     totals->bare_tasks, plural(totals->bare_tasks)),
+                                     totals->bare_tasks, fs_plural(totals->bare_tasks)),
                      2);
     if (totals->told)
         fs_page_wrap(page, "",

@@ -2,6 +2,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
+#include "tracer/variables.h"
 
 static void report_lost(const struct fs_node *node, const struct fs_lost_variable *lost,
                         struct fs_outcome *outcome) {
@@ -72,10 +73,10 @@ const struct fs_rule fs_rule_env_03 = {
 
 /* What the main program has chosen of hwloc's components already. */
 static const char *components(const struct fs_digest *digest) {
-    for (size_t i = 0; i < digest->variable_count; i++)
-        if (strcmp(digest->variables[i].name, "HWLOC_COMPONENTS") == 0)
-            return digest->variables[i].value;
-    return "";
+    const char *chosen =
+        fs_variable_value(digest->variables, digest->variable_count, "HWLOC_COMPONENTS");
+
+    return chosen ? chosen : "";
 }
 
 static void report_display(const struct fs_node *node, const struct fs_closed_display *display,

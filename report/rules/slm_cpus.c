@@ -2,9 +2,9 @@
 #include "report/launch.h"
 #include "report/rules/rules.h"
 #include "tracer/text.h"
+#include "tracer/variables.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { DROPPED_TIME, DROPPED_USE };
 static const struct fs_threshold dropped_thresholds[] = {
@@ -43,12 +43,6 @@ static const char *said_on_the_line(const struct fs_node *node) {
     return NULL;
 }
 
-static bool has_variable(const struct fs_digest *digest, const char *name) {
-    for (size_t i = 0; i < digest->variable_count; i++)
-        if (strcmp(digest->variables[i].name, name) == 0) return true;
-    return false;
-}
-
 /* A task that changed its mask itself had another one; from outside only Slurm's own words in its
  * environment tell. */
 static bool knows_given(const struct fs_digest *digest) {
@@ -77,7 +71,8 @@ static bool is_short(const struct fs_node *node, const struct fs_task *task,
         fs_vote(outcome, FS_PASS, "the tasks may use every CPU of the node");
     else if (said)
         fs_vote(outcome, FS_PASS, "%s", said);
-    else if (has_variable(node->digest, "SRUN_CPUS_PER_TASK"))
+    else if (fs_variable_value(node->digest->variables, node->digest->variable_count,
+                               "SRUN_CPUS_PER_TASK"))
         fs_vote(outcome, FS_PASS, "srun was told by SRUN_CPUS_PER_TASK");
     else if (wanted_cpus(task) < 2 || wanted_cpus(task) < given)
         fs_vote(outcome, FS_PASS, "the tasks have a CPU for each worker and thread");
