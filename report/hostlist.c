@@ -181,3 +181,33 @@ const char *fs_hostlist(struct fs_arena *arena, const char *const *hosts, size_t
     *left_out = count - added;
     return list.text;
 }
+
+const char *fs_hostlist_brief(struct fs_arena *arena, const char *const *hosts, size_t count,
+                              size_t columns) {
+    static const char more[] = " and 1000000 more";
+    size_t left_out;
+    const char *text = fs_hostlist(arena, hosts, count, columns, &left_out);
+    if (left_out == 0) return text;
+    text = fs_hostlist(arena, hosts, count, columns > sizeof more ? columns - sizeof more : 0,
+                       &left_out);
+    return *text ? fs_arena_printf(arena, "%s and %zu more", text, left_out)
+                 : fs_arena_printf(arena, "%zu nodes", left_out);
+}
+
+/* --- by their bytes --- */
+
+static int by_bytes(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+size_t fs_hosts_sort(const char **hosts, size_t count) {
+    size_t kept = 0;
+    if (count > 1) qsort(hosts, count, sizeof *hosts, by_bytes);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || strcmp(hosts[i], hosts[kept - 1]) != 0) hosts[kept++] = hosts[i];
+    return kept;
+}
+
+bool fs_hosts_have(const char *const *sorted, size_t count, const char *host) {
+    return count > 0 && bsearch(&host, sorted, count, sizeof *sorted, by_bytes) != NULL;
+}

@@ -10,6 +10,7 @@
 
 #include "report/arena.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -19,5 +20,13 @@
  */
 const char *fs_hostlist(struct fs_arena *arena, const char *const *hosts, size_t count,
                         size_t limit, size_t *left_out);
+
+/* The same for a person, in about so many columns: "n[1-7] and 4 more", or how many there are. */
+const char *fs_hostlist_brief(struct fs_arena *arena, const char *const *hosts, size_t count,
+                              size_t columns);
+
+/* Sorts names by their bytes, each once; returns how many there are then. */
+size_t fs_hosts_sort(const char **hosts, size_t count);
+bool fs_hosts_have(const char *const *sorted, size_t count, const char *host);
 
 #endif

@@ -85,13 +85,10 @@ static bool of_same_load(const struct fs_finding *cause, const struct fs_finding
     return fs_like_loads(cause->load, symptom->load);
 }
 
-static double load_threads(const struct fs_load *load) {
-    return (double)load->workers * (load->threads > 0 ? load->threads : 1);
-}
-
 /* With the mask put right, the threads would fit. */
 static bool fits_job(const struct fs_finding *cause, const struct fs_finding *symptom) {
-    return of_same_load(cause, symptom) && load_threads(symptom->load) <= symptom->node->job_cpus;
+    return of_same_load(cause, symptom) &&
+           fs_load_threads(symptom->load) <= symptom->node->job_cpus;
 }
 
 /* With one thread each, the workers would fit. */
@@ -101,7 +98,7 @@ static bool workers_fit(const struct fs_finding *cause, const struct fs_finding 
 
 /* Without the quota, the threads would fit. */
 static bool fits_mask(const struct fs_finding *cause, const struct fs_finding *symptom) {
-    return cause->node == symptom->node && load_threads(symptom->load) <= symptom->load->cpus;
+    return cause->node == symptom->node && fs_load_threads(symptom->load) <= symptom->load->cpus;
 }
 
 static bool is_error(const struct fs_finding *cause, const struct fs_finding *symptom) {

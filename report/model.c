@@ -191,6 +191,15 @@ enum fs_language fs_node_language(const struct fs_node *node) {
     return node->digest->scheduler.in_step ? FS_LANGUAGE_SRUN : FS_LANGUAGE_PLAIN;
 }
 
+const struct fs_node *fs_node_at(const struct fs_job *job, size_t number) {
+    return number < FS_NODES_KEPT && number < job->node_count ? &job->nodes[number]
+                                                              : &job->nodes[0];
+}
+
+double fs_load_threads(const struct fs_load *load) {
+    return (double)load->workers * (load->threads > 0 ? load->threads : 1);
+}
+
 const char *fs_load_variable(const struct fs_load *load, const char *name) {
     const struct fs_digest *digest = load->node->digest;
     if (load->group->variable_count > 0)

@@ -115,6 +115,9 @@ struct fs_job {
 
 enum { FS_NODES_KEPT = 16 };
 
+/* The node with that number (of the whole job's) if it is at hand, else the first. */
+const struct fs_node *fs_node_at(const struct fs_job *job, size_t number);
+
 /*
  * Derives a job from count digests, which must outlive it. Returns 0, or -1 with errno
  * ENOMEM.
@@ -159,6 +162,9 @@ enum fs_language fs_node_language(const struct fs_node *node);
 /* The node at hand that tells how the command ended: a launcher's end is known where it was
  * started, not where its tasks are. NULL: no node is at hand. */
 const struct fs_digest *fs_job_front(const struct fs_job *job);
+
+/* Busy threads of all its workers; one of each where they were not sampled. */
+double fs_load_threads(const struct fs_load *load);
 
 /* Value of a recorded variable: of the group's workers, else of the job's main
  * image; NULL if unset or unknown. */

@@ -41,18 +41,11 @@ static const char **names_of(struct fs_arena *arena, const struct fs_node_set *s
     return names;
 }
 
-static int by_name(const void *left, const void *right) {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 size_t fs_node_set_names(struct fs_arena *arena, const struct fs_node_set *set,
                          const char *const *hosts) {
-    size_t count, different = 0;
+    size_t count;
     const char **names = names_of(arena, set, hosts, &count);
-    if (count > 1) qsort(names, count, sizeof *names, by_name);
-    for (size_t i = 0; i < count; i++)
-        different += i == 0 || strcmp(names[i], names[i - 1]) != 0;
-    return different;
+    return fs_hosts_sort(names, count);
 }
 
 const char *fs_node_set_hosts(struct fs_arena *arena, const struct fs_node_set *set,
@@ -66,12 +59,7 @@ const char *fs_node_set_hosts(struct fs_arena *arena, const struct fs_node_set *
 
 const char *fs_node_set_brief(struct fs_arena *arena, const struct fs_node_set *set,
                               const char *const *hosts, size_t columns) {
-    static const char more[] = " and 1000000 more";
-    size_t left_out;
-    const char *list = fs_node_set_hosts(arena, set, hosts, columns, &left_out);
-    if (left_out == 0) return list;
-    list = fs_node_set_hosts(arena, set, hosts, columns > sizeof more ? columns - sizeof more : 0,
-                             &left_out);
-    if (*list) return fs_arena_printf(arena, "%s and %zu more", list, left_out);
-    return fs_arena_printf(arena, "%zu nodes", left_out);
+    size_t count;
+    const char **names = names_of(arena, set, hosts, &count);
+    return names ? fs_hostlist_brief(arena, names, count, columns) : "";
 }

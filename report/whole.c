@@ -33,42 +33,21 @@ static void *more_room(struct fs_arena *arena, void *list, size_t count, size_t 
 
 /* --- names of nodes --- */
 
-static int by_name(const void *left, const void *right) {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 static const char *short_name(struct fs_arena *arena, const char *name) {
     return fs_arena_copy(arena, name, strcspn(name, "."));
 }
 
-static void sort_names(struct fs_names *names) {
-    size_t kept = 0;
-    if (names->count > 1) qsort(names->name, names->count, sizeof *names->name, by_name);
-    for (size_t i = 0; i < names->count; i++)
-        if (kept == 0 || strcmp(names->name[i], names->name[kept - 1]) != 0)
-            names->name[kept++] = names->name[i];
-    names->count = kept;
-}
-
 bool fs_names_has(const struct fs_names *names, const char *name) {
     char text[FS_NODE_NAME_MAX];
-    const char *key = text;
     const size_t length = strcspn(name, ".");
-    if (length >= sizeof text || names->count == 0) return false;
+    if (length >= sizeof text) return false;
     memcpy(text, name, length);
     text[length] = '\0';
-    return bsearch(&key, names->name, names->count, sizeof *names->name, by_name) != NULL;
+    return fs_hosts_have(names->name, names->count, text);
 }
 
 const char *fs_names_text(struct fs_arena *arena, const struct fs_names *names, size_t columns) {
-    static const char more[] = " and 1000000 more";
-    size_t left_out;
-    const char *text = fs_hostlist(arena, names->name, names->count, columns, &left_out);
-    if (left_out == 0) return text;
-    text = fs_hostlist(arena, names->name, names->count,
-                       columns > sizeof more ? columns - sizeof more : 0, &left_out);
-    return *text ? fs_arena_printf(arena, "%s and %zu more", text, left_out)
-                 : fs_arena_printf(arena, "%zu nodes", left_out);
+    return fs_hostlist_brief(arena, names->name, names->count, columns);
 }
 
 struct naming {
@@ -99,7 +78,7 @@ static void find_allocated(struct fs_whole *whole) {
     if (!whole->allocated_list) return;
     whole->allocated.known = true;
     add_list(&naming, whole->allocated_list);
-    sort_names(&whole->allocated);
+    whole->allocated.count = fs_hosts_sort(whole->allocated.name, whole->allocated.count);
 }
 
 static void find_recorded(struct fs_whole *whole) {
@@ -107,7 +86,7 @@ static void find_recorded(struct fs_whole *whole) {
     whole->recorded.known = true;
     for (size_t i = 0; i < whole->count; i++)
         if (add_name(&naming, whole->nodes[i].name) != 0) whole->recorded.known = false;
-    sort_names(&whole->recorded);
+    whole->recorded.count = fs_hosts_sort(whole->recorded.name, whole->recorded.count);
 }
 
 static void find_missing(struct fs_whole *whole) {
@@ -117,7 +96,7 @@ static void find_missing(struct fs_whole *whole) {
     missing->known = whole->step_list_count > 0 && !whole->step_lists_cut;
     for (size_t i = 0; i < whole->step_list_count; i++)
         add_list(&naming, whole->step_lists[i]);
-    sort_names(missing);
+    missing->count = fs_hosts_sort(missing->name, missing->count);
     for (size_t i = 0; i < missing->count; i++)
         if (!fs_names_has(&whole->recorded, missing->name[i]))
             missing->name[kept++] = missing->name[i];

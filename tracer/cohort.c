@@ -223,7 +223,7 @@ struct fs_record **fs_cohorts_members(const struct fs_cohorts *cohorts, size_t *
     return members;
 }
 
-static int ascending(const void *left, const void *right) {
+int fs_ascending(const void *left, const void *right) {
     const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
 
     return (a > b) - (a < b);
@@ -242,7 +242,7 @@ int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now,
         if (ends[i] > from) lived += ends[i] - from;
         if (ends[i] > covered) covered = ends[i];
     }
-    if (ends) qsort(ends, count, sizeof *ends, ascending);
+    if (ends) qsort(ends, count, sizeof *ends, fs_ascending);
     for (size_t i = 0; ends && i < count; i++) {
         /* One that ends when the next begins is a replacement, not a colleague. */
         while (ended < i && ends[ended] <= fs_record_begin(members[i]))

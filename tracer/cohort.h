@@ -83,6 +83,9 @@ struct fs_record **fs_cohorts_members(const struct fs_cohorts *cohorts, size_t *
  * alive at one time, and *lived_ns (may be NULL) the time in which any lived. */
 int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now, int64_t *lived_ns);
 
+/* Compares two int64_t, for qsort. */
+int fs_ascending(const void *left, const void *right);
+
 void fs_cohorts_free(struct fs_cohorts *cohorts);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 enum { SEGMENTS_MAX = 64, DYNAMIC_MAX = 512, NAME_SIZE = 128, NAMES_MAX = 16 << 20 };
+enum { SYMBOL_MAX = 100 };
 
 struct program {
     Elf64_Phdr segments[SEGMENTS_MAX];
@@ -112,26 +113,30 @@ static bool has_name(int file, const struct dynamic *dynamic, const char *name) 
     return found;
 }
 
-bool fs_elf_needs(const char *path, const char *prefix) {
+typedef bool question(int file, const struct dynamic *dynamic, const char *text);
+
+static bool ask(const char *path, question *holds, const char *text) {
     struct program program;
+    struct dynamic dynamic;
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (file < 0) return false;
-    struct dynamic dynamic;
     const bool result = read_program(file, &program) && read_dynamic(file, &program, &dynamic) &&
-                        needs(file, &dynamic, prefix);
+                        holds(file, &dynamic, text);
     close(file);
     return result;
 }
 
-bool fs_elf_names(const char *path, const char *name) {
-    struct program program;
-    struct dynamic dynamic;
-    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+bool fs_elf_needs(const char *path, const char *prefix) {
+    return ask(path, needs, prefix);
+}
 
-    if (file < 0) return false;
-    const bool result = read_program(file, &program) && read_dynamic(file, &program, &dynamic) &&
-                        has_name(file, &dynamic, name);
-    close(file);
-    return result;
+bool fs_elf_names(const char *path, const char *name) {
+    return ask(path, has_name, name);
+}
+
+int fs_elf_symbol_length(const char *symbol) {
+    const size_t length = strcspn(symbol, "@");
+
+    return length < SYMBOL_MAX ? (int)length : SYMBOL_MAX;
 }

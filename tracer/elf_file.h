@@ -21,4 +21,8 @@ bool fs_elf_names(const char *path, const char *name);
 /* Whether the program at path needs a shared object whose name begins with prefix. */
 bool fs_elf_needs(const char *path, const char *prefix);
 
+/* Bytes of a symbol's name without the version that a library gives it,
+ * "sem_wait@@GLIBC_2.34", and not more than a line of text has room for. */
+int fs_elf_symbol_length(const char *symbol);
+
 #endif

@@ -9,12 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int ascending(const void *left, const void *right) {
-    const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
 static void spread_of(struct fs_record *const *members, size_t count, struct fs_spread *spread) {
     int64_t *values = calloc(count + 1, sizeof *values);
     size_t known = 0;
@@ -25,7 +19,7 @@ static void spread_of(struct fs_record *const *members, size_t count, struct fs_
         if (cpu != FS_UNKNOWN) values[known++] = cpu;
     }
     if (known > 0) {
-        qsort(values, known, sizeof *values, ascending);
+        qsort(values, known, sizeof *values, fs_ascending);
         spread->n = (int64_t)known;
         spread->min = values[0];
         spread->p50 = values[(known - 1) / 2];

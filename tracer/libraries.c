@@ -140,6 +140,12 @@ const char *const *fs_library_sizing(uint32_t bit, const char *build) {
     return family ? family->sizing : none;
 }
 
+bool fs_library_is_sized_by(uint32_t bit, const char *build, const char *name) {
+    for (const char *const *sizing = fs_library_sizing(bit, build); *sizing; sizing++)
+        if (strcmp(*sizing, name) == 0) return true;
+    return false;
+}
+
 enum fs_pool_default fs_library_default(uint32_t bit) {
     const struct family *family = find_family(bit);
     return family ? family->without : FS_POOL_UNKNOWN;

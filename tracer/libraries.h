@@ -28,6 +28,7 @@ enum fs_pool_default {                  /* without a variable a team has */
  * the threads to an OpenMP runtime reads what that one reads. Never NULL.
  */
 const char *const *fs_library_sizing(uint32_t family, const char *build);
+bool fs_library_is_sized_by(uint32_t family, const char *build, const char *name);
 
 enum fs_pool_default fs_library_default(uint32_t family);
 

@@ -1,27 +1,24 @@
 /* mpi.c - from the header of a segment to what an image did with MPI. */
 #include "tracer/mpi.h"
 
+#include "tracer/segment_check.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const uint64_t longest_ns = UINT64_C(1) << 61;
-enum { PID_MAX = 1 << 22, WORLD_MAX = 1 << 28 };
+enum { WORLD_MAX = 1 << 28 };
 
 static int64_t time_of(uint64_t t) {
-    return t && t <= longest_ns ? (int64_t)t : FS_UNKNOWN;
+    return t && t <= FS_LONGEST_NS ? (int64_t)t : FS_UNKNOWN;
 }
 
 static int level_of(uint8_t level) {
     return level <= FSP_MPI_LEVEL_MAX ? level : FS_UNKNOWN;
 }
 
-static bool is_pid(int pid) {
-    return pid > 0 && pid <= PID_MAX;
-}
-
 static int counted(uint32_t count) {
-    return count <= PID_MAX ? (int)count : PID_MAX;
+    return count <= FS_PID_MAX ? (int)count : FS_PID_MAX;
 }
 
 /* Text of another process: printable, or it is none. */
@@ -36,7 +33,8 @@ static const char *text_of(struct fs_table *table, const char *text, size_t size
 static void fold_stranger(struct fs_table *table, uint64_t image, const struct fsp_mpi_caller *from,
                           struct fs_mpi_stranger *to) {
     to->count = counted(from->count);
-    if (!to->count || from->known != 1 || to->function || !is_pid(from->pid) || !is_pid(from->tid))
+    if (!to->count || from->known != 1 || to->function || !fs_is_pid(from->pid) ||
+        !fs_is_pid(from->tid))
         return;
     to->pid = from->pid;
     to->tid = from->tid;
@@ -50,7 +48,7 @@ void fs_mpi_fold(struct fs_table *table, struct fs_image *image, const struct fs
     const struct fsp_mpi *mpi = &header->mpi;
     const uint64_t key = header->image;
 
-    if (!is_pid(mpi->pid) || mpi->t_init == 0) return;
+    if (!fs_is_pid(mpi->pid) || mpi->t_init == 0) return;
     if (!image->mpi) image->mpi = calloc(1, sizeof *image->mpi);
     if (!image->mpi) {
         table->lost++;
@@ -60,7 +58,7 @@ void fs_mpi_fold(struct fs_table *table, struct fs_image *image, const struct fs
     const bool told =
         mpi->size > 0 && mpi->size <= WORLD_MAX && mpi->rank >= 0 && mpi->rank < mpi->size;
     use->pid = mpi->pid;
-    use->tid = is_pid(mpi->tid) ? mpi->tid : 0;
+    use->tid = fs_is_pid(mpi->tid) ? mpi->tid : 0;
     use->t_init = time_of(mpi->t_init);
     use->t_ready = time_of(mpi->t_ready);
     use->t_finalize = time_of(mpi->t_finalize);

@@ -5,6 +5,7 @@
 #include "tracer/collector.h"
 #include "tracer/door.h"
 #include "tracer/mask.h"
+#include "tracer/rendezvous.h"
 #include "tracer/topology.h"
 
 #include <errno.h>
@@ -247,4 +248,12 @@ int fs_recover_here(const char *directory, char *error, size_t error_size) {
         if (access(path, F_OK) != 0) return recovery.result;
         recover_node(&recovery, name);
     }
+}
+
+void fs_recover_in(const char *place, const char *directory) {
+    char error[FS_ERROR_SIZE];
+    const int lock = fs_lock_any(&place, error, sizeof error);
+
+    fs_recover_here(directory, error, sizeof error);
+    fs_unlock(lock, place);
 }

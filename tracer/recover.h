@@ -23,4 +23,8 @@ int fs_recover(const char *directory, char *error, size_t error_size);
 /* The same for the records of this host alone. */
 int fs_recover_here(const char *directory, char *error, size_t error_size);
 
+/* The same under the lock of a place (as fs_lock_any takes it), for tasks that end at the same
+ * time. What goes wrong is told nobody: each of them tries. */
+void fs_recover_in(const char *place, const char *directory);
+
 #endif

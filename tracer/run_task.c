@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,16 +85,6 @@ static enum fs_word wait_for_word(struct task *task, bool *gone) {
     return 0;
 }
 
-/* A killed collector leaves its record in the segments: whoever ends last writes it. */
-static void recover(const struct fs_run_options *options, const struct fs_jobdir *job) {
-    const char *place = options->place;
-    char error[FS_ERROR_SIZE];
-    const int lock = fs_lock_any(&place, error, sizeof error);
-
-    fs_recover_here(job->path, error, sizeof error);
-    fs_unlock(lock, place);
-}
-
 /* Says how it ended, and stays if it is the last one here. */
 static void end(const struct fs_run_options *options, struct task *task) {
     const struct fs_message message = {.word = FS_WORD_ENDED,
@@ -103,7 +92,8 @@ static void end(const struct fs_run_options *options, struct task *task) {
     bool gone = true;
 
     if (say(task, &message)) wait_for_word(task, &gone);
-    if (gone) recover(options, &task->job);
+    /* A killed collector leaves its record in the segments: whoever ends last writes it. */
+    if (gone) fs_recover_in(options->place, task->job.path);
 }
 
 static int supervise(const struct fs_run_options *options, struct task *task,

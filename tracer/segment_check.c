@@ -14,8 +14,6 @@
 
 #include "preload/segment.h"
 
-enum { PID_MAX = 1 << 22 };                           /* the kernel's own limit */
-static const uint64_t longest_ns = UINT64_C(1) << 61; /* 73 years; sums of a few stay in range */
 static const uint64_t largest_count = UINT64_C(1) << 50;
 
 static struct fsp_header *header_of(const struct fs_segment_copy *copy) {
@@ -41,8 +39,8 @@ static bool same_shape(const struct fsp_header *a, const struct fsp_header *b) {
            a->chunks_at == b->chunks_at && a->sites_at == b->sites_at && a->index_at == b->index_at;
 }
 
-static bool plausible_pid(int32_t pid) {
-    return pid > 0 && pid <= PID_MAX;
+bool fs_is_pid(int pid) {
+    return pid > 0 && pid <= FS_PID_MAX;
 }
 
 int fs_segment_check_header(struct fs_segment_copy *copy) {
@@ -54,9 +52,9 @@ int fs_segment_check_header(struct fs_segment_copy *copy) {
     if (header->ready == 0) return fail(EAGAIN);
     if (header->extension >= FSP_EXTENSION_COUNT) return fail(EBADMSG);
     fsp_layout(&expected, copy->size, header->extension);
-    if (!same_shape(header, &expected) || !plausible_pid(header->pid) || header->ppid < 0 ||
-        header->ppid > PID_MAX || header->t_made == 0 || header->t_made > longest_ns ||
-        header->image > longest_ns || header->realtime_made < 0)
+    if (!same_shape(header, &expected) || !fs_is_pid(header->pid) || header->ppid < 0 ||
+        header->ppid > FS_PID_MAX || header->t_made == 0 || header->t_made > FS_LONGEST_NS ||
+        header->image > FS_LONGEST_NS || header->realtime_made < 0)
         return fail(EBADMSG);
     if (header->extension) /* its index lies where an image's strings are */
         memset(header->executable, 0, (size_t)((char *)(header + 1) - header->executable));
@@ -85,7 +83,7 @@ static void clamp_time(const struct check *check, uint64_t *time) {
 }
 
 static bool sane_usage(const struct fsp_usage *usage) {
-    const uint64_t longest_us = longest_ns / 1000;
+    const uint64_t longest_us = FS_LONGEST_NS / 1000;
     return usage->user_us <= longest_us && usage->system_us <= longest_us &&
            usage->maxrss_kib <= largest_count && usage->voluntary <= largest_count &&
            usage->involuntary <= largest_count;
@@ -94,30 +92,29 @@ static bool sane_usage(const struct fsp_usage *usage) {
 /* Written by the parent while the child lives: the numbers are there before they count. */
 static bool sound_beside(const struct fsp_process *process) {
     for (unsigned i = 0; i < FSP_BESIDE_MAX; i++)
-        if (process->beside[i].threads > PID_MAX ||
+        if (process->beside[i].threads > FS_PID_MAX ||
             process->beside[i].by_forker > process->beside[i].threads)
             return false;
     return process->beside_known <= 1 && process->beside_main <= 1 &&
-           process->beside_threads <= PID_MAX;
+           process->beside_threads <= FS_PID_MAX;
 }
 
 static bool sound_process(struct fsp_process *process, const struct check *check) {
     const uint32_t state = process->state;
-    const bool pid_ok = state == FSP_PROCESS_LIVE
-                            ? plausible_pid(process->pid)
-                            : process->pid == 0 || plausible_pid(process->pid);
-    if (state > FSP_PROCESS_LIVE || !pid_ok || process->ppid < 0 || process->ppid > PID_MAX ||
+    const bool pid_ok = state == FSP_PROCESS_LIVE ? fs_is_pid(process->pid)
+                                                  : process->pid == 0 || fs_is_pid(process->pid);
+    if (state > FSP_PROCESS_LIVE || !pid_ok || process->ppid < 0 || process->ppid > FS_PID_MAX ||
         process->birth >= FSP_BIRTH_COUNT || process->exit >= FSP_EXIT_COUNT ||
         process->random >= FSP_RANDOM_COUNT || process->reaped > 1 ||
-        process->run_ns > longest_ns || process->wait_ns > longest_ns ||
-        process->threads_run_ns > longest_ns || process->threads_wait_ns > longest_ns ||
+        process->run_ns > FS_LONGEST_NS || process->wait_ns > FS_LONGEST_NS ||
+        process->threads_run_ns > FS_LONGEST_NS || process->threads_wait_ns > FS_LONGEST_NS ||
         !sound_beside(process) || !sane_usage(&process->self) ||
         (process->reaped && !sane_usage(&process->reap)))
         return false;
     process->flags &= FSP_PROCESS_SIGCHLD_IGNORED | FSP_PROCESS_MASK_UNKNOWN | FSP_PROCESS_SETSID;
     process->exec_path[sizeof process->exec_path - 1] = '\0';
-    if (process->reaper < 0 || process->reaper > PID_MAX) process->reaper = 0;
-    if (process->affinity_caller < 0 || process->affinity_caller > PID_MAX)
+    if (process->reaper < 0 || process->reaper > FS_PID_MAX) process->reaper = 0;
+    if (process->affinity_caller < 0 || process->affinity_caller > FS_PID_MAX)
         process->affinity_caller = 0;
     clamp_time(check, &process->t_fork);
     clamp_time(check, &process->t_start);
@@ -129,9 +126,9 @@ static bool sound_process(struct fsp_process *process, const struct check *check
 }
 
 static bool sound_thread(struct fsp_thread *thread, const struct check *check) {
-    if (thread->state > FSP_THREAD_RESERVED || !plausible_pid(thread->pid) ||
-        !plausible_pid(thread->tid) || thread->cpu_ns > longest_ns || thread->run_ns > longest_ns ||
-        thread->wait_ns > longest_ns)
+    if (thread->state > FSP_THREAD_RESERVED || !fs_is_pid(thread->pid) || !fs_is_pid(thread->tid) ||
+        thread->cpu_ns > FS_LONGEST_NS || thread->run_ns > FS_LONGEST_NS ||
+        thread->wait_ns > FS_LONGEST_NS)
         return false;
     clamp_time(check, &thread->t_start);
     clamp_time(check, &thread->t_end);
@@ -147,14 +144,14 @@ static const bool event_has_text[FSP_EVENT_COUNT] = {
 
 static bool sound_event(struct fsp_event *event, const struct check *check) {
     const uint32_t kind = event->kind;
-    if (kind >= FSP_EVENT_COUNT || event->tid < 0 || event->tid > PID_MAX) return false;
+    if (kind >= FSP_EVENT_COUNT || event->tid < 0 || event->tid > FS_PID_MAX) return false;
     if (event_has_text[kind]) event->text[sizeof event->text - 1] = '\0';
     if (kind == FSP_EVENT_REAPED &&
-        (!plausible_pid(event->a) || event->u[0] > longest_ns / 1000 ||
-         event->u[1] > longest_ns / 1000 || event->u[2] > largest_count))
+        (!fs_is_pid(event->a) || event->u[0] > FS_LONGEST_NS / 1000 ||
+         event->u[1] > FS_LONGEST_NS / 1000 || event->u[2] > largest_count))
         return false;
     if (kind == FSP_EVENT_SIGBUS_SHM &&
-        (event->u[0] > longest_ns || event->u[1] > longest_ns || !plausible_pid(event->a)))
+        (event->u[0] > FS_LONGEST_NS || event->u[1] > FS_LONGEST_NS || !fs_is_pid(event->a)))
         return false;
     if (kind == FSP_EVENT_LIBRARY) {
         if (event->a <= 0 || (event->a & (event->a - 1)) != 0) return false; /* one family */
@@ -165,7 +162,7 @@ static bool sound_event(struct fsp_event *event, const struct check *check) {
 }
 
 static bool sound_chunk(struct fsp_chunk *chunk, struct check *check) {
-    if (!plausible_pid(chunk->owner)) return false;
+    if (!fs_is_pid(chunk->owner)) return false;
     if (chunk->used > FSP_CHUNK_EVENTS) chunk->used = FSP_CHUNK_EVENTS; /* the shim counts on */
     clamp_time(check, &chunk->t_owned);
     for (uint32_t i = 0; i < chunk->used; i++) {
@@ -188,7 +185,7 @@ uint32_t fs_segment_check_slots(struct fs_segment_copy *copy) {
     struct fsp_header *header = header_of(copy);
     const uint64_t now = now_ns();
     /* After a restart of the node its clock runs anew: times of a file of before are kept. */
-    struct check check = {.latest = header->t_made <= now ? now : longest_ns};
+    struct check check = {.latest = header->t_made <= now ? now : FS_LONGEST_NS};
     struct fsp_process *processes = (void *)(copy->bytes + header->processes_at);
     struct fsp_thread *threads = (void *)(copy->bytes + header->threads_at);
     struct fsp_chunk *chunks = (void *)(copy->bytes + header->chunks_at);

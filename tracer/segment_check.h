@@ -1,5 +1,6 @@
 /*
- * segment_check.h - makes a copy of a segment safe to use. For segment_reader.c.
+ * segment_check.h - makes a copy of a segment safe to use, for segment_reader.c, and says which
+ * numbers are too large to be true, for whoever reads what else is in it.
  */
 #ifndef FS_SEGMENT_CHECK_H
 #define FS_SEGMENT_CHECK_H
@@ -7,6 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { FS_PID_MAX = 1 << 22 };            /* the kernel's own limit */
+#define FS_LONGEST_NS (UINT64_C(1) << 61) /* 73 years; sums of a few stay in range */
+
+bool fs_is_pid(int number);
 
 struct fs_segment_copy {
     char *bytes; /* aligned as a page is */

@@ -1,6 +1,7 @@
 /* stack_names.c - functions and lines by libdw (stack_native.h). */
 #include "tracer/stack_native.h"
 
+#include "tracer/elf_file.h"
 #include "tracer/text.h"
 
 #include <elfutils/libdwfl.h>
@@ -44,13 +45,6 @@ static const char *module_name(Dwfl_Module *module, Dwarf_Addr *start) {
     return name ? fs_file_name(name) : "?";
 }
 
-/* Without the version that a library gives its symbols: "sem_wait@@GLIBC_2.34". */
-static int name_length(const char *function) {
-    const size_t length = strcspn(function, "@");
-
-    return length < 100 ? (int)length : 100;
-}
-
 static void add_line(Dwfl_Module *module, uint64_t address, char *text, size_t size) {
     Dwfl_Line *line = dwfl_module_getsrc(module, address);
     int number = 0;
@@ -84,7 +78,7 @@ void fs_names_describe(struct fs_names *names, uint64_t address, bool returns_to
     const char *where = module_name(module, &start);
     const char *function = dwfl_module_addrname(module, inside);
     if (function && *function)
-        snprintf(text, size, "%.*s (%.80s)", name_length(function), function, where);
+        snprintf(text, size, "%.*s (%.80s)", fs_elf_symbol_length(function), function, where);
     else
         snprintf(text, size, "%.80s+%#llx", where, (unsigned long long)(address - start));
     if (lines && !is_everyones(where)) add_line(module, inside, text, size);

@@ -1,6 +1,7 @@
 /* stack_offline.c - see stack_offline.h. */
 #include "tracer/stack_offline.h"
 
+#include "tracer/elf_file.h"
 #include "tracer/text.h"
 
 #include <elfutils/libdwfl.h>
@@ -82,13 +83,6 @@ static void put_plain(FILE *out, const char *text, size_t length) {
         fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], out);
 }
 
-/* Without the version that a library gives its symbols, and not at any length. */
-static size_t name_length(const char *name) {
-    const size_t length = strcspn(name, "@");
-
-    return length < 100 ? length : 100;
-}
-
 static const char *line_of(Dwfl_Module *module, uint64_t address, int *line) {
     Dwfl_Line *found = dwfl_module_getsrc(module, address);
     const char *file = found ? dwfl_lineinfo(found, NULL, line, NULL, NULL, NULL) : NULL;
@@ -153,7 +147,7 @@ static void write_frame(struct walk *walk, Dwfl_Module *module, uint64_t inside,
 
     fputs(walk->prefix, walk->out);
     if (function && *function) {
-        put_plain(walk->out, function, name_length(function));
+        put_plain(walk->out, function, (size_t)fs_elf_symbol_length(function));
         fputs(" (", walk->out);
         put_plain(walk->out, fs_file_name(path ? path : "?"), 80);
         fputc(')', walk->out);
@@ -235,7 +229,7 @@ void fs_offline_place(const char *path, uint64_t offset, FILE *out, const char *
     }
     if (function || file) {
         fputs(prefix, out);
-        if (function) put_plain(out, function, name_length(function));
+        if (function) put_plain(out, function, (size_t)fs_elf_symbol_length(function));
         fputc('\t', out);
         if (file) put_plain(out, file, 1000);
         fprintf(out, "\t%d\n", line);

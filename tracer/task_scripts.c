@@ -140,15 +140,6 @@ static void wait_until_written(int connection, const char *folder, int64_t deadl
         nanosleep(&step, NULL);
 }
 
-/* No collector: it has written and gone, or it was killed. */
-static void recover(const char *place, const struct fs_jobdir *job) {
-    char error[FS_ERROR_SIZE];
-    const int lock = fs_lock_any(&place, error, sizeof error);
-
-    fs_recover_here(job->path, error, sizeof error);
-    fs_unlock(lock, place);
-}
-
 int fs_task_epilog(int argc, char **argv) {
     const int64_t deadline = fs_now() + epilog_patience;
     struct fs_message left;
@@ -167,7 +158,7 @@ int fs_task_epilog(int argc, char **argv) {
     const int status = wait_for_users(start_users(argv[FS_SCRIPT_USERS], -1));
     if (found)
         wait_until_written(connection, folder, deadline);
-    else
-        recover(place, &job);
+    else /* it has written and gone, or it was killed */
+        fs_recover_in(place, job.path);
     return status;
 }

@@ -118,19 +118,13 @@ static uint32_t loaded_until(const struct program *program, int64_t t) {
     return families;
 }
 
-static bool is_sizing(const struct library *library, const char *name) {
-    for (const char *const *sizing = fs_library_sizing(library->loading->family, library->build);
-         *sizing; sizing++)
-        if (strcmp(*sizing, name) == 0) return true;
-    return false;
-}
-
 static void note_late(struct program *program, const struct setting *setting) {
     for (size_t i = 0; i < program->library_count; i++) {
         struct library *library = &program->libraries[i];
         const uint32_t family = library->loading->family;
         const uint32_t read = fs_library_reads_at_load(family) ? setting->loaded : setting->started;
-        if ((read & family) && setting->change->name && is_sizing(library, setting->change->name) &&
+        if ((read & family) && setting->change->name &&
+            fs_library_is_sized_by(family, library->build, setting->change->name) &&
             setting->change->t > library->t_late)
             library->t_late = setting->change->t;
     }

@@ -28,13 +28,10 @@ static double seconds(int64_t ns) {
     return (double)ns / 1e9;
 }
 
-static int threads_of(const struct fs_load *load) {
-    return load->workers * (load->threads > 1 ? load->threads : 1);
-}
-
 /* Some have a core to themselves and some share one: equal work then takes unequal time. */
 static bool some_share_a_core(const struct fs_load *load) {
-    return load->cores > 0 && threads_of(load) > load->cores && threads_of(load) < load->cpus;
+    return load->cores > 0 && fs_load_threads(load) > load->cores &&
+           fs_load_threads(load) < load->cpus;
 }
 
 static void report_imbalance(const struct fs_load *load, double ratio, struct fs_outcome *outcome) {
@@ -81,7 +78,7 @@ static void judge_balance(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_NOT_APPLICABLE, "workers came one after the other: that balances");
     else if (group->scripts_differ)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the workers run different scripts");
-    else if (threads_of(load) > load->effective)
+    else if (fs_load_threads(load) > load->effective)
         fs_vote(outcome, FS_NOT_APPLICABLE,
                 "more workers or threads than CPUs: who gets a CPU first takes more");
     else if (some_share_a_core(load))

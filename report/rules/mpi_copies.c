@@ -7,12 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* A node that stays in memory, if possible the one with that number. */
-static const struct fs_node *node_at(const struct fs_job *job, size_t number) {
-    return number < FS_NODES_KEPT && number < job->node_count ? &job->nodes[number]
-                                                              : &job->nodes[0];
-}
-
 /* --- MPI-03 --- */
 
 enum { COPIES_CPU, COPIES_SPREAD };
@@ -54,7 +48,7 @@ static void add_copies_fixes(const struct fs_whole_launch *launch, const struct 
 static void report_copies(const struct fs_job *job, const struct fs_whole_launch *launch,
                           struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
-    const struct fs_node *node = node_at(job, launch->first_node);
+    const struct fs_node *node = fs_node_at(job, launch->first_node);
     const char *launcher = launch->kind == FS_LAUNCH_SRUN ? "srun" : "mpirun";
 
     fs_add_finding(outcome, FS_ERROR, node, NULL)->confidence = FS_INFERRED;
@@ -244,7 +238,7 @@ static void report_pool(const struct fs_job *job, const struct use *use,
     struct fs_node_set where = {0};
 
     fs_node_set_add(arena, &where, use->pool_number);
-    fs_add_finding(outcome, FS_ERROR, node_at(job, use->pool_number), NULL)->confidence =
+    fs_add_finding(outcome, FS_ERROR, fs_node_at(job, use->pool_number), NULL)->confidence =
         FS_INFERRED;
     fs_set_title(outcome, "%d workers on 1 of %zu nodes; %zu idle", use->pool->workers, nodes,
                  idle.count);

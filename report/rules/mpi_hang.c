@@ -14,11 +14,6 @@ static const struct fs_threshold hang_thresholds[] = {
     {0},
 };
 
-static const struct fs_node *node_at(const struct fs_job *job, size_t number) {
-    return number < FS_NODES_KEPT && number < job->node_count ? &job->nodes[number]
-                                                              : &job->nodes[0];
-}
-
 static const char *who_failed(struct fs_arena *arena, const struct fs_world *world) {
     const char *ranks = world->first.ranks;
 
@@ -35,7 +30,7 @@ static void report_hang(const struct fs_job *job, const struct fs_world *world,
     const char *place = fs_place_text(arena, &first->raised);
     const char *who = who_failed(arena, world);
 
-    fs_add_finding(outcome, FS_ERROR, node_at(job, world->first_node), NULL);
+    fs_add_finding(outcome, FS_ERROR, fs_node_at(job, world->first_node), NULL);
     fs_set_title(outcome, "%s raised %s and left %ld other%s waiting", who, exception,
                  world->at_work, world->at_work == 1 ? "" : "s");
     fs_set_nodes(outcome, &world->where);

@@ -114,13 +114,6 @@ const struct fs_rule fs_rule_thr_03 = {
 
 /* --- THR-05 --- */
 
-static bool reads(const struct fs_thread_library *library, const char *name) {
-    for (const char *const *sizing = fs_library_sizing(library->family, library->build); *sizing;
-         sizing++)
-        if (strcmp(*sizing, name) == 0) return true;
-    return false;
-}
-
 /* The last setting that the library did not read any more; NULL: none. */
 static const struct fs_setting *late_setting(const struct fs_thread_program *program,
                                              const struct fs_thread_library *library) {
@@ -129,7 +122,8 @@ static const struct fs_setting *late_setting(const struct fs_thread_program *pro
     for (size_t i = 0; i < program->setting_count; i++) {
         const struct fs_setting *setting = &program->settings[i];
         const uint32_t read = at_load ? setting->loaded : setting->started;
-        if ((read & library->family) && setting->name && reads(library, setting->name))
+        if ((read & library->family) && setting->name &&
+            fs_library_is_sized_by(library->family, library->build, setting->name))
             late = setting;
     }
     return late;
