@@ -14,30 +14,21 @@
 
 #include "preload/entries.h"
 #include "preload/mpi.h"
+#include "preload/names.h"
 #include "preload/shim.h"
 
 #if defined __x86_64__
 
-/* As in names.h; without their first letter, the names for profiling are those for C. */
-static const struct names {
-#define ROOM(name) char name[sizeof "PMPI_" #name];
-    FSP_MPI_CALLS(ROOM)
-#undef ROOM
-} names = {
-#define TEXT(name) "PMPI_" #name,
-    FSP_MPI_CALLS(TEXT)
-#undef TEXT
-};
-static const uint16_t names_at[] = {
-#define AT(name) offsetof(struct names, name),
-    FSP_MPI_CALLS(AT)
-#undef AT
-};
-enum { CALLS = sizeof names_at / sizeof *names_at, COUNT = 2 * CALLS, PLACES = 256, NO_MPI = 15 };
+#define ROOM(name) FSP_NAMES_ROOM(, PMPI_##name, )
+#define TEXT(name) FSP_NAMES_TEXT(, PMPI_##name, )
+#define AT(name)   FSP_NAMES_AT(, PMPI_##name, )
+FSP_NAMES_BY(FSP_MPI_CALLS, ROOM, TEXT, AT)
 
-/* First the entries for C, then those for profiling. */
-static const char *name_at(size_t i) {
-    return (const char *)&names + names_at[i % CALLS] + (i < CALLS ? 1 : 0);
+enum { COUNT = 2 * NAMES, PLACES = 256, NO_MPI = 15 };
+
+/* First the entries for C, then those for profiling, whose names have a letter more. */
+static const char *entry_at(size_t i) {
+    return i < NAMES ? name_at(i) + 1 : name_at(i - NAMES);
 }
 
 extern _Atomic uintptr_t fsp_mpi_targets[COUNT];
@@ -100,7 +91,7 @@ static uintptr_t find(_Atomic uintptr_t *target, const char *name, const void *r
 
 void *fsp_mpi_call(_Atomic uintptr_t *target, const void *return_address) {
     const int error = errno;
-    const char *name = name_at((size_t)(target - fsp_mpi_targets));
+    const char *name = entry_at((size_t)(target - fsp_mpi_targets));
     uintptr_t function = atomic_load_explicit(target, memory_order_acquire);
 
     if (!fsp_tls.mpi_known) note(name, return_address);

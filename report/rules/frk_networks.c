@@ -24,9 +24,11 @@ static bool shares_pages(const struct fs_mpi_fork *fork) {
     return fork->children > fork->blocked;
 }
 
-static struct fs_judgement judge_gni(const struct fs_mpi_fork *fork) {
+static struct fs_judgement judge_gni(const struct fs_digest *digest,
+                                     const struct fs_mpi_fork *fork) {
     const char *mode = fs_mpi_fork_variable(fork, "MPICH_GNI_FORK_MODE");
 
+    (void)digest;
     if (!(fork->libraries & FSP_LIBRARY_UGNI))
         return (struct fs_judgement){FS_NOT_APPLICABLE, "no library of a Gemini or Aries network"};
     if (fork->libraries & FSP_LIBRARY_CXI)
@@ -42,7 +44,9 @@ static bool has_huge_pages(const struct fs_mpi_fork *fork) {
     return fork->huge_bytes > 0;
 }
 
-static struct fs_judgement judge_cxi(const struct fs_mpi_fork *fork) {
+static struct fs_judgement judge_cxi(const struct fs_digest *digest,
+                                     const struct fs_mpi_fork *fork) {
+    (void)digest;
     if (!(fork->libraries & FSP_LIBRARY_CXI))
         return (struct fs_judgement){FS_NOT_APPLICABLE, "no library of a Slingshot network"};
     if (!shares_pages(fork))
@@ -98,17 +102,12 @@ static struct fs_judgement judge_verbs(const struct fs_digest *digest,
 }
 
 bool fs_network_loses_pages(const struct fs_digest *digest, const struct fs_mpi_fork *fork) {
-    return judge_gni(fork).status == FS_FINDING || judge_cxi(fork).status == FS_FINDING ||
+    return judge_gni(digest, fork).status == FS_FINDING ||
+           judge_cxi(digest, fork).status == FS_FINDING ||
            judge_verbs(digest, fork).status == FS_FINDING;
 }
 
 /* --- FRK-02 --- */
-
-static struct fs_judgement judge_fork_gni(const struct fs_digest *digest,
-                                          const struct fs_mpi_fork *fork) {
-    (void)digest;
-    return judge_gni(fork);
-}
 
 static void report_gni(const struct fs_node *node, const struct fs_mpi_fork *fork,
                        struct fs_outcome *outcome) {
@@ -134,7 +133,7 @@ static void report_gni(const struct fs_node *node, const struct fs_mpi_fork *for
 static void check_gni(const struct fs_job *job, const struct fs_thresholds *thresholds,
                       struct fs_outcome *outcome) {
     (void)thresholds;
-    fs_each_mpi_fork(job, outcome, judge_fork_gni, report_gni);
+    fs_each_mpi_fork(job, outcome, judge_gni, report_gni);
 }
 
 const struct fs_rule fs_rule_frk_02 = {
@@ -157,12 +156,6 @@ const struct fs_rule fs_rule_frk_02 = {
 };
 
 /* --- FRK-03 --- */
-
-static struct fs_judgement judge_fork_cxi(const struct fs_digest *digest,
-                                          const struct fs_mpi_fork *fork) {
-    (void)digest;
-    return judge_cxi(fork);
-}
 
 static void report_cxi(const struct fs_node *node, const struct fs_mpi_fork *fork,
                        struct fs_outcome *outcome) {
@@ -192,7 +185,7 @@ static void report_cxi(const struct fs_node *node, const struct fs_mpi_fork *for
 static void check_cxi(const struct fs_job *job, const struct fs_thresholds *thresholds,
                       struct fs_outcome *outcome) {
     (void)thresholds;
-    fs_each_mpi_fork(job, outcome, judge_fork_cxi, report_cxi);
+    fs_each_mpi_fork(job, outcome, judge_cxi, report_cxi);
 }
 
 const struct fs_rule fs_rule_frk_03 = {

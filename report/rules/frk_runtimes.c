@@ -96,6 +96,16 @@ static bool one_thread_asked(const struct fs_node *node, const struct fs_load *l
     return value && strcmp(value, "1") == 0;
 }
 
+/* Fork first, then the parent's first region. */
+static void fix_the_order(struct fs_outcome *outcome, bool python) {
+    if (python)
+        fs_add_fix(outcome, FS_FIX_CODE, "workers from a process that ran no region",
+                   "multiprocessing.set_start_method(\"forkserver\")");
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first region",
+                   "pid_t pid = fork(); /* ... */ then #pragma omp parallel");
+}
+
 static void add_region_fixes(struct fs_outcome *outcome, const struct fs_node *node,
                              const struct fs_load *load, const struct fs_runtime_fork *fork) {
     if (is_numba(&fork->place))
@@ -105,12 +115,7 @@ static void add_region_fixes(struct fs_outcome *outcome, const struct fs_node *n
         fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "no team, nothing to lose",
                    one_thread_asked(node, load) ? "export OMP_THREAD_LIMIT=1"
                                                 : "export OMP_NUM_THREADS=1");
-    if (fork->python)
-        fs_add_fix(outcome, FS_FIX_CODE, "workers from a process that ran no region",
-                   "multiprocessing.set_start_method(\"forkserver\")");
-    else
-        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first region",
-                   "pid_t pid = fork(); /* ... */ then #pragma omp parallel");
+    fix_the_order(outcome, fork->python);
 }
 
 static void report_region(const struct fs_node *node, const struct fs_runtime_fork *fork,
@@ -164,12 +169,7 @@ static void report_left(const struct fs_node *node, const struct fs_stuck *stuck
     fs_add_cause(outcome, "libgomp waits in the child for the threads that it started in the "
                           "parent; fork copies none of them");
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "no team, nothing to lose", "export OMP_NUM_THREADS=1");
-    if (stuck->python)
-        fs_add_fix(outcome, FS_FIX_CODE, "workers from a process that ran no region",
-                   "multiprocessing.set_start_method(\"forkserver\")");
-    else
-        fs_add_fix(outcome, FS_FIX_CODE, "fork before the first region",
-                   "pid_t pid = fork(); /* ... */ then #pragma omp parallel");
+    fix_the_order(outcome, stuck->python);
 }
 
 static void judge_left(const struct fs_node *node, struct fs_outcome *outcome) {
