@@ -5,11 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/fuzz/fuzz.h"
-#include "tests/unit/random_digest.h"
+#include "tests/fuzz/digest_seeds.h"
 #include "tracer/digest.h"
-
-enum { SEEDS = 12 };
 
 static int read_bytes(const void *data, size_t size, struct fs_digest **list, size_t *count) {
     char error[200];
@@ -40,18 +37,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         write_again(&list[i]);
     fs_digest_list_free(list, count);
     return 0;
-}
-
-uint8_t *fuzz_seed(unsigned number, size_t *size) {
-    struct fs_digest digest;
-    char *text;
-    if (number >= SEEDS) return NULL;
-    if (number == 0)
-        large_digest(&digest);
-    else
-        random_digest(&digest, number);
-    FILE *out = open_memstream(&text, size);
-    if (!out || fs_digest_write(&digest, out) || fclose(out)) abort();
-    fs_digest_free(&digest);
-    return (uint8_t *)text;
 }

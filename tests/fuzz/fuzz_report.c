@@ -8,10 +8,7 @@
 #include "report/print/json.h"
 #include "report/print/junit.h"
 #include "report/print/text.h"
-#include "tests/fuzz/fuzz.h"
-#include "tests/unit/random_digest.h"
-
-enum { SEEDS = 12 };
+#include "tests/fuzz/digest_seeds.h"
 
 struct told {
     char *text;
@@ -71,18 +68,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fs_job_free(&job);
     fs_digest_list_free(list, count);
     return 0;
-}
-
-uint8_t *fuzz_seed(unsigned number, size_t *size) {
-    struct fs_digest digest;
-    char *text;
-    if (number >= SEEDS) return NULL;
-    if (number == 0)
-        large_digest(&digest);
-    else
-        random_digest(&digest, number);
-    FILE *out = open_memstream(&text, size);
-    if (!out || fs_digest_write(&digest, out) || fclose(out)) abort();
-    fs_digest_free(&digest);
-    return (uint8_t *)text;
 }

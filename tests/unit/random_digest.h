@@ -10,15 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/chance.h"
 #include "tracer/digest_fields.h"
 #include "tracer/topology.h"
-
-static unsigned long long random_state;
-
-static unsigned random_below(unsigned limit) {
-    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(random_state >> 33) % limit;
-}
 
 static char *random_string(void) {
     static const char *const pieces[] = {"/usr/bin/python3", "pool.py", "a b",  "\"quoted\"", "\\",

@@ -82,14 +82,19 @@ static inline void fixture_pool(struct fixture *f, struct fs_group *group, int w
     group->unwaited = group->zombies_peak = group->orphans = 0;
 }
 
-/* `topology` is hwloc's synthetic syntax; the job may use all of it. */
-static inline void fixture_machine(struct fixture *f, const char *topology, const char *job_cpus) {
-    memset(f, 0, sizeof *f);
-    fs_digest_init(&f->digest);
+/* Another machine than before, in hwloc's synthetic syntax. */
+static inline void fixture_topology(struct fixture *f, const char *topology) {
+    if (f->topology) hwloc_topology_destroy(f->topology);
     hwloc_topology_init(&f->topology);
     hwloc_topology_set_synthetic(f->topology, topology);
     hwloc_topology_load(f->topology);
     f->digest.topology = f->topology;
+}
+
+static inline void fixture_machine(struct fixture *f, const char *topology, const char *job_cpus) {
+    memset(f, 0, sizeof *f);
+    fs_digest_init(&f->digest);
+    fixture_topology(f, topology);
     f->digest.host = (char *)"node1";
     f->command[0] = (char *)"python3";
     f->command[1] = (char *)"pool.py";
@@ -199,6 +204,19 @@ static inline struct fs_verdict *fixture_judge(struct fixture *f,
 
 static inline const struct fs_outcome *fixture_outcome(struct fixture *f, const char *rule) {
     return &f->verdict.outcomes[fs_rule_index(fs_rule_find(rule))];
+}
+
+/* What the rule finds, which must be something. */
+static inline const struct fs_finding *fixture_find(struct fixture *f, const char *rule) {
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
+    assert_non_null(finding);
+    return finding;
+}
+
+static inline bool any_fix_has(const struct fs_finding *finding, const char *text) {
+    for (size_t i = 0; i < finding->fix_count; i++)
+        if (strstr(finding->fix[i].text, text)) return true;
+    return false;
 }
 
 static inline void fixture_free(struct fixture *f) {

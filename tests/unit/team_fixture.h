@@ -41,12 +41,6 @@ static inline void team_variable(struct fixture *f, const char *name, const char
         f->teams[i].variable_count = f->digest.variable_count;
 }
 
-static inline const struct fs_finding *find(struct fixture *f, const char *rule) {
-    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
-    assert_non_null(finding);
-    return finding;
-}
-
 static inline void not_sampled(struct fixture *f) {
     f->digest.team_count = 0;
     f->digest.rivals.teams = 0;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "report/hostlist.h"
+#include "tests/unit/chance.h"
 #include "tracer/scheduler.h"
 
 #include <stdbool.h>
@@ -14,13 +15,6 @@
 #include <string.h>
 
 enum { HOSTS_MAX = 64, ROUNDS = 3000, LIMIT = 4096 };
-
-static unsigned long long state_of_chance = 7;
-
-static unsigned below(unsigned limit) {
-    state_of_chance = state_of_chance * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(state_of_chance >> 33) % limit;
-}
 
 /* Splits text at spaces in place. */
 static size_t words_of(char *text, const char **words) {
@@ -97,12 +91,12 @@ static void make_name(char name[64]) {
     static const char *const prefixes[] = {"n", "nid0", "r1n", "login", "gpu-"};
     static const char *const suffixes[] = {"", "", "", "-ib", "x"};
     static const unsigned limits[] = {12, 112, 1100};
-    const char *prefix = prefixes[below(5)], *suffix = suffixes[below(5)];
-    const unsigned number = below(limits[below(3)]);
-    if (below(12) == 0)
+    const char *prefix = prefixes[random_below(5)], *suffix = suffixes[random_below(5)];
+    const unsigned number = random_below(limits[random_below(3)]);
+    if (random_below(12) == 0)
         snprintf(name, 64, "%s%s", prefix, suffix);
     else
-        snprintf(name, 64, "%s%0*u%s", prefix, (int)below(5), number, suffix);
+        snprintf(name, 64, "%s%0*u%s", prefix, (int)random_below(5), number, suffix);
 }
 
 static bool is_among(const char *name, const char *const *hosts, size_t count) {
@@ -135,7 +129,7 @@ static void scheduler_reads_what_is_written(void **state) {
         struct fs_arena arena = {0};
         char names[HOSTS_MAX][64];
         const char *hosts[HOSTS_MAX];
-        const size_t wanted = 1 + below(HOSTS_MAX);
+        const size_t wanted = 1 + random_below(HOSTS_MAX);
         size_t count = 0, left_out;
         for (size_t i = 0; i < wanted; i++) {
             make_name(names[count]);
@@ -162,7 +156,7 @@ static void order_of_hosts_does_not_matter(void **state) {
     const char *first = fs_hostlist(&arena, hosts, HOSTS_MAX, LIMIT, &left_out);
     for (unsigned round = 0; round < 100; round++) {
         for (unsigned i = HOSTS_MAX; i > 1; i--) {
-            const unsigned other = below(i);
+            const unsigned other = random_below(i);
             const char *host = hosts[other];
             hosts[other] = hosts[i - 1];
             hosts[i - 1] = host;

@@ -1,5 +1,6 @@
 /* Records of many nodes: whatever files and directories their digests lie in and in whatever
  * order, the reports are the same to the byte, and few of the nodes are in memory at once. */
+#include "tests/unit/chance.h"
 #include "tests/unit/rule_fixture.h"
 
 #include "report/commands.h"
@@ -13,20 +14,14 @@
 
 enum { NODES = 200, DIRECTORIES = 3, ROUNDS = 12 };
 
-static unsigned long long state_of_chance = 1;
-
-static unsigned below(unsigned limit) {
-    state_of_chance = state_of_chance * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(state_of_chance >> 33) % limit;
-}
-
 /* Most clocks are disciplined, each to an error of its own. */
 static struct fs_clock_mark mark_at(int64_t t) {
-    const bool synchronised = below(20) > 0;
+    const bool synchronised = random_below(20) > 0;
     return (struct fs_clock_mark){.t = t,
-                                  .realtime = 1000 * SECOND + t + below(5),
-                                  .read_ns = below(100),
-                                  .error_ns = synchronised ? (int)below(1000000) : FS_UNKNOWN,
+                                  .realtime = 1000 * SECOND + t + random_below(5),
+                                  .read_ns = random_below(100),
+                                  .error_ns =
+                                      synchronised ? (int)random_below(1000000) : FS_UNKNOWN,
                                   .synchronised = synchronised};
 }
 
@@ -37,12 +32,12 @@ static void add_tasks(struct fixture *f, struct fs_task tasks[2], unsigned numbe
                                     .rank = (int)(2 * number + i),
                                     .size = 2 * NODES,
                                     .local_rank = (int)i,
-                                    .executable = (char *)(below(9) ? "/bin/a" : "/bin/b"),
+                                    .executable = (char *)(random_below(9) ? "/bin/a" : "/bin/b"),
                                     .status = 0,
                                     .end = FS_UNKNOWN,
-                                    .cpu_ns = (int64_t)below(1000) * 1000000,
-                                    .workers = (int)below(3),
-                                    .mask = fixture_mask(f, i && below(5) ? "1" : "0")};
+                                    .cpu_ns = (int64_t)random_below(1000) * 1000000,
+                                    .workers = (int)random_below(3),
+                                    .mask = fixture_mask(f, i && random_below(5) ? "1" : "0")};
     f->digest.tasks = tasks;
     f->digest.task_count = 2;
 }
@@ -55,32 +50,33 @@ static char *text_of_node(unsigned number) {
     char host[16], *text;
     size_t size;
     fixture_machine(&f, number % 3 ? "pack:1 core:2 pu:1" : "pack:2 core:1 pu:1", "0-1");
-    fixture_pool(&f, &f.group[0], 2 + (int)below(4), masks[below(3)]);
+    fixture_pool(&f, &f.group[0], 2 + (int)random_below(4), masks[random_below(3)]);
     fixture_pool(&f, &f.group[1], 2, "0-1");
-    f.group[0].site.line = 41 + (int)below(2);
-    f.group[0].wait_ns += below(1000);
+    f.group[0].site.line = 41 + (int)random_below(2);
+    f.group[0].wait_ns += random_below(1000);
     f.group[1].site.line = 50;
-    f.digest.group_count = 1 + below(2);
-    f.digest.wall_ns += below(1000000);
-    f.digest.start_realtime = number % 4 < 2 ? 0 : below(3);
-    f.digest.cpu_ns = f.group[0].cpu_ns / (1 + below(3));
+    f.digest.group_count = 1 + random_below(2);
+    f.digest.wall_ns += random_below(1000000);
+    f.digest.start_realtime = number % 4 < 2 ? 0 : random_below(3);
+    f.digest.cpu_ns = f.group[0].cpu_ns / (1 + random_below(3));
     f.digest.clocks.begin = mark_at(0);
     f.digest.clocks.end = mark_at(f.digest.wall_ns);
-    f.digest.complete.processes = 5 + (int)below(3);
+    f.digest.complete.processes = 5 + (int)random_below(3);
     f.digest.complete.recorded = 5;
-    f.digest.complete.collector_cpu_ns = below(1000000);
+    f.digest.complete.collector_cpu_ns = random_below(1000000);
     add_tasks(&f, tasks, number);
-    if (below(4) == 0)
+    if (random_below(4) == 0)
         f.digest.quota = (struct fs_quota){.version = 2,
                                            .cpus = 1.5,
                                            .periods = 100,
-                                           .throttled = 60 + below(40),
-                                           .throttled_ns = 5 * SECOND + below(1000000),
+                                           .throttled = 60 + random_below(40),
+                                           .throttled_ns = 5 * SECOND + random_below(1000000),
                                            .runnable_mean = 2,
                                            .runnable_peak = 2};
-    f.digest.complete.interim = below(5) == 0;
-    if (below(3) == 0) f.digest.complete.unseen[FS_UNSEEN_STATIC] = 1 + (int)below(3);
-    f.digest.complete.unseen_example[FS_UNSEEN_STATIC] = (char *)(below(2) ? "/bin/a" : "/bin/b");
+    f.digest.complete.interim = random_below(5) == 0;
+    if (random_below(3) == 0) f.digest.complete.unseen[FS_UNSEEN_STATIC] = 1 + (int)random_below(3);
+    f.digest.complete.unseen_example[FS_UNSEEN_STATIC] =
+        (char *)(random_below(2) ? "/bin/a" : "/bin/b");
     snprintf(host, sizeof host, "n%03u", number / 2); /* two jobs ran on each host */
     f.digest.host = host;
     FILE *out = open_memstream(&text, &size);
@@ -133,13 +129,13 @@ static void deal(char *const *texts, unsigned files) {
     char *order[NODES], path[64];
     memcpy(order, texts, sizeof order);
     for (unsigned i = NODES; i > 1; i--) {
-        const unsigned other = below(i);
+        const unsigned other = random_below(i);
         char *text = order[other];
         order[other] = order[i - 1];
         order[i - 1] = text;
     }
     for (unsigned i = 0; i < NODES; i++) {
-        path_of(path, i < files ? i : below(files));
+        path_of(path, i < files ? i : random_below(files));
         FILE *out = fopen(path, "a");
         assert_non_null(out);
         fputs(order[i], out);
@@ -188,7 +184,7 @@ static void order_and_grouping_change_nothing(void **state) {
         cut_topology(texts[i]);
     make_folders();
     for (unsigned round = 0; round < ROUNDS; round++) {
-        const unsigned files = round ? 1 + below(NODES) : NODES;
+        const unsigned files = round ? 1 + random_below(NODES) : NODES;
         deal(texts, files);
         char *report = reports_of(files);
         if (!first) {

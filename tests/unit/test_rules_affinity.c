@@ -1,12 +1,6 @@
 /* AFF-01, AFF-02 and SLM-02: each fires, and each exception keeps it silent. */
 #include "tests/unit/rule_fixture.h"
 
-static bool any_fix_has(const struct fs_finding *finding, const char *text) {
-    for (size_t i = 0; i < finding->fix_count; i++)
-        if (strstr(finding->fix[i].text, text)) return true;
-    return false;
-}
-
 static bool any_cause_has(const struct fs_finding *finding, const char *text) {
     for (size_t i = 0; i < finding->cause_count; i++)
         if (strstr(finding->cause[i], text)) return true;

@@ -12,7 +12,7 @@ static void aff_03_fires_by_masks(void **state) {
     (void)state;
     struct fixture f;
     bound_by_llvm(&f);
-    const struct fs_finding *finding = find(&f, "AFF-03");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-03");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->title, "KMP_AFFINITY is not disabled: libomp bound 4 workers");
     assert_true(any_fix_is(finding, "export KMP_AFFINITY=disabled"));
@@ -20,7 +20,7 @@ static void aff_03_fires_by_masks(void **state) {
     fixture_free(&f);
     bound_by_llvm(&f);
     f.group[0].mask_union = fixture_mask(&f, "0-1");
-    finding = find(&f, "AFF-03");
+    finding = fixture_find(&f, "AFF-03");
     assert_int_equal(finding->severity, FS_NOTE);
     assert_null(fs_verdict_find(&f.verdict, "OVS-02")->follows); /* advice explains nothing */
     fixture_free(&f);
@@ -67,7 +67,7 @@ static void aff_04_fires_and_folds_the_squeeze(void **state) {
     (void)state;
     struct fixture f;
     bound_by_blas(&f);
-    const struct fs_finding *finding = find(&f, "AFF-04");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-04");
     assert_string_equal(finding->title, "libopenblas.so.0 bound the parent: 4 workers on 1 CPU");
     assert_true(any_fix_is(finding, "export OPENBLAS_MAIN_FREE=1"));
     assert_string_equal(fs_verdict_find(&f.verdict, "AFF-01")->follows->id, "AFF-04");

@@ -1,12 +1,6 @@
 /* Rules on ranks, tasks and placement, of jobs that were only looked at from outside: what they
  * still find, and what is unknown then. */
-#include "tests/unit/whole_fixture.h"
-
-static const struct fs_finding *find(struct fixture *f, const char *rule) {
-    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
-    assert_non_null(finding);
-    return finding;
-}
+#include "tests/unit/placement_fixture.h"
 
 static void no_launcher(struct fixture *f) {
     f->digest.launch_count = 0;
@@ -95,7 +89,7 @@ static void aff_05_takes_a_mask_for_the_launchers_if_it_gives_such_ones(void **s
         struct fixture f;
         bound_by(&f, cases[i].line);
         hwloc_bitmap_list_sscanf(f.tasks[0].mask, cases[i].mask);
-        assert_int_equal(find(&f, "AFF-05")->confidence, FS_INFERRED);
+        assert_int_equal(fixture_find(&f, "AFF-05")->confidence, FS_INFERRED);
         fixture_free(&f);
     }
 }
@@ -116,13 +110,13 @@ static void aff_06_says_what_is_seen_of_who_did_it(void **state) {
     (void)state;
     struct fixture f;
     overlapping(&f);
-    const struct fs_finding *finding = find(&f, "AFF-06");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-06");
     assert_string_equal(finding->cause[0], "a taskset stands in front of each rank's program");
     assert_string_equal(finding->fix[0].text, "mpirun -n 2 app");
     fixture_free(&f);
     overlapping(&f);
     no_launcher(&f);
-    finding = find(&f, "AFF-06");
+    finding = fixture_find(&f, "AFF-06");
     assert_string_equal(finding->cause[0], "who gave them these masks is not seen from outside");
     fixture_free(&f);
 }
@@ -154,11 +148,8 @@ static void aff_06_guard_audited(void **state) {
 
 /* --- AFF-07, AFF-08, OVS-05 --- */
 
-static void straddling(struct fixture *f) {
-    fixture_machine(f, "pack:2 [numa] core:4 pu:1", "0-7");
-    fixture_launch(f, "/usr/bin/orterun", "mpirun -n 2 --map-by slot:PE=4 app", 2);
-    fixture_task(f, "2-5");
-    fixture_task(f, "0-1,6-7");
+static void audited_straddling(struct fixture *f) {
+    straddling(f);
     fixture_audit(f);
 }
 
@@ -168,7 +159,7 @@ static void aff_07_guard_audited(void **state) {
         {"a rank was not looked at", another_rank_elsewhere, FS_STATUS_UNKNOWN},
         {"one of two ranks", one_of_two, FS_STATUS_UNKNOWN},
     };
-    CHECK_GUARDS("AFF-07", straddling, guards);
+    CHECK_GUARDS("AFF-07", audited_straddling, guards);
 }
 
 static void siblings(struct fixture *f) {
@@ -226,33 +217,13 @@ static void ovs_05_guard_audited(void **state) {
 
 /* --- SLM-01, SLM-02, SLM-05 --- */
 
-/* srun -c 8 gave the task one core; eight workers share it. */
-static void dropped(struct fixture *f) {
-    fixture_machine(f, "pack:2 core:4 pu:2", "0-1");
-    fixture_pool(f, &f->group[0], 8, "0-1");
-    f->digest.group_count = 1;
-    f->digest.scheduler = (struct fs_scheduler){.name = "slurm",
-                                                .cpus_on_node = 8,
-                                                .cpus_per_task = 8,
-                                                .step_tasks_on_node = 1,
-                                                .in_step = true};
-    *fixture_task(f, "0-1") = (struct fs_task){.launch = FS_LAUNCH_SRUN,
-                                               .size = 1,
-                                               .cpus_per_task = 8,
-                                               .pid = 100,
-                                               .end = 10 * SECOND,
-                                               .cpu_ns = 19 * SECOND,
-                                               .workers = 8,
-                                               .threads = 3,
-                                               .mask = fixture_mask(f, "0-1")};
+static void audited_dropped(struct fixture *f) {
+    dropped(f);
     fixture_audit(f);
     f->audited.given = 1;
 }
 static void given_unknown(struct fixture *f) {
     f->audited.given = 0;
-}
-static void narrowed_itself(struct fixture *f) {
-    f->tasks[0].mask_before = fixture_mask(f, "0-7");
 }
 
 static void slm_01_slm_02_guard_audited(void **state) {
@@ -261,12 +232,12 @@ static void slm_01_slm_02_guard_audited(void **state) {
         {"what srun gave is not known", given_unknown, FS_STATUS_UNKNOWN},
         {"the task narrowed its mask", narrowed_itself, FS_PASS},
     };
-    CHECK_GUARDS("SLM-01", dropped, guards);
+    CHECK_GUARDS("SLM-01", audited_dropped, guards);
     static const struct guard of_the_step[] = {
         {"what srun gave is not known", given_unknown, FS_STATUS_UNKNOWN},
         {"the task narrowed its mask", narrowed_itself, FS_STATUS_UNKNOWN},
     };
-    CHECK_GUARDS("SLM-02", dropped, of_the_step);
+    CHECK_GUARDS("SLM-02", audited_dropped, of_the_step);
 }
 
 static void login(struct fixture *f) {
@@ -322,12 +293,8 @@ static void mpi_03_guard_audited(void **state) {
 }
 
 /* A pool on the first of 3 nodes, and the look is the first step of the job. */
-static void one_of_three(struct whole_fixture *job) {
-    whole_allocation(job, 3, 4);
-    fixture_pool(&job->node[0], &job->node[0].group[0], 4, "0-3");
-    job->node[0].digest.group_count = 1;
-    job->node[0].digest.cpu_ns = 40 * SECOND;
-    job->nodes = 1;
+static void audited_one_of_three(struct whole_fixture *job) {
+    one_of_three(job);
     audit_nodes(job, 0);
 }
 static void a_step_before(struct whole_fixture *job) {
@@ -343,12 +310,11 @@ static void mpi_04_guard_audited(void **state) {
         {"a step before", a_step_before, FS_STATUS_UNKNOWN},
         {"one node was looked at", one_node_was_looked_at, FS_STATUS_UNKNOWN},
     };
-    CHECK_WHOLE_GUARDS("MPI-04", one_of_three, guards);
+    CHECK_WHOLE_GUARDS("MPI-04", audited_one_of_three, guards);
 }
 
-static void narrow_tasks(struct whole_fixture *job) {
-    whole_allocation(job, 3, 4);
-    whole_step(job, 2, 1);
+static void audited_narrow_tasks(struct whole_fixture *job) {
+    narrow_tasks(job);
     audit_nodes(job, 1);
 }
 static void steps_not_seen(struct whole_fixture *job) {
@@ -364,7 +330,7 @@ static void slm_03_guard_audited(void **state) {
         {"steps beside unknown", steps_not_seen, FS_STATUS_UNKNOWN},
         {"tasks that were not looked at", a_node_not_seen, FS_STATUS_UNKNOWN},
     };
-    CHECK_WHOLE_GUARDS("SLM-03", narrow_tasks, guards);
+    CHECK_WHOLE_GUARDS("SLM-03", audited_narrow_tasks, guards);
 }
 
 /* --- MPI libraries --- */

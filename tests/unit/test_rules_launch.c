@@ -1,12 +1,6 @@
 /* MPI-05, AFF-08 and SLM-05: each fires, and each exception keeps it silent. */
 #include "tests/unit/rule_fixture.h"
 
-static const struct fs_finding *find(struct fixture *f, const char *rule) {
-    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
-    assert_non_null(finding);
-    return finding;
-}
-
 /* --- MPI-05: three ranks, two cores --- */
 
 static void refused_line(struct fixture *f, const char *line) {
@@ -21,7 +15,7 @@ static void slots_are_counted_and_the_line_is_put_right(void **state) {
     (void)state;
     struct fixture f;
     refused(&f);
-    const struct fs_finding *finding = find(&f, "MPI-05");
+    const struct fs_finding *finding = fixture_find(&f, "MPI-05");
     assert_string_equal(finding->title, "3 ranks for 2 slots: mpirun started nothing");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->fix[0].text, "mpirun --bind-to core -n 2 app -n 5");
@@ -36,7 +30,7 @@ static void hardware_threads_are_offered_where_they_are(void **state) {
     struct fixture f;
     fixture_machine(&f, "pack:1 core:2 pu:2", "0-3");
     fixture_launch(&f, "/usr/bin/prterun", "mpirun --np=3 app", 0)->status = 1 << 8;
-    const struct fs_finding *finding = find(&f, "MPI-05");
+    const struct fs_finding *finding = fixture_find(&f, "MPI-05");
     assert_string_equal(finding->fix[0].text, "mpirun --np=2 app");
     assert_string_equal(finding->fix[1].text, "mpirun --use-hwthread-cpus --np=3 app");
     assert_string_equal(finding->fix[2].text, "mpirun --map-by :OVERSUBSCRIBE --np=3 app");
@@ -62,7 +56,7 @@ static void slots_come_from_where_mpirun_looks(void **state) {
         f.launches[0].hostfile_slots = cases[i].slots;
         f.launches[0].hostfile_hosts = cases[i].hosts;
         f.launches[0].hostfile_open = cases[i].open;
-        assert_string_equal(find(&f, "MPI-05")->title, cases[i].title);
+        assert_string_equal(fixture_find(&f, "MPI-05")->title, cases[i].title);
         fixture_free(&f);
     }
 }
@@ -71,7 +65,7 @@ static void of_several_programs_only_the_part_is_told(void **state) {
     (void)state;
     struct fixture f;
     refused_line(&f, "mpirun -n 2 a : -n 1 b");
-    const struct fs_finding *finding = find(&f, "MPI-05");
+    const struct fs_finding *finding = fixture_find(&f, "MPI-05");
     assert_string_equal(finding->fix[0].text, "mpirun -n 2 ...");
     assert_int_equal(finding->fix[0].kind, FS_FIX_CODE);
     fixture_free(&f);
@@ -84,7 +78,7 @@ static void slots_are_tasks_under_slurm(void **state) {
     f.digest.scheduler.name = "slurm";
     fixture_variable(&f, "SLURM_TASKS_PER_NODE", "2(x2),1");
     f.launches[0].variable_count = 1;
-    const struct fs_finding *finding = find(&f, "MPI-05");
+    const struct fs_finding *finding = fixture_find(&f, "MPI-05");
     assert_string_equal(finding->title, "8 ranks for 5 slots: mpirun started nothing");
     assert_string_equal(finding->fix[1].text, "#SBATCH --ntasks=8");
     fixture_free(&f);
@@ -205,7 +199,7 @@ static void shared_cores_are_named(void **state) {
     f.command[2] = (char *)"0-1";
     f.command[3] = (char *)"pool";
     f.digest.command_count = 4;
-    const struct fs_finding *finding = find(&f, "AFF-08");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-08");
     assert_string_equal(finding->title, "two busy threads on a core, 3 cores idle");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->evidence[0].text,
@@ -232,7 +226,7 @@ static void fixes_of_shared_cores_keep_the_users_words(void **state) {
         struct fixture f;
         siblings(&f);
         fixture_launch(&f, cases[i].executable, cases[i].line, 2);
-        assert_string_equal(find(&f, "AFF-08")->fix[0].text, cases[i].fix);
+        assert_string_equal(fixture_find(&f, "AFF-08")->fix[0].text, cases[i].fix);
         fixture_free(&f);
     }
 }
@@ -242,12 +236,12 @@ static void threads_that_were_asked_for_are_a_note(void **state) {
     struct fixture f;
     siblings(&f);
     fixture_launch(&f, "/usr/bin/orterun", "mpirun --use-hwthread-cpus -n 2 app", 2);
-    assert_int_equal(find(&f, "AFF-08")->severity, FS_NOTE);
+    assert_int_equal(fixture_find(&f, "AFF-08")->severity, FS_NOTE);
     fixture_free(&f);
     siblings(&f);
     f.digest.scheduler.name = "slurm";
     f.digest.scheduler.threads_per_core = 2;
-    assert_int_equal(find(&f, "AFF-08")->severity, FS_NOTE);
+    assert_int_equal(fixture_find(&f, "AFF-08")->severity, FS_NOTE);
     fixture_free(&f);
 }
 
@@ -264,11 +258,7 @@ static void no_samples(struct fixture *f) {
     f->digest.siblings.looks = FS_UNKNOWN;
 }
 static void one_thread_a_core(struct fixture *f) {
-    hwloc_topology_destroy(f->topology);
-    hwloc_topology_init(&f->topology);
-    hwloc_topology_set_synthetic(f->topology, "pack:1 core:8 pu:1");
-    hwloc_topology_load(f->topology);
-    f->digest.topology = f->topology;
+    fixture_topology(f, "pack:1 core:8 pu:1");
 }
 
 static void siblings_guards(void **state) {
@@ -296,18 +286,18 @@ static void the_users_of_a_login_node_are_counted(void **state) {
     (void)state;
     struct fixture f;
     login(&f);
-    const struct fs_finding *finding = find(&f, "SLM-05");
+    const struct fs_finding *finding = fixture_find(&f, "SLM-05");
     assert_string_equal(finding->title, "2 workers compute on a machine that 3 users share");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->fix[0].text, "srun -n 1 -c 2 python3 pool.py");
     fixture_free(&f);
     login(&f);
     f.digest.login.scheduler = "pbs";
-    assert_string_equal(find(&f, "SLM-05")->fix[0].text, "qsub -I -l select=1:ncpus=2");
+    assert_string_equal(fixture_find(&f, "SLM-05")->fix[0].text, "qsub -I -l select=1:ncpus=2");
     fixture_free(&f);
     login(&f);
     fixture_launch(&f, "/usr/bin/orterun", "mpirun -n 2 app", 2);
-    assert_string_equal(find(&f, "SLM-05")->fix[0].text, "salloc -n 2 python3 pool.py");
+    assert_string_equal(fixture_find(&f, "SLM-05")->fix[0].text, "salloc -n 2 python3 pool.py");
     fixture_free(&f);
 }
 
@@ -318,7 +308,7 @@ static void much_cpu_time_in_a_minute_counts_without_workers(void **state) {
     f.digest.group_count = 0;
     f.digest.cpu_ns = 61 * SECOND;
     f.digest.wall_ns = 30 * SECOND;
-    assert_string_equal(find(&f, "SLM-05")->title,
+    assert_string_equal(fixture_find(&f, "SLM-05")->title,
                         "61 s of CPU time on a machine that 3 users share");
     fixture_free(&f);
     login(&f);

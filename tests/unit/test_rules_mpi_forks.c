@@ -79,18 +79,6 @@ static void parent_stood_still(struct fixture *f) {
     forks[0].execs = forks[0].blocked = forks[0].children;
 }
 
-static const struct fs_finding *judged(struct fixture *f, const char *rule) {
-    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
-    assert_non_null(finding);
-    return finding;
-}
-
-static bool has_fix(const struct fs_finding *finding, const char *text) {
-    for (size_t i = 0; i < finding->fix_count; i++)
-        if (strstr(finding->fix[i].text, text)) return true;
-    return false;
-}
-
 /* --- FRK-01 --- */
 
 static void fork_guards(void **state) {
@@ -112,7 +100,7 @@ static void fork_severities(void **state) {
     (void)state;
     struct fixture f;
     pool_after_init(&f);
-    const struct fs_finding *finding = judged(&f, "FRK-01");
+    const struct fs_finding *finding = fixture_find(&f, "FRK-01");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->title, "fork after MPI_Init: job.py:12 in main");
     assert_int_equal(finding->population, 8);
@@ -123,21 +111,22 @@ static void fork_severities(void **state) {
 
     pool_after_init(&f); /* the other two ranks are on other nodes */
     forks[0].size = ranks.size = 4;
-    finding = judged(&f, "FRK-01");
+    finding = fixture_find(&f, "FRK-01");
     assert_true(strstr(finding->evidence[0].text, "on node1, 2 ranks of 4 made") != NULL);
-    assert_true(has_fix(finding, "initialize=False") && has_fix(finding, "MPIPoolExecutor"));
+    assert_true(any_fix_has(finding, "initialize=False") &&
+                any_fix_has(finding, "MPIPoolExecutor"));
     fixture_free(&f);
 
     pool_after_init(&f);
     forks[0].execs = 8;
-    finding = judged(&f, "FRK-01");
+    finding = fixture_find(&f, "FRK-01");
     assert_int_equal(finding->severity, FS_NOTE);
-    assert_false(has_fix(finding, "MPIPoolExecutor"));
+    assert_false(any_fix_has(finding, "MPIPoolExecutor"));
     fixture_free(&f);
 
     pool_after_init(&f);
     forks[0].libraries |= FSP_LIBRARY_CXI;
-    finding = judged(&f, "FRK-01");
+    finding = fixture_find(&f, "FRK-01");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->follows->id, "FRK-03");
     assert_int_equal(f.verdict.errors, 1);
@@ -326,14 +315,15 @@ static void fixes_speak_of_the_card(void **state) {
     (void)state;
     struct fixture f;
     verbs(&f);
-    assert_true(has_fix(judged(&f, "FRK-04"), "RDMAV_FORK_SAFE=1 RDMAV_HUGEPAGES_SAFE=1"));
+    assert_true(
+        any_fix_has(fixture_find(&f, "FRK-04"), "RDMAV_FORK_SAFE=1 RDMAV_HUGEPAGES_SAFE=1"));
     fixture_free(&f);
     verbs(&f);
     by_efa(&f);
-    assert_true(has_fix(judged(&f, "FRK-04"), "FI_EFA_FORK_SAFE=1"));
+    assert_true(any_fix_has(fixture_find(&f, "FRK-04"), "FI_EFA_FORK_SAFE=1"));
     fixture_free(&f);
     cxi(&f);
-    assert_true(has_fix(judged(&f, "FRK-03"), "CXI_FORK_SAFE=1 CXI_FORK_SAFE_HP=1"));
+    assert_true(any_fix_has(fixture_find(&f, "FRK-03"), "CXI_FORK_SAFE=1 CXI_FORK_SAFE_HP=1"));
     fixture_free(&f);
 }
 

@@ -1,11 +1,5 @@
 /* AFF-05, AFF-06, AFF-07 and OVS-05: each fires, and each exception keeps it silent. */
-#include "tests/unit/rule_fixture.h"
-
-static const struct fs_finding *find(struct fixture *f, const char *rule) {
-    const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);
-    assert_non_null(finding);
-    return finding;
-}
+#include "tests/unit/placement_fixture.h"
 
 static enum fs_status status_of(struct fixture *f, const char *rule) {
     fixture_judge(f, NULL);
@@ -51,7 +45,7 @@ static void a_bound_rank_that_forks_gets_its_command_line_back(void **state) {
     (void)state;
     struct fixture f;
     bound(&f);
-    const struct fs_finding *finding = find(&f, "AFF-05");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-05");
     assert_string_equal(finding->title, "4 workers of rank 0 on the 1 core that mpirun gave it");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->fix[0].text, "mpirun --bind-to none -n 1 python3 pool.py");
@@ -70,7 +64,7 @@ static void hydra_has_words_of_its_own(void **state) {
     f.digest.launch_count = 0;
     fixture_launch(&f, "/usr/bin/mpiexec.hydra", "mpiexec -bind-to core -n 1 python3 pool.py", 1);
     f.tasks[0].launch = FS_LAUNCH_HYDRA;
-    assert_string_equal(find(&f, "AFF-05")->fix[0].text,
+    assert_string_equal(fixture_find(&f, "AFF-05")->fix[0].text,
                         "mpiexec -bind-to none -n 1 python3 pool.py");
     fixture_free(&f);
 }
@@ -80,7 +74,7 @@ static void without_the_command_line_the_part_is_told(void **state) {
     struct fixture f;
     bound(&f);
     f.digest.launch_count = 0;
-    const struct fs_finding *finding = find(&f, "AFF-05");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-05");
     assert_string_equal(finding->fix[0].text, "mpirun --bind-to none ...");
     assert_int_equal(finding->fix[0].kind, FS_FIX_CODE);
     fixture_free(&f);
@@ -153,7 +147,7 @@ static void ranks_on_one_core_are_named_with_what_bound_them(void **state) {
     (void)state;
     struct fixture f;
     overlapping(&f);
-    const struct fs_finding *finding = find(&f, "AFF-06");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-06");
     assert_string_equal(finding->title, "2 ranks share CPU 3");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_int_equal(finding->population, 2);
@@ -170,14 +164,10 @@ static void ranks_are_given_whole_cores(void **state) {
     (void)state;
     struct fixture f;
     overlapping(&f);
-    hwloc_topology_destroy(f.topology);
-    hwloc_topology_init(&f.topology);
-    hwloc_topology_set_synthetic(f.topology, "pack:1 core:8 pu:2");
-    hwloc_topology_load(f.topology);
-    f.digest.topology = f.topology;
+    fixture_topology(&f, "pack:1 core:8 pu:2");
     hwloc_bitmap_list_sscanf(f.digest.mask_job, "0-15");
     fixture_task(&f, "8-15");
-    assert_string_equal(find(&f, "AFF-06")->fix[0].text,
+    assert_string_equal(fixture_find(&f, "AFF-06")->fix[0].text,
                         "srun --exact --cpu-bind=cores -c 4 -n2 app");
     fixture_free(&f);
 }
@@ -189,7 +179,7 @@ static void a_taskset_in_front_of_the_ranks_is_taken_away(void **state) {
     f.digest.launch_count = 0;
     fixture_launch(&f, "/usr/bin/srun", "srun -n 2 taskset -c 3 app -c 3", 0);
     f.tasks[0].mask_before = f.tasks[1].mask_before = fixture_mask(&f, "0-3");
-    const struct fs_finding *finding = find(&f, "AFF-06");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-06");
     assert_string_equal(finding->fix[0].text, "srun -n 2 app -c 3");
     fixture_free(&f);
 }
@@ -199,7 +189,8 @@ static void steps_that_share_cpus_are_tasks_of_steps(void **state) {
     struct fixture f;
     overlapping(&f);
     f.tasks[1].step = 1;
-    assert_string_equal(find(&f, "AFF-06")->title, "2 tasks of several launches share CPU 3");
+    assert_string_equal(fixture_find(&f, "AFF-06")->title,
+                        "2 tasks of several launches share CPU 3");
     fixture_free(&f);
 }
 
@@ -260,18 +251,11 @@ static void overlap_guards(void **state) {
 
 /* --- AFF-07: two ranks of four cores, one of them in both domains of 2 x 4 cores --- */
 
-static void straddling(struct fixture *f) {
-    fixture_machine(f, "pack:2 [numa] core:4 pu:1", "0-7");
-    fixture_launch(f, "/usr/bin/orterun", "mpirun -n 2 --map-by slot:PE=4 app", 2);
-    fixture_task(f, "2-5");
-    fixture_task(f, "0-1,6-7");
-}
-
 static void domains_of_ranks_are_counted(void **state) {
     (void)state;
     struct fixture f;
     straddling(&f);
-    const struct fs_finding *finding = find(&f, "AFF-07");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-07");
     assert_string_equal(finding->title, "2 ranks on 4 cores of 2 NUMA domains");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->fix[0].text, "mpirun --map-by numa:PE=4 --bind-to core -n 2 app");
@@ -300,11 +284,7 @@ static void idle_ranks(struct fixture *f) {
     f->tasks[0].cpu_ns = f->tasks[1].cpu_ns = SECOND / 10;
 }
 static void one_domain(struct fixture *f) {
-    hwloc_topology_destroy(f->topology);
-    hwloc_topology_init(&f->topology);
-    hwloc_topology_set_synthetic(f->topology, "pack:1 core:8 pu:1");
-    hwloc_topology_load(f->topology);
-    f->digest.topology = f->topology;
+    fixture_topology(f, "pack:1 core:8 pu:1");
 }
 
 static void straddle_guards(void **state) {
@@ -344,7 +324,7 @@ static void ranks_beyond_the_cores_are_counted(void **state) {
     (void)state;
     struct fixture f;
     crowded(&f);
-    const struct fs_finding *finding = find(&f, "OVS-05");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-05");
     assert_string_equal(finding->title, "4 ranks on 2 cores");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->cause[0], "mpirun was allowed to oversubscribe the cores");
@@ -360,7 +340,7 @@ static void little_waiting_is_a_warning(void **state) {
         f.tasks[i].cpu_ns = 9 * SECOND;
         f.tasks[i].wait_ns = SECOND;
     }
-    assert_int_equal(find(&f, "OVS-05")->severity, FS_WARNING);
+    assert_int_equal(fixture_find(&f, "OVS-05")->severity, FS_WARNING);
     fixture_free(&f);
 }
 
@@ -371,7 +351,7 @@ static void hostfiles_that_promise_too_much_are_named(void **state) {
     f.digest.launch_count = 0;
     fixture_launch(&f, "/usr/bin/orterun", "mpirun --hostfile hosts -n 4 app", 4)->hostfile_slots =
         4;
-    const struct fs_finding *finding = find(&f, "OVS-05");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-05");
     assert_non_null(strstr(finding->cause[0], "the hostfile hosts says 4 slots"));
     assert_string_equal(finding->fix[1].text, "node1 slots=2");
     fixture_free(&f);
@@ -381,7 +361,7 @@ static void hardware_threads_are_a_note_unless_asked_for(void **state) {
     (void)state;
     struct fixture f;
     crowded_smt(&f);
-    assert_int_equal(find(&f, "OVS-05")->severity, FS_NOTE);
+    assert_int_equal(fixture_find(&f, "OVS-05")->severity, FS_NOTE);
     fixture_free(&f);
     crowded_smt(&f);
     f.digest.launch_count = 0;

@@ -1,30 +1,5 @@
 /* SLM-01: it fires, says how to get the CPUs, and each exception keeps it silent. */
-#include "tests/unit/rule_fixture.h"
-
-static struct fs_task tasks[2];
-
-/* A batch of -c 8 on 16 CPUs, whose srun gave the task one core; eight workers share it. */
-static void dropped(struct fixture *f) {
-    fixture_machine(f, "pack:2 core:4 pu:2", "0-1");
-    fixture_pool(f, &f->group[0], 8, "0-1");
-    f->digest.group_count = 1;
-    f->digest.scheduler = (struct fs_scheduler){.name = "slurm",
-                                                .cpus_on_node = 8,
-                                                .cpus_per_task = 8,
-                                                .step_tasks_on_node = 1,
-                                                .in_step = true};
-    f->digest.tasks = tasks;
-    f->digest.task_count = 1;
-    tasks[0] = (struct fs_task){.launch = FS_LAUNCH_SRUN,
-                                .size = 1,
-                                .cpus_per_task = 8,
-                                .pid = 100,
-                                .end = 10 * SECOND,
-                                .cpu_ns = 19 * SECOND,
-                                .workers = 8,
-                                .threads = 3,
-                                .mask = fixture_mask(f, "0-1")};
-}
+#include "tests/unit/placement_fixture.h"
 
 static void names_what_was_asked_and_what_came(void **state) {
     (void)state;
@@ -55,8 +30,8 @@ static void threads_that_fill_the_mask_count(void **state) {
     (void)state;
     struct fixture f;
     dropped(&f);
-    tasks[0].workers = 0;
-    tasks[0].threads = 2;
+    f.tasks[0].workers = 0;
+    f.tasks[0].threads = 2;
     const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "SLM-01");
     assert_string_equal(finding->title, "srun dropped -c 8: 2 CPUs for 2 threads");
     assert_string_equal(finding->gain, "up to 4.0x CPU time (est)");
@@ -67,27 +42,21 @@ static void no_tasks(struct fixture *f) {
     f->digest.task_count = 0;
 }
 static void of_mpirun(struct fixture *f) {
-    (void)f;
-    tasks[0].launch = FS_LAUNCH_OPENMPI;
+    f->tasks[0].launch = FS_LAUNCH_OPENMPI;
 }
 static void not_asked(struct fixture *f) {
-    (void)f;
-    tasks[0].cpus_per_task = FS_UNKNOWN;
+    f->tasks[0].cpus_per_task = FS_UNKNOWN;
 }
 static void mask_unknown(struct fixture *f) {
-    (void)f;
-    tasks[0].mask = NULL;
+    f->tasks[0].mask = NULL;
 }
 static void given(struct fixture *f) {
-    tasks[0].mask = fixture_mask(f, "0-7");
-}
-static void narrowed_itself(struct fixture *f) {
-    tasks[0].mask_before = fixture_mask(f, "0-7");
+    f->tasks[0].mask = fixture_mask(f, "0-7");
 }
 static void unbound(struct fixture *f) {
-    tasks[0].mask = fixture_mask(f, "0-15");
-    tasks[0].cpus_per_task = 32;
-    tasks[0].cpu_ns = 150 * SECOND;
+    f->tasks[0].mask = fixture_mask(f, "0-15");
+    f->tasks[0].cpus_per_task = 32;
+    f->tasks[0].cpu_ns = 150 * SECOND;
 }
 static void told_on_the_line(struct fixture *f) {
     fixture_launch(f, "/usr/bin/srun", "srun -c 2 python3 pool.py", 1);
@@ -99,19 +68,16 @@ static void told_by_variable(struct fixture *f) {
     fixture_variable(f, "SRUN_CPUS_PER_TASK", "8");
 }
 static void serial(struct fixture *f) {
-    (void)f;
-    tasks[0].workers = 0;
-    tasks[0].threads = 1;
-    tasks[0].cpu_ns = 10 * SECOND;
+    f->tasks[0].workers = 0;
+    f->tasks[0].threads = 1;
+    f->tasks[0].cpu_ns = 10 * SECOND;
 }
 static void brief(struct fixture *f) {
-    (void)f;
-    tasks[0].cpu_ns = SECOND / 2;
-    tasks[0].end = SECOND / 4;
+    f->tasks[0].cpu_ns = SECOND / 2;
+    f->tasks[0].end = SECOND / 4;
 }
 static void mostly_idle(struct fixture *f) {
-    (void)f;
-    tasks[0].cpu_ns = 5 * SECOND;
+    f->tasks[0].cpu_ns = 5 * SECOND;
 }
 
 static void dropped_guards(void **state) {

@@ -15,7 +15,7 @@ static void ovs_06_fires_and_names_the_variable(void **state) {
     (void)state;
     struct fixture f;
     large_team(&f);
-    const struct fs_finding *finding = find(&f, "OVS-06");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-06");
     assert_string_equal(finding->title, "4 OpenMP threads of solve on 1 CPU");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->cause[0], "OMP_NUM_THREADS=4");
@@ -28,7 +28,7 @@ static void ovs_06_fires_for_a_number_in_the_program(void **state) {
     struct fixture f;
     large_team(&f);
     f.teams[0].variable_count = 0;
-    const struct fs_finding *finding = find(&f, "OVS-06");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-06");
     assert_non_null(strstr(finding->cause[0], "the program itself asks for 4 threads"));
     assert_string_equal(finding->fix[0].text, "export OMP_THREAD_LIMIT=1");
     fixture_free(&f);
@@ -39,7 +39,7 @@ static void ovs_06_fires_as_a_warning_below_two_per_cpu(void **state) {
     struct fixture f;
     large_team(&f);
     fixture_team(&f, &f.teams[0], 3, "0-1");
-    assert_int_equal(find(&f, "OVS-06")->severity, FS_WARNING);
+    assert_int_equal(fixture_find(&f, "OVS-06")->severity, FS_WARNING);
     fixture_free(&f);
 }
 
@@ -56,7 +56,7 @@ static void ovs_06_fires_for_ranks_together_and_explains_ovs_01(void **state) {
     f.digest.group_count = 1;
     f.teams[0].count = f.teams[0].workers = 2;
     f.teams[0].wait_ns = f.teams[0].run_ns;
-    const struct fs_finding *finding = find(&f, "OVS-06");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-06");
     assert_string_equal(finding->title, "2 ranks x 4 OpenMP threads on 4 CPUs");
     assert_string_equal(finding->fix[0].text, "export OMP_NUM_THREADS=2");
     assert_ptr_equal(fs_verdict_find(&f.verdict, "OVS-01")->follows, finding->rule);
@@ -77,7 +77,7 @@ static void ovs_06_fires_for_ranks_and_explains_thr_02(void **state) {
     f.digest.group_count = 1;
     f.teams[0].count = f.teams[0].workers = 2;
     f.teams[0].wait_ns = f.teams[0].run_ns;
-    const struct fs_finding *finding = find(&f, "OVS-06");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-06");
     assert_ptr_equal(fs_verdict_find(&f.verdict, "THR-02")->follows, finding->rule);
     fixture_free(&f);
 }
@@ -87,7 +87,7 @@ static void ovs_06_fires_and_speaks_to_srun(void **state) {
     struct fixture f;
     large_team(&f);
     f.digest.scheduler = (struct fs_scheduler){.name = "slurm", .in_step = true};
-    assert_string_equal(find(&f, "OVS-06")->fix[0].text, "srun -c 4");
+    assert_string_equal(fixture_find(&f, "OVS-06")->fix[0].text, "srun -c 4");
     fixture_free(&f);
 }
 
@@ -95,11 +95,7 @@ static void enough_cpus(struct fixture *f) {
     fixture_team(f, &f->teams[0], 4, "0-3");
 }
 static void hardware_threads(struct fixture *f) {
-    hwloc_topology_destroy(f->topology);
-    hwloc_topology_init(&f->topology);
-    hwloc_topology_set_synthetic(f->topology, "pack:1 core:2 pu:2");
-    hwloc_topology_load(f->topology);
-    f->digest.topology = f->topology;
+    fixture_topology(f, "pack:1 core:2 pu:2");
     fixture_team(f, &f->teams[0], 4, "0-3");
 }
 static void idle_threads(struct fixture *f) {
@@ -157,7 +153,7 @@ static void ovs_07_fires_and_names_the_setting(void **state) {
     (void)state;
     struct fixture f;
     spinners(&f);
-    const struct fs_finding *finding = find(&f, "OVS-07");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-07");
     assert_string_equal(finding->title, "2 spinning OpenMP teams on 2 CPUs");
     assert_non_null(strstr(finding->cause[0], "OMP_WAIT_POLICY=active"));
     assert_string_equal(finding->fix[0].text, "export OMP_WAIT_POLICY=passive");
@@ -170,7 +166,7 @@ static void ovs_07_fires_for_a_spin_count(void **state) {
     spinners(&f);
     f.digest.variable_count = 0;
     team_variable(&f, "GOMP_SPINCOUNT", "20M");
-    assert_string_equal(find(&f, "OVS-07")->fix[0].text,
+    assert_string_equal(fixture_find(&f, "OVS-07")->fix[0].text,
                         "export OMP_WAIT_POLICY=passive; unset GOMP_SPINCOUNT");
     fixture_free(&f);
 }
@@ -185,7 +181,7 @@ static void ovs_07_fires_for_the_block_time_of_llvm(void **state) {
     struct fixture f;
     spinners(&f);
     llvm_runtime(&f);
-    assert_string_equal(find(&f, "OVS-07")->fix[0].text,
+    assert_string_equal(fixture_find(&f, "OVS-07")->fix[0].text,
                         "export OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0");
     fixture_free(&f);
 }
@@ -198,7 +194,7 @@ static void ovs_07_follows_from_ovs_01(void **state) {
     f.digest.group_count = 1;
     f.group[0].threads_busy_peak = 2;
     f.group[0].wait_ns = f.group[0].run_ns;
-    const struct fs_finding *finding = find(&f, "OVS-07");
+    const struct fs_finding *finding = fixture_find(&f, "OVS-07");
     assert_string_equal(finding->follows->id, "OVS-01");
     fixture_free(&f);
 }
@@ -273,7 +269,7 @@ static void thr_07_fires_for_a_small_team(void **state) {
     (void)state;
     struct fixture f;
     small_team(&f);
-    const struct fs_finding *finding = find(&f, "THR-07");
+    const struct fs_finding *finding = fixture_find(&f, "THR-07");
     assert_string_equal(finding->title, "2 OpenMP threads, 8 CPUs per task");
     assert_string_equal(finding->fix[0].text, "export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK");
     fixture_free(&f);
@@ -284,7 +280,7 @@ static void thr_07_fires_and_follows_from_ovs_06_for_a_large_one(void **state) {
     struct fixture f;
     small_team(&f);
     fixture_team(&f, &f.teams[0], 16, "0-7");
-    assert_string_equal(find(&f, "THR-07")->follows->id, "OVS-06");
+    assert_string_equal(fixture_find(&f, "THR-07")->follows->id, "OVS-06");
     fixture_free(&f);
 }
 
@@ -292,11 +288,7 @@ static void right_size(struct fixture *f) {
     fixture_team(f, &f->teams[0], 8, "0-7");
 }
 static void thread_per_core(struct fixture *f) {
-    hwloc_topology_destroy(f->topology);
-    hwloc_topology_init(&f->topology);
-    hwloc_topology_set_synthetic(f->topology, "pack:1 core:4 pu:2");
-    hwloc_topology_load(f->topology);
-    f->digest.topology = f->topology;
+    fixture_topology(f, "pack:1 core:4 pu:2");
     fixture_team(f, &f->teams[0], 4, "0-7");
 }
 static void no_slurm(struct fixture *f) {

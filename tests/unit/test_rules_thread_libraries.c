@@ -16,7 +16,7 @@ static void thr_01_fires_and_names_variable_and_fix(void **state) {
     (void)state;
     struct fixture f;
     unset(&f);
-    const struct fs_finding *finding = find(&f, "THR-01");
+    const struct fs_finding *finding = fixture_find(&f, "THR-01");
     assert_non_null(finding);
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->title,
@@ -25,11 +25,11 @@ static void thr_01_fires_and_names_variable_and_fix(void **state) {
     fixture_free(&f);
     unset(&f);
     f.group[0].threads_busy_peak = 1;
-    assert_int_equal(find(&f, "THR-01")->severity, FS_NOTE);
+    assert_int_equal(fixture_find(&f, "THR-01")->severity, FS_NOTE);
     fixture_free(&f);
     unset(&f);
     f.group[0].wait_ns = f.group[0].run_ns;
-    finding = find(&f, "THR-01");
+    finding = fixture_find(&f, "THR-01");
     assert_string_equal(finding->follows->id, "OVS-01");
     fixture_free(&f);
 }
@@ -107,21 +107,21 @@ static void thr_02_fires_with_three_severities(void **state) {
     (void)state;
     struct fixture f;
     misused(&f);
-    const struct fs_finding *finding = find(&f, "THR-02");
+    const struct fs_finding *finding = fixture_find(&f, "THR-02");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_string_equal(finding->title, "OMP_NUM_THREADS=2 counts the workers, not their threads");
     assert_true(any_fix_is(finding, "export NUM_PROCS=2 OMP_NUM_THREADS=1"));
     fixture_free(&f);
     misused(&f);
     f.group[0].wait_ns = f.group[0].run_ns;
-    finding = find(&f, "THR-02");
+    finding = fixture_find(&f, "THR-02");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(fs_verdict_find(&f.verdict, "OVS-01")->follows->id, "THR-02");
     fixture_free(&f);
     misused(&f);
     f.digest.program_count = 0;
     f.group[0].threads_busy_peak = 1;
-    assert_int_equal(find(&f, "THR-02")->severity, FS_NOTE);
+    assert_int_equal(fixture_find(&f, "THR-02")->severity, FS_NOTE);
     fixture_free(&f);
 }
 
@@ -171,7 +171,7 @@ static void thr_03_fires_and_says_which_file(void **state) {
     (void)state;
     struct fixture f;
     ignored(&f);
-    const struct fs_finding *finding = find(&f, "THR-03");
+    const struct fs_finding *finding = fixture_find(&f, "THR-03");
     assert_string_equal(finding->title, "OPENBLAS_NUM_THREADS=1 is ignored by this OpenBLAS");
     assert_non_null(
         strstr(finding->evidence[1].text, "/openmp/libopenblas.so.0 needs libgomp.so.1"));
@@ -233,7 +233,7 @@ static void thr_04_fires_for_blas_and_numba(void **state) {
     (void)state;
     struct fixture f;
     overruled(&f);
-    const struct fs_finding *finding = find(&f, "THR-04");
+    const struct fs_finding *finding = fixture_find(&f, "THR-04");
     assert_string_equal(finding->title,
                         "OMP_NUM_THREADS=1 does not hold OpenBLAS: OPENBLAS_NUM_THREADS=2");
     assert_true(any_fix_is(finding, "export OPENBLAS_NUM_THREADS=1"));
@@ -241,7 +241,7 @@ static void thr_04_fires_for_blas_and_numba(void **state) {
     pool(&f, 2);
     fixture_variable(&f, "OMP_NUM_THREADS", "1");
     add_library(FSP_LIBRARY_NUMBA, "/numba/workqueue.so", "workqueue", 1);
-    finding = find(&f, "THR-04");
+    finding = fixture_find(&f, "THR-04");
     assert_string_equal(finding->title,
                         "OMP_NUM_THREADS=1 does not hold Numba: NUMBA_NUM_THREADS unset");
     fixture_free(&f);
@@ -289,7 +289,7 @@ static void thr_05_fires_and_names_the_line(void **state) {
     (void)state;
     struct fixture f;
     too_late(&f);
-    const struct fs_finding *finding = find(&f, "THR-05");
+    const struct fs_finding *finding = fixture_find(&f, "THR-05");
     assert_string_equal(finding->title, "OMP_NUM_THREADS=1 set after OpenBLAS had read it");
     assert_string_equal(finding->cause[1], "set at a.py:4 in <module>, too late");
     assert_true(any_fix_is(finding, "export OMP_NUM_THREADS=1"));
@@ -358,14 +358,14 @@ static void thr_06_fires_by_runtime(void **state) {
     (void)state;
     struct fixture f;
     two_runtimes(&f);
-    const struct fs_finding *finding = find(&f, "THR-06");
+    const struct fs_finding *finding = fixture_find(&f, "THR-06");
     assert_int_equal(finding->severity, FS_ERROR);
     assert_string_equal(finding->title, "two OpenMP runtimes in python3.11: libomp and libiomp5");
     fixture_free(&f);
     two_runtimes(&f);
     libraries[0].family = FSP_LIBRARY_GOMP;
     add_library(FSP_LIBRARY_MKL, "/opt/intel/libmkl_rt.so.2", NULL, 0);
-    finding = find(&f, "THR-06");
+    finding = fixture_find(&f, "THR-06");
     assert_int_equal(finding->severity, FS_NOTE);
     assert_true(any_fix_is(finding, "export MKL_THREADING_LAYER=GNU"));
     fixture_free(&f);

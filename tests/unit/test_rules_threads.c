@@ -24,7 +24,7 @@ static void thr_08_fires_and_names_library_and_variable(void **state) {
     (void)state;
     struct fixture f;
     collapsed(&f);
-    const struct fs_finding *finding = find(&f, "THR-08");
+    const struct fs_finding *finding = fixture_find(&f, "THR-08");
     assert_string_equal(finding->title, "4 threads of OpenBLAS on one core: OMP_PROC_BIND");
     assert_string_equal(finding->fix[0].text, "unset OMP_PROC_BIND OMP_PLACES");
     assert_non_null(strstr(finding->cause[1], "libgomp.so.1"));
@@ -40,7 +40,7 @@ static void thr_08_fires_on_both_hardware_threads(void **state) {
     struct fixture f;
     collapsed(&f);
     both_threads_of_a_core(&f);
-    assert_int_equal(find(&f, "THR-08")->severity, FS_WARNING);
+    assert_int_equal(fixture_find(&f, "THR-08")->severity, FS_WARNING);
     fixture_free(&f);
 }
 
@@ -96,7 +96,7 @@ static void aff_09_fires_and_tells_how_often(void **state) {
     (void)state;
     struct fixture f;
     migrants(&f);
-    const struct fs_finding *finding = find(&f, "AFF-09");
+    const struct fs_finding *finding = fixture_find(&f, "AFF-09");
     assert_int_equal(finding->severity, FS_NOTE);
     assert_non_null(strstr(finding->evidence[0].text, "in 25 % of 200 samples"));
     assert_string_equal(finding->fix[0].text, "export OMP_PROC_BIND=true OMP_PLACES=cores");
@@ -173,7 +173,7 @@ static void pyt_03_fires_and_counts_threads(void **state) {
     struct fixture f;
     gil_bound(&f);
     f.teams[0].shared_wait_ns = 3 * SECOND / 2; /* as of threads that hand the lock on */
-    const struct fs_finding *finding = find(&f, "PYT-03");
+    const struct fs_finding *finding = fixture_find(&f, "PYT-03");
     assert_string_equal(finding->title, "3 Python threads share 1.0 CPUs");
     assert_int_equal(finding->severity, FS_WARNING);
     assert_non_null(strstr(finding->fix[0].text, "ProcessPoolExecutor"));
@@ -252,7 +252,7 @@ static void prc_05_fires_and_repeats_the_command(void **state) {
     (void)state;
     struct fixture f;
     missed(&f);
-    const struct fs_finding *finding = find(&f, "PRC-05");
+    const struct fs_finding *finding = fixture_find(&f, "PRC-05");
     assert_int_equal(finding->severity, FS_NOTE);
     assert_string_equal(finding->title, "strace misses 2 of 2 children");
     assert_string_equal(finding->fix[0].text, "strace -f ./pool");
@@ -264,7 +264,7 @@ static void prc_05_fires_for_gdb(void **state) {
     struct fixture f;
     missed(&f);
     f.watched.tool = (char *)"/usr/bin/gdb";
-    assert_string_equal(find(&f, "PRC-05")->fix[0].text,
+    assert_string_equal(fixture_find(&f, "PRC-05")->fix[0].text,
                         "gdb -ex \"set follow-fork-mode child\" -ex \"set detach-on-fork off\"");
     fixture_free(&f);
 }
@@ -275,7 +275,7 @@ static void prc_05_fires_for_a_profiler(void **state) {
     missed(&f);
     f.watched.tracer = false;
     f.watched.tool = (char *)"/opt/lib/libhpcrun.so";
-    const struct fs_finding *finding = find(&f, "PRC-05");
+    const struct fs_finding *finding = fixture_find(&f, "PRC-05");
     assert_string_equal(finding->fix[0].text, "export LD_PRELOAD=/opt/lib/libhpcrun.so");
     assert_non_null(strstr(finding->evidence[0].text, "has libhpcrun.so loaded"));
     fixture_free(&f);

@@ -1,5 +1,5 @@
 /* MPI-03, MPI-04 and SLM-03: rules that look at all nodes of a job at once. */
-#include "tests/unit/whole_fixture.h"
+#include "tests/unit/placement_fixture.h"
 
 static struct whole_fixture f;
 
@@ -126,15 +126,6 @@ static void mpi_03_guards(void **state) {
 }
 
 /* --- MPI-04 --- */
-
-/* A pool of 4 workers on the first of 3 nodes, started without srun: one record. */
-static void one_of_three(struct whole_fixture *job) {
-    whole_allocation(job, 3, 4);
-    fixture_pool(&job->node[0], &job->node[0].group[0], 4, "0-3");
-    job->node[0].digest.group_count = 1;
-    job->node[0].digest.cpu_ns = 40 * SECOND;
-    job->nodes = 1;
-}
 
 static void mpi_04_fires_for_a_pool_on_one_node_of_three(void **state) {
     (void)state;
@@ -271,12 +262,6 @@ static void mpi_04_guards_of_nodes_with_records(void **state) {
 
 /* --- SLM-03 --- */
 
-/* 2 tasks with one CPU each on nodes of 4. */
-static void narrow_tasks(struct whole_fixture *job) {
-    whole_allocation(job, 3, 4);
-    whole_step(job, 2, 1);
-}
-
 static void slm_03_fires_for_cpus_without_a_task(void **state) {
     (void)state;
     narrow_tasks(&f);
@@ -339,13 +324,8 @@ static void unbound(struct whole_fixture *job) {
 }
 /* Each task has a hardware thread of each of two cores, as with --hint=nomultithread. */
 static void one_thread_of_each_core(struct whole_fixture *job) {
-    for (int i = 0; i < 3; i++) {
-        hwloc_topology_destroy(job->node[i].topology);
-        hwloc_topology_init(&job->node[i].topology);
-        hwloc_topology_set_synthetic(job->node[i].topology, "pack:1 core:2 pu:2(indexes=0,2,1,3)");
-        hwloc_topology_load(job->node[i].topology);
-        job->node[i].digest.topology = job->node[i].topology;
-    }
+    for (int i = 0; i < 3; i++)
+        fixture_topology(&job->node[i], "pack:1 core:2 pu:2(indexes=0,2,1,3)");
 }
 static void some_nodes(struct whole_fixture *job) {
     for (int i = 0; i < 3; i++)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "report/sketch.h"
+#include "tests/unit/chance.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -14,17 +15,12 @@
 
 enum { COUNT = 20000, PARTS = 37 };
 
-static unsigned long long state_of_chance = 3;
-
-static unsigned below(unsigned limit) {
-    state_of_chance = state_of_chance * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)(state_of_chance >> 33) % limit;
-}
-
 /* From microseconds to days, some of them 0. */
 static void make_values(double *values) {
     for (size_t i = 0; i < COUNT; i++)
-        values[i] = below(50) == 0 ? 0 : pow(10, below(11000) / 1000.0 - 6) * (1 + below(100));
+        values[i] = random_below(50) == 0
+                        ? 0
+                        : pow(10, random_below(11000) / 1000.0 - 6) * (1 + random_below(100));
 }
 
 static int by_value(const void *left, const void *right) {
@@ -66,7 +62,7 @@ static void grouping_changes_nothing(void **state) {
     make_values(values);
     for (size_t i = 0; i < COUNT; i++) {
         fs_sketch_add(&whole, values[i], 1);
-        fs_sketch_add(&parts[below(PARTS)], values[i], 1);
+        fs_sketch_add(&parts[random_below(PARTS)], values[i], 1);
     }
     for (size_t i = 0; i < PARTS; i++) {
         fs_sketch_merge(&left, &parts[i]);
