@@ -4,27 +4,19 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import emulator
 import harness as h
 
-BIGNODE = h.ROOT / "tests" / "bignode"
-BOOT_LIMIT = 800  # seconds; the emulator is 10 to 30 times slower than this machine
-
-
-def on_bignode(folder, topology, *command, **environment):
-    result = h.execute([BIGNODE, "-t", topology, "-o", folder, "-s", BOOT_LIMIT - 60, *command],
-                       cwd=folder, env=h.environment(**environment), timeout=BOOT_LIMIT)
-    if result.status == 77:
-        raise h.Skip(result.stderr.strip().splitlines()[-1])
-    return result
+LIMIT = 740  # seconds; the emulator is 10 to 30 times slower than this machine
 
 
 @h.test
 def ovs_01_fires_threaded_numpy_in_several_workers_of_16_cpus(folder):
     h.python_path("numpy")
     # Idle threads of OpenBLAS spin, which the emulator's two real CPUs pay for: let them sleep soon.
-    result = on_bignode(folder, "2:4:2", h.FORKSIGHT, "run", "-o", folder / "job", "--", h.PYTHON,
-                        h.KERNELS / "k9_threaded_blas.py", "2", "200", NUM_PROCS=4,
-                        OPENBLAS_THREAD_TIMEOUT=4)
+    result = emulator.execute(folder, LIMIT, "-t", "2:4:2", h.FORKSIGHT, "run", "-o", folder / "job",
+                              "--", h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "2", "200",
+                              NUM_PROCS=4, OPENBLAS_THREAD_TIMEOUT=4)
     h.equal(result.status, 0, f"status\n{result}")
     h.expect_rules(result, ["OVS-01"])
     text = h.section(result.report, "OVS-01")
@@ -69,7 +61,7 @@ def team_report(folder, name):
         (folder / "gil.py").write_text(GIL)
         script = TEAM_JOBS % {"forksight": h.FORKSIGHT, "team": TEAM, "python": h.PYTHON}
         (folder / "jobs.sh").write_text(script)
-        result = on_bignode(folder, "2:2:1", "sh", "jobs.sh")
+        result = emulator.execute(folder, LIMIT, "-t", "2:2:1", "sh", "jobs.sh")
         for file in folder.glob("*.txt"):
             reports[file.stem] = h.Result([file.stem], result.status, b"", file.read_bytes(), None)
         h.check(len(reports) == 5, f"reports of {sorted(reports)}\n{result}")

@@ -61,7 +61,7 @@ def status_of(result):
 def finding(result):
     h.check("ENV-01" in h.findings(result.report), f"ENV-01 is missing\n{result}")
     h.equal(h.findings(result.report)["ENV-01"][0], "note", "severity")
-    return " ".join(h.section(result.report, "ENV-01").split())
+    return h.prose(result.report, "ENV-01")
 
 
 @h.test

@@ -50,7 +50,7 @@ def finding(result, rule, severity, *facts):
     h.check(rule in h.findings(result.report), f"{rule} is missing\n{result}")
     h.equal(h.findings(result.report)[rule][0], severity, f"severity\n{result}")
     h.check_screen(result.report)
-    text = " ".join(h.section(result.report, rule).split())
+    text = h.prose(result.report, rule)
     for fact in facts:
         h.check(fact in text, f"'{fact}' is not in\n{result}")
 

@@ -59,7 +59,7 @@ def silent(result):
 def frk_06_fires_in_c_with_both_lines(folder):
     result = program(folder, "beside", "alive")
     h.expect_rules(result, ["FRK-06"])
-    text = " ".join(h.section(result.report, "FRK-06").split())
+    text = h.prose(result.report, "FRK-06")
     fork, start = line_of("beside.c", "pid = fork();"), line_of("beside.c", "if (pthread_create(")
     h.check(re.search(r"2 threads? of beside, started at beside\.c:%d in" % start, text), text)
     h.check(re.search(r"beside forks at beside\.c:%d in" % fork, text), text)
@@ -80,7 +80,7 @@ def frk_06_fires_in_c_with_both_lines(folder):
 def frk_06_fires_when_a_thread_forks_beside_main(folder):
     result = program(folder, "beside", "by_thread")
     h.expect_rules(result, ["FRK-06"])
-    text = " ".join(h.section(result.report, "FRK-06").split())
+    text = h.prose(result.report, "FRK-06")
     h.check("main thread was alive" in text, text)
 
 
@@ -120,7 +120,7 @@ def frk_06_fires_as_an_error_for_tbb_of_another_thread(folder):
     result = tbb(folder, "foreign")
     severity, _ = h.findings(result.report).get("FRK-06", ("none", ""))
     h.equal(severity, "error", f"severity\n{result}")
-    text = " ".join(h.section(result.report, "FRK-06").split())
+    text = h.prose(result.report, "FRK-06")
     h.check(re.search(r"\d+ threads? of TBB", text) and "not by the thread that forked" in text, text)
 
 
@@ -294,7 +294,7 @@ if __name__ == "__main__":
 def frk_06_fires_when_a_pool_replaces_workers_beside_a_thread(folder):
     result = script(folder, REPLACED)
     h.expect_rules(result, ["FRK-06"])
-    text = " ".join(h.section(result.report, "FRK-06").split())
+    text = h.prose(result.report, "FRK-06")
     h.check("1 thread of Python threading, started at job.py:8 in" in text, text)
     h.check("pool.py:" in text and "forkserver" in text, text)
 

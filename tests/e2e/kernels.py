@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import emulator
 import harness as h
 import junit
 from terminal import Terminal
 
 
 VARIANTS = json.loads((h.KERNELS / "expectations.json").read_text())["variants"]
-BIGNODE, TOPOLOGY = h.ROOT / "tests" / "bignode", "2:4:2"
+TOPOLOGY = "2:4:2"
 LIMIT = 500  # seconds on the emulated machine
 EMULATED = "KERNELS_EMULATED" in os.environ
 emulated = {}  # of a variant: its lines there, the result first
@@ -34,10 +35,8 @@ def boot():
     names = [f"kernels/{v['name']}" for v in VARIANTS if v["cpus"] > h.cpu_count()]
     patterns = [a for a in sys.argv[1:] if not a.startswith("--")]
     wanted = [n for n in names if not patterns or any(p in n for p in patterns)]
-    result = h.execute([BIGNODE, "-t", TOPOLOGY, "-s", LIMIT, h.PYTHON, "-B", __file__, *wanted],
-                       env=h.environment(KERNELS_EMULATED=1), timeout=LIMIT + 60)
-    if result.status == 77:
-        raise h.Skip(result.stderr.strip().splitlines()[-1])
+    result = emulator.execute(None, LIMIT, "-t", TOPOLOGY, h.PYTHON, "-B", __file__, *wanted,
+                              KERNELS_EMULATED=1)
     lines = []
     for line in result.stdout.splitlines():
         found = re.match(r"(ok|not ok|skip) kernels/(\S+?):?( .*)?$", line)

@@ -67,7 +67,7 @@ def frk_10_fires_pool_map_and_its_fix(folder):
 def frk_10_fires_unequal_shares(folder):
     """Workers that draw 3 and 5 million doubles share the first 3 million."""
     result, _ = run(folder, POOL.format(more="", counts="3_000_000, 5_000_000"), must=["FRK-10"])
-    text = " ".join(h.section(result.report, "FRK-10").split())
+    text = h.prose(result.report, "FRK-10")
     h.check("6,000,000 to 10,000,000 numbers" in text and "first 6,000,000" in text, f"counts\n{text}")
 
 
@@ -103,7 +103,7 @@ def frk_10_fires_children_that_somebody_else_kills(folder):
              "sys.stdout.flush(); os.system(f'kill -9 {os.getpid()}')")
     result, numbers = run(folder, FORK.format(before="", child=child), must=["FRK-10"])
     same(numbers)
-    h.check("at least 2 numbers" in " ".join(h.section(result.report, "FRK-10").split()), f"{result}")
+    h.check("at least 2 numbers" in h.prose(result.report, "FRK-10"), f"{result}")
 
 
 @h.test

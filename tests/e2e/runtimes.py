@@ -75,7 +75,7 @@ def check_hang(text):
     text = h.plain(text)
     h.check("FRK-07" in h.findings(text), f"FRK-07 is missing\n{text}")
     h.equal(h.findings(text)["FRK-07"][0], "error", "severity")
-    finding = " ".join(h.section(text, "FRK-07").split())
+    finding = h.prose(text, "FRK-07")
     for fact in ("ran 1 libgomp region", "with 2 threads", "in libopenblas", "job.py:10",
                  "never left it until SIGTERM"):
         h.check(fact in finding, f"'{fact}' is not in\n{text}")
@@ -107,7 +107,7 @@ def frk_07_fires_openblas_in_a_pool_that_is_interrupted(folder):
 def frk_07_fires_with_the_stack_of_the_child(folder):
     h.need_cpus(2)
     result = h.under_forksight([h.BUILD / "kernels/frk07_openmp_fork"], cwd=folder)
-    finding = " ".join(h.section(result.report, "FRK-07").split())
+    finding = h.prose(result.report, "FRK-07")
     for fact in ("until SIGALRM", "it hung in libgomp"):
         h.check(fact in finding, f"'{fact}' is not in\n{result}")
     h.check("libforksight" not in finding, f"frames of the recorder\n{result}")
@@ -140,7 +140,7 @@ def frk_07_fires_numba_ends_a_forked_child(folder):
     result = python(folder, PARALLEL, NUMBA_THREADING_LAYER="omp")
     h.check("exit code -15" in result.stdout, f"numba did not end the child\n{result}")
     h.expect_rules(result, ["FRK-07"])
-    finding = " ".join(h.section(result.report, "FRK-07").split())
+    finding = h.prose(result.report, "FRK-07")
     for fact in ("ended by numba", "raised SIGTERM on itself", "omppool", "job.py:15"):
         h.check(fact in finding, f"'{fact}' is not in\n{result}")
     line = pasted(folder, PARALLEL, result.report, "FRK-07", "NUMBA_THREADING_LAYER")
@@ -236,7 +236,7 @@ def frk_09_fires_stand_in_hip_memory_before_a_fork(folder):
     result = h.under_forksight([h.BUILD / "programs/hip_fork", "memory"], cwd=folder)
     h.equal(result.status, 0, f"calls were not passed on unchanged\n{result}")
     h.expect_rules(result, ["FRK-09"])
-    finding = " ".join(h.section(result.report, "FRK-09").split())
+    finding = h.prose(result.report, "FRK-09")
     h.check("ROCm context before the fork: 2 calls" in finding, f"no count\n{result}")
 
 

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import emulator
 import harness as h
 
-BIGNODE, CLUSTER = h.ROOT / "tests" / "bignode", h.ROOT / "tests" / "cluster"
+CLUSTER = h.ROOT / "tests" / "cluster"
 LIMIT = 600  # seconds; booted, with Slurm up, in 40, of which an idle machine needs 20
 POOL = f"{h.PYTHON} {h.PROGRAMS / 'busy_pool.py'}"
 
@@ -61,11 +62,8 @@ def job_report(folder, name):
             (folder / f"{job}.sh").write_text("#!/bin/bash\n" + script)
         (folder / "run.sh").write_text(RUN.format(folder=folder, forksight=h.FORKSIGHT,
                                                   jobs=" ".join(JOBS), records=" ".join(RECORDS)))
-        result = h.execute([BIGNODE, "-s", LIMIT, "-o", folder, CLUSTER, "-n", 1, "-s", folder,
-                            "bash", folder / "run.sh"], cwd=folder, env=h.environment(),
-                           timeout=LIMIT + 60)
-        if result.status == 77:
-            raise h.Skip(result.stderr.strip().splitlines()[-1])
+        result = emulator.execute(folder, LIMIT, CLUSTER, "-n", 1, "-s", folder,
+                                  "bash", folder / "run.sh")
         for record in RECORDS:
             job = "steps" if record in STEPS else record
             texts = [folder / f"{record}.txt", folder / f"{job}.out"]
@@ -73,6 +71,14 @@ def job_report(folder, name):
             reports[record] = h.Result([record], result.status, texts[1] + result.raw_stderr,
                                        texts[0], folder / record)
     return reports[name]
+
+
+def strip_of(result):
+    """The strip of CPUs, of each socket: the first hardware thread of its four cores, then the
+    second."""
+    strip = re.search(r"^CPUs n1 .*\n  socket 0  (.*)\n  socket 1  (.*)$", result.report, re.M)
+    h.check(strip, f"no strip of CPUs\n{result}")
+    return strip.groups()
 
 
 @h.test
@@ -85,11 +91,9 @@ def slm_02_fires_pool_of_16_on_the_core_that_srun_gave(folder):
     h.check("mask 0-1: 2 CPUs (1 core)" in text, text)
     fixes = "\n".join(h.fixes(result.report, "SLM-02"))
     h.check("srun -n 1 -c 16" in fixes and "busy_pool.py 1.5" in fixes, f"no fix\n{text}")
-    strip = re.search(r"^CPUs n1 .*\n  socket 0  (.*)\n  socket 1  (.*)$", result.report, re.M)
-    h.check(strip, f"no strip of CPUs\n{result}")
-    # The hardware threads of a socket's four cores: the first of each, then the second.
-    h.equal(strip[1].replace("#", "."), ".---.---", "CPUs that the workers may use")
-    h.check("#" in strip[1] and set(strip[2]) == {"-"}, f"busy CPUs of the strip\n{result}")
+    first, second = strip_of(result)
+    h.equal(first.replace("#", "."), ".---.---", "CPUs that the workers may use")
+    h.check("#" in first and set(second) == {"-"}, f"busy CPUs of the strip\n{result}")
 
 
 @h.test
@@ -116,7 +120,7 @@ def flat(result, rule):
     # Two tasks leave most of the node idle, which other rules tell.
     h.expect_rules(result, [rule], allowed=["SLM-03", "OVS-03"])
     h.check_screen(result.report)
-    return " ".join(h.section(result.report, rule).split())
+    return h.prose(result.report, rule)
 
 
 def expect_ranks(result, masks):
@@ -127,12 +131,10 @@ def expect_ranks(result, masks):
 
 
 def expect_strip(result, *cpus):
-    """The job may use all CPUs, and was seen busy on none but these places of the strip, which
-    has the first hardware thread of each core of a socket before the second."""
-    strip = re.search(r"^CPUs n1 .*\n  socket 0  (.*)\n  socket 1  (.*)$", result.report, re.M)
-    h.check(strip, f"no strip of CPUs\n{result}")
-    h.equal((strip[1] + strip[2]).replace("#", "."), 16 * ".", f"strip\n{result}")
-    h.check({at for at, what in enumerate(strip[1] + strip[2]) if what == "#"} <= set(cpus),
+    """The job may use all CPUs, and was seen busy on none but these places of the strip."""
+    strip = "".join(strip_of(result))
+    h.equal(strip.replace("#", "."), 16 * ".", f"strip\n{result}")
+    h.check({at for at, what in enumerate(strip) if what == "#"} <= set(cpus),
             f"busy CPUs of the strip\n{result}")
 
 

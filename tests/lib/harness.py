@@ -182,6 +182,11 @@ def section(text, rule):
     return "\n".join(lines)
 
 
+def prose(text, rule):
+    """A finding on one line, for words that the page may break."""
+    return " ".join(section(text, rule).split())
+
+
 def fixes(text, rule):
     """The texts after "fix", "or" and "and" of a finding; wrapped ones (trailing backslash) joined."""
     result, collecting = [], False
