@@ -183,7 +183,7 @@ static void add_use_cause(const struct fs_load *load, struct fs_outcome *outcome
         fs_add_fix(outcome, FS_FIX_CODE,
                    group->python ? "larger shares, prepared by the workers"
                                  : "larger shares for each worker",
-                   group->python ? "pool.map(f, items, chunksize=len(items)//(4*W))"
+                   group->python ? "pool.map(f, items, chunksize=max(1, len(items)//(4*W)))"
                                  : "share = N/(4*W);");
 }
 

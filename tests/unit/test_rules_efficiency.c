@@ -109,6 +109,18 @@ static void sleeping_pool_is_a_note(void **state) {
     fixture_free(&f);
 }
 
+/* With chunks of 0, Pool.map() runs nothing and returns a list of None. */
+static void advised_chunks_are_never_empty(void **state) {
+    (void)state;
+    struct fixture f;
+    blocking(&f);
+    f.group[0].overlap_ns = f.group[0].busy_ns;
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "EFF-05");
+    assert_string_equal(finding->fix[0].text,
+                        "pool.map(f, items, chunksize=max(1, len(items)//(4*W)))");
+    fixture_free(&f);
+}
+
 static void workers_that_load_data_are_a_note(void **state) {
     (void)state;
     struct fixture f;
@@ -174,6 +186,7 @@ int main(void) {
         cmocka_unit_test(balance_guards),
         cmocka_unit_test(blocking_is_named),
         cmocka_unit_test(sleeping_pool_is_a_note),
+        cmocka_unit_test(advised_chunks_are_never_empty),
         cmocka_unit_test(workers_that_load_data_are_a_note),
         cmocka_unit_test(a_burst_of_threads_is_no_waiting),
         cmocka_unit_test(use_guards),
