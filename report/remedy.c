@@ -255,25 +255,33 @@ static bool is_executor(const char *stack) {
 }
 
 /* By the functions that made the workers. */
-static const char *python_pool(const char *stack) {
-    if (stack && strstr(stack, "/loky/")) return "Parallel(n_jobs=len(os.sched_getaffinity(0)))";
-    if (stack && is_executor(stack)) return "ProcessPoolExecutor(len(os.sched_getaffinity(0)))";
-    return "Pool(len(os.sched_getaffinity(0)))";
+static const char *python_pool(struct fs_arena *arena, const char *stack, const char *size) {
+    if (stack && strstr(stack, "/loky/"))
+        return fs_arena_printf(arena, "Parallel(n_jobs=%s)", size);
+    if (stack && is_executor(stack)) return fs_arena_printf(arena, "ProcessPoolExecutor(%s)", size);
+    return fs_arena_printf(arena, "Pool(%s)", size);
 }
 
-const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int count) {
+const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int cpus,
+                              int count) {
     static const struct {
-        const char *tool, *code;
+        const char *tool, *option;
     } tools[] = {
-        {"xargs", "xargs -P \"$(nproc)\""},
-        {"parallel", "parallel -j \"$(nproc)\""},
-        {"make", "make -j\"$(nproc)\""},
-        {"ninja", "ninja -j \"$(nproc)\""},
+        {"xargs", "-P "},
+        {"parallel", "-j "},
+        {"make", "-j"},
+        {"ninja", "-j "},
     };
     const char *parent = fs_base_name(load->group->parent_executable);
-    if (load->group->python) return python_pool(load->group->site.stack);
+    const char *number = fs_arena_printf(arena, "%d", count);
+    if (load->group->python)
+        return python_pool(arena, load->group->site.stack,
+                           count < cpus ? number : "len(os.sched_getaffinity(0))");
+    /* No $(nproc): it obeys OMP_NUM_THREADS, which other findings advise to set to 1. */
     for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
-        if (strcmp(parent, tools[i].tool) == 0) return tools[i].code;
+        if (strcmp(parent, tools[i].tool) == 0)
+            return fs_arena_printf(arena, "%s %s%s", parent, tools[i].option, number);
+    if (count < cpus) return fs_arena_printf(arena, "workers = %s;", number);
     return fs_arena_printf(arena,
                            "sched_getaffinity(0, sizeof set, &set); workers = "
                            "CPU_COUNT(&set);  /* %d */",

@@ -59,10 +59,11 @@ void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load);
 void fs_add_fork_fixes(struct fs_outcome *outcome, const char *stack, int workers);
 
 /*
- * How the pool is sized by the CPUs that the process may use, in the language of
- * the program: a Python expression, an option of the tool that makes the workers,
- * or the C call. count is what it will give.
+ * How the pool is made with count workers, in the language of the program: a Python
+ * expression or the C call that count the CPUs which the process may use, `cpus` of them;
+ * where count is less (a quota) and for the tools that make workers, the number.
  */
-const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int count);
+const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int cpus,
+                              int count);
 
 #endif

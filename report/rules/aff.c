@@ -55,7 +55,7 @@ static void add_squeeze_fixes(const struct fs_load *load, struct fs_outcome *out
         fs_add_remedy(outcome, NULL, "", &remedy);
         if (fewer && !remedy.variable)
             fs_add_fix(outcome, FS_FIX_CODE, "and as many workers as CPUs", "%s",
-                       fs_pool_size_code(arena, load, workers));
+                       fs_pool_size_code(arena, load, node->job_cpus, workers));
         return;
     }
     if (strcmp(narrower, "taskset") == 0)
@@ -72,7 +72,7 @@ static void add_squeeze_fixes(const struct fs_load *load, struct fs_outcome *out
         fs_add_remedy(outcome, "and as many workers as CPUs", "", &remedy);
     else if (fewer && !load->group->python)
         fs_add_fix(outcome, FS_FIX_CODE, "and as many workers as CPUs", "%s",
-                   fs_pool_size_code(arena, load, workers));
+                   fs_pool_size_code(arena, load, node->job_cpus, workers));
 }
 
 static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcome) {

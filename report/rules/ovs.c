@@ -181,7 +181,7 @@ static void add_crowd_fixes(const struct fs_load *load, int fitting, struct fs_o
     if (remedy.variable) fs_add_remedy(outcome, NULL, "", &remedy);
     fs_add_fix(outcome, FS_FIX_CODE,
                fs_arena_printf(arena, "%d worker%s here", fitting, fitting == 1 ? "" : "s"), "%s",
-               fs_pool_size_code(arena, load, fitting));
+               fs_pool_size_code(arena, load, load->cpus, fitting));
     if (scheduler->name && strcmp(scheduler->name, "slurm") == 0)
         fs_add_fix(outcome, FS_FIX_CODE, "or ask for as many CPUs as workers",
                    "#SBATCH --cpus-per-task=%d", load->workers);

@@ -54,7 +54,7 @@ static void report_step(const struct fs_load *load, int allocated, struct fs_out
     fs_add_remedy(outcome, "unless other steps need those CPUs", srun, &remedy);
     if (load->workers > allocated && !remedy.variable)
         fs_add_fix(outcome, FS_FIX_CODE, "and as many workers as CPUs", "%s",
-                   fs_pool_size_code(arena, load, allocated));
+                   fs_pool_size_code(arena, load, allocated, allocated));
     const int usable = load->workers < allocated ? load->workers : allocated;
     fs_set_gain(outcome, "up to %.0fx CPU time (est)", (double)usable / load->cpus);
 }

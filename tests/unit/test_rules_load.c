@@ -149,6 +149,52 @@ static void crowd_of_an_executor(void **state) {
     }
 }
 
+/* coreutils' nproc obeys OMP_NUM_THREADS, which is to be 1 beside workers. */
+static void crowd_of_a_tool_gets_a_number(void **state) {
+    static const char *const fixes[][2] = {{"/usr/bin/xargs", "xargs -P 2"},
+                                           {"/usr/bin/parallel", "parallel -j 2"},
+                                           {"/usr/bin/make", "make -j2"},
+                                           {"/usr/bin/ninja", "ninja -j 2"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof fixes / sizeof *fixes; i++) {
+        struct fixture f;
+        crowd(&f);
+        f.group[0].python = false;
+        f.group[0].parent_executable = (char *)(uintptr_t)fixes[i][0];
+        const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
+        assert_string_equal(finding->fix[0].text, fixes[i][1]);
+        fixture_free(&f);
+    }
+}
+
+/* The mask has four CPUs, a quota allows two: the mask would be counted wrongly. */
+static void crowd_under_a_quota_gets_a_number(void **state) {
+    static const struct {
+        const char *stack, *fix;
+    } cases[] = {
+        {NULL, "Pool(2)"},
+        {"process.py:783:_launch_processes", "ProcessPoolExecutor(2)"},
+        {"joblib/externals/loky/process_executor.py:1111:f", "Parallel(n_jobs=2)"},
+    };
+    (void)state;
+    for (size_t i = 0; i <= sizeof cases / sizeof *cases; i++) {
+        const bool python = i < sizeof cases / sizeof *cases;
+        struct fixture f;
+        fixture_machine(&f, "pack:1 core:4 pu:1", "0-3");
+        fixture_pool(&f, &f.group[0], 4, "0-3");
+        f.digest.group_count = 1;
+        f.digest.quota.cpus = 2;
+        f.group[0].cpu_ns = f.group[0].window_cpu_ns = f.group[0].run_ns = 20 * SECOND;
+        f.group[0].wait_ns = 20 * SECOND;
+        f.group[0].python = python;
+        f.group[0].site.stack = (char *)(uintptr_t)(python ? cases[i].stack : NULL);
+        const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
+        assert_non_null(finding);
+        assert_string_equal(finding->fix[0].text, python ? cases[i].fix : "workers = 2;");
+        fixture_free(&f);
+    }
+}
+
 static void crowd_by_a_variable(void **state) {
     (void)state;
     struct fixture f;
@@ -372,6 +418,8 @@ int main(void) {
         cmocka_unit_test(teams_guards),
         cmocka_unit_test(crowd_names_cpu_count),
         cmocka_unit_test(crowd_of_an_executor),
+        cmocka_unit_test(crowd_of_a_tool_gets_a_number),
+        cmocka_unit_test(crowd_under_a_quota_gets_a_number),
         cmocka_unit_test(crowd_by_a_variable),
         cmocka_unit_test(crowd_guards),
         cmocka_unit_test(pools_are_judged_together),
