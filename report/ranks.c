@@ -1,6 +1,7 @@
 #include "report/ranks.h"
 
 #include "report/remedy.h"
+#include "tracer/launch_options.h"
 #include "tracer/text.h"
 
 #include <string.h>
@@ -38,10 +39,17 @@ static const char *plugin_for(const struct fs_mpi_ranks *ranks) {
 static const char *with_plugin(struct fs_arena *arena, const struct fs_digest *digest,
                                const char *plugin) {
     const char *text = fs_arena_printf(arena, "srun --mpi=%s", plugin);
+    struct fs_launch_options options;
 
+    fs_launch_options_read(FS_LAUNCHER_SRUN, digest->command, digest->command_count, &options);
     for (size_t i = 1; i < digest->command_count; i++) {
-        if (fs_begins(digest->command[i], "--mpi=")) continue;
-        text = fs_arena_printf(arena, "%s %s", text, fs_quote_word(arena, digest->command[i]));
+        const char *word = digest->command[i];
+        /* Of several srun takes the last; the program may have such an option, too. */
+        if (i < options.program && fs_begins(word, "--mpi=")) continue;
+        if (i + 1 < options.program && strcmp(word, "--mpi") == 0)
+            i++;
+        else
+            text = fs_arena_printf(arena, "%s %s", text, fs_quote_word(arena, word));
     }
     return text;
 }

@@ -155,6 +155,20 @@ static void mpi_02_fires_with_srun_as_it_was_called(void **state) {
     fixture_free(&f);
 }
 
+static void mpi_02_fires_with_the_plugin_in_two_words(void **state) {
+    char *words[] = {"srun", "--mpi", "pmix", "-n", "4", "./hello", "--mpi", "x", "--mpi=y"};
+    (void)state;
+    struct fixture f;
+    stranded(&f);
+    ranks[0].launcher = "srun";
+    f.digest.command = words;
+    f.digest.command_count = sizeof words / sizeof *words;
+    f.digest.launcher = (char *)"srun";
+    assert_string_equal(judged(&f, "MPI-02")->fix[0].text,
+                        "srun --mpi=pmi2 -n 4 ./hello --mpi x --mpi=y");
+    fixture_free(&f);
+}
+
 static void mpi_02_fires_with_the_library_s_own_launcher(void **state) {
     (void)state;
     struct fixture f;
@@ -359,6 +373,7 @@ int main(void) {
         cmocka_unit_test(mpi_01_guard_programs_that_a_rank_started),
         cmocka_unit_test(mpi_02_fires_when_every_rank_is_alone),
         cmocka_unit_test(mpi_02_fires_with_srun_as_it_was_called),
+        cmocka_unit_test(mpi_02_fires_with_the_plugin_in_two_words),
         cmocka_unit_test(mpi_02_fires_with_the_library_s_own_launcher),
         cmocka_unit_test(mpi_02_fires_when_mpi_init_gives_up),
         cmocka_unit_test(mpi_02_fires_when_one_rank_takes_the_others_along),
