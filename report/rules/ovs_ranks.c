@@ -51,12 +51,23 @@ static void add_ranks_cause(const struct fs_node *node, const struct fs_launch *
                           "that is to send it");
 }
 
+/* How many ranks to ask for when this node is to have as many as it has cores: the launcher's
+ * number is that of all nodes. */
+static int fitting_ranks(const struct fs_node *node, const struct fs_task *task, size_t count,
+                         const struct fs_launch *launch) {
+    const int asked = launch ? fs_launch_options_of(launch).ranks : FS_UNKNOWN;
+    const int64_t all = asked > 0 ? asked : task->size;
+    const int64_t cores = node->job_cores;
+
+    return (int)(all > (int64_t)count ? all * cores / (int64_t)count : cores);
+}
+
 static void report_ranks(const struct fs_node *node, const struct fs_task *tasks, size_t count,
                          int ranks, double wait, enum fs_severity severity,
                          struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const struct fs_launch *launch = fs_task_launch(node, tasks);
-    const int fitting = node->job_cores;
+    const int fitting = fitting_ranks(node, tasks, count, launch);
 
     fs_add_finding(outcome, severity, node, NULL);
     fs_set_title(outcome, "%d ranks on %d core%s", ranks, node->job_cores,
@@ -75,7 +86,7 @@ static void report_ranks(const struct fs_node *node, const struct fs_task *tasks
                    fs_task_launcher_name(node, tasks), fitting);
     if (launch && launch->hostfile_slots > node->job_cores)
         fs_add_fix(outcome, FS_FIX_CODE, "in the hostfile", "%s slots=%d",
-                   node->digest->host ? node->digest->host : "localhost", fitting);
+                   node->digest->host ? node->digest->host : "localhost", node->job_cores);
 }
 
 static void judge_ranks(const struct fs_node *node, const struct fs_task *first, size_t count,

@@ -332,6 +332,23 @@ static void ranks_beyond_the_cores_are_counted(void **state) {
     fixture_free(&f);
 }
 
+/* The launcher's -n is of all nodes: half of the ranks fit, here and on the other one. */
+static void ranks_on_other_nodes_count_in_the_fix(void **state) {
+    (void)state;
+    struct fixture f;
+    crowded(&f);
+    f.digest.launch_count = 0;
+    fixture_launch(&f, "/usr/bin/orterun", "mpirun -n 8 --host a:4,b:4 app", 4);
+    assert_string_equal(fixture_find(&f, "OVS-05")->fix[0].text, "mpirun -n 4 --host a:4,b:4 app");
+    fixture_free(&f);
+    crowded(&f);
+    f.digest.launch_count = 0;
+    for (int i = 0; i < 4; i++)
+        f.tasks[i].size = 12;
+    assert_string_equal(fixture_find(&f, "OVS-05")->fix[0].text, "mpirun -n 6 ...");
+    fixture_free(&f);
+}
+
 static void little_waiting_is_a_warning(void **state) {
     (void)state;
     struct fixture f;
@@ -430,6 +447,7 @@ int main(void) {
         cmocka_unit_test(domains_of_ranks_are_counted),
         cmocka_unit_test(straddle_guards),
         cmocka_unit_test(ranks_beyond_the_cores_are_counted),
+        cmocka_unit_test(ranks_on_other_nodes_count_in_the_fix),
         cmocka_unit_test(little_waiting_is_a_warning),
         cmocka_unit_test(hostfiles_that_promise_too_much_are_named),
         cmocka_unit_test(hardware_threads_are_a_note_unless_asked_for),
