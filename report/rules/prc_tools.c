@@ -13,55 +13,99 @@ static const struct fs_threshold missed_thresholds[] = {
 };
 
 /* How each tool is told to follow children. */
-static const struct {
-    const char *tool, *option, *whole;
+static const struct follower {
+    const char *tool; /* how the name of its executable, or of its object, begins */
+    const char *word; /* what it is called on a command line ... */
+    const char *verb; /* ... and the word that must follow, behind which options stand; NULL */
+    const char *option, *whole;
+    const char *code; /* what a Python program must do, too; NULL */
 } followers[] = {
-    {"strace", "-f", NULL},
-    {"ltrace", "-f", NULL},
-    {"gdb", NULL, "gdb -ex \"set follow-fork-mode child\" -ex \"set detach-on-fork off\""},
-    {"valgrind", "--trace-children=yes", NULL},
-    {"vgpreload_core", "--trace-children=yes", NULL},
+    {"strace", "strace", NULL, "-f", NULL, NULL},
+    {"ltrace", "ltrace", NULL, "-f", NULL, NULL},
+    {"gdb", "gdb", NULL, NULL,
+     "gdb -ex \"set follow-fork-mode child\" -ex \"set detach-on-fork off\"", NULL},
+    {"vgpreload_core", "valgrind", NULL, "--trace-children=yes", NULL, NULL},
+    {"_memray.", "memray", "run", "--follow-fork", NULL,
+     "multiprocessing.set_start_method(\"fork\")"},
 };
 
-/* The job's command with an option behind the tool's name; NULL: the tool is no part of it. */
-static const char *with_option(struct fs_arena *arena, const struct fs_digest *digest,
-                               const char *tool, const char *option) {
-    const char *line = "";
-    bool found = false;
+/* Objects that work in a program as soon as they are preloaded. Others are set up by a command
+ * of their tool, or are a module of the program's. */
+static const char *const preloaded[] = {
+    "libTAU", "libseqtrace", "libmpitrace", "libomptrace",    "libpttrace",           "libhpcrun",
+    "libipm", "libdarshan",  "libmpiP",     "libmap-sampler", "libheaptrack_preload",
+};
 
-    for (size_t i = 0; i < digest->command_count; i++) {
+static bool is_made_to_be_preloaded(const char *name) {
+    for (size_t i = 0; i < sizeof preloaded / sizeof *preloaded; i++)
+        if (fs_begins(name, preloaded[i])) return true;
+    return false;
+}
+
+/* Is the tool called by this word, and by the one behind it? */
+static bool is_call(const struct fs_digest *digest, size_t i, const struct follower *follower) {
+    if (strcmp(fs_base_name(digest->command[i]), follower->word) != 0) return false;
+    return !follower->verb ||
+           (i + 1 < digest->command_count && strcmp(digest->command[i + 1], follower->verb) == 0);
+}
+
+/* The job's command with the tool's option; NULL: the tool is no part of it. */
+static const char *with_option(struct fs_arena *arena, const struct fs_digest *digest,
+                               const struct follower *follower) {
+    const char *line = "";
+    size_t place = 0;
+
+    for (size_t i = 0; i < digest->command_count && place == 0; i++)
+        if (is_call(digest, i, follower)) place = i + (follower->verb ? 2 : 1);
+    for (size_t i = 0; i < digest->command_count && place > 0; i++) {
         line = fs_arena_printf(arena, "%s%s%s", line, *line ? " " : "",
                                fs_quote_word(arena, digest->command[i]));
-        if (found || strcmp(fs_base_name(digest->command[i]), tool) != 0) continue;
-        found = true;
-        line = fs_arena_printf(arena, "%s %s", line, option);
+        if (i + 1 == place) line = fs_arena_printf(arena, "%s %s", line, follower->option);
     }
-    return found ? line : NULL;
+    return place > 0 ? line : NULL;
+}
+
+static bool has_word(const struct fs_digest *digest, const char *word) {
+    for (size_t i = 0; word && i < digest->command_count; i++)
+        if (strcmp(digest->command[i], word) == 0) return true;
+    return false;
+}
+
+static void add_option_fix(const struct fs_digest *digest, const struct follower *follower,
+                           struct fs_outcome *outcome) {
+    const char *line = follower->option ? with_option(outcome->arena, digest, follower) : NULL;
+    const bool told = follower->code && has_word(digest, follower->option);
+
+    if (line && !told)
+        fs_add_fix(outcome, FS_FIX_COMMAND, NULL, "%s", line);
+    else if (follower->whole)
+        fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "%s", follower->whole);
+    else if (!told)
+        fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "%s%s%s %s", follower->word,
+                   follower->verb ? " " : "", follower->verb ? follower->verb : "",
+                   follower->option);
+    if (follower->code)
+        fs_add_fix(outcome, FS_FIX_CODE, "and no workers that are started anew: it follows forks",
+                   "%s", follower->code);
 }
 
 static void add_follow_fix(const struct fs_digest *digest, const struct fs_watched *watched,
                            struct fs_outcome *outcome) {
     const char *tool = fs_base_name(watched->tool);
 
-    for (size_t i = 0; i < sizeof followers / sizeof *followers; i++) {
-        if (!fs_begins(tool, followers[i].tool)) continue;
-        const char *line = followers[i].option ? with_option(outcome->arena, digest,
-                                                             followers[i].tool, followers[i].option)
-                                               : NULL;
-        if (line)
-            fs_add_fix(outcome, FS_FIX_COMMAND, NULL, "%s", line);
-        else if (followers[i].whole)
-            fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "%s", followers[i].whole);
-        else
-            fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "%s %s", tool,
-                       followers[i].option);
-        return;
-    }
+    for (size_t i = 0; i < sizeof followers / sizeof *followers; i++)
+        if (fs_begins(tool, followers[i].tool)) {
+            add_option_fix(digest, &followers[i], outcome);
+            return;
+        }
     if (watched->tracer)
         fs_add_fix(outcome, FS_FIX_CODE, NULL, "tell %s to follow forks and execs", tool);
-    else
+    else if (is_made_to_be_preloaded(tool))
         fs_add_fix(outcome, FS_FIX_ENVIRONMENT, "for the workers", "export LD_PRELOAD=%s",
-                   fs_quote_word(outcome->arena, watched->tool ? watched->tool : "?"));
+                   fs_quote_word(outcome->arena, watched->tool));
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, NULL, "start %s with the tool of %s, too",
+                   fs_base_name(watched->example_executable), tool);
 }
 
 static void report_missed(const struct fs_node *node, const struct fs_watched *watched,
@@ -134,7 +178,8 @@ const struct fs_rule fs_rule_prc_05 = {
     .exceptions = "Silent when the program gave its children an environment of their own, and for "
                   "a profiler's object in forked children: whether it works on there cannot be "
                   "seen.",
-    .fix = "gdb -ex \"set follow-fork-mode child\" -ex \"set detach-on-fork off\"; strace -f",
+    .fix = "gdb -ex \"set follow-fork-mode child\" -ex \"set detach-on-fork off\"; strace -f; "
+           "valgrind --trace-children=yes; memray run --follow-fork (which follows forks only)",
     .thresholds = missed_thresholds,
     .sources = (const char *const[]){"N1", "GDB", NULL},
 };

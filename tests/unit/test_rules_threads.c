@@ -281,6 +281,50 @@ static void prc_05_fires_for_a_profiler(void **state) {
     fixture_free(&f);
 }
 
+/* Its object, but the command's word; a tool's own module is not to be preloaded. */
+static void prc_05_fires_for_tools_with_objects(void **state) {
+    static const struct {
+        const char *tool, *command[4], *fix;
+    } cases[] = {
+        {"/usr/libexec/valgrind/vgpreload_core-amd64-linux.so",
+         {"/usr/bin/valgrind", "-q", "./pool", "8"},
+         "/usr/bin/valgrind --trace-children=yes -q ./pool 8"},
+        {"/usr/libexec/valgrind/vgpreload_core-amd64-linux.so",
+         {"./script", "./pool"},
+         "valgrind --trace-children=yes"},
+        {"/opt/memray/_memray.cpython-311-x86_64-linux-gnu.so",
+         {"memray", "run", "-q", "pool.py"},
+         "memray run --follow-fork -q pool.py"},
+        {"/opt/memray/_memray.cpython-311-x86_64-linux-gnu.so",
+         {"python3", "memray"},
+         "memray run --follow-fork"},
+        {"/opt/memray/_memray.cpython-311-x86_64-linux-gnu.so",
+         {"memray", "run", "--follow-fork", "pool.py"},
+         "multiprocessing.set_start_method(\"fork\")"},
+        {"/opt/nsys/libToolsInjection64.so",
+         {"nsys", "profile", "./pool"},
+         "start pool with the tool of libToolsInjection64.so, too"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        missed(&f);
+        f.watched.tracer = false;
+        f.watched.tool = (char *)(uintptr_t)cases[i].tool;
+        for (f.digest.command_count = 0;
+             f.digest.command_count < 4 && cases[i].command[f.digest.command_count];
+             f.digest.command_count++)
+            f.command[f.digest.command_count] =
+                (char *)(uintptr_t)cases[i].command[f.digest.command_count];
+        const struct fs_finding *finding = fixture_find(&f, "PRC-05");
+        assert_string_equal(finding->fix[0].text, cases[i].fix);
+        if (strstr(cases[i].tool, "memray"))
+            assert_string_equal(finding->fix[finding->fix_count - 1].text,
+                                "multiprocessing.set_start_method(\"fork\")");
+        fixture_free(&f);
+    }
+}
+
 static void all_seen(struct fixture *f) {
     f->watched.missed = 0;
 }
@@ -322,6 +366,7 @@ int main(void) {
         cmocka_unit_test(prc_05_fires_and_repeats_the_command),
         cmocka_unit_test(prc_05_fires_for_gdb),
         cmocka_unit_test(prc_05_fires_for_a_profiler),
+        cmocka_unit_test(prc_05_fires_for_tools_with_objects),
         cmocka_unit_test(prc_05_guards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
