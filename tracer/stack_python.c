@@ -231,19 +231,21 @@ static void read_text(const struct fs_python *python, uint64_t object, char text
         return;
     const uint32_t state = (uint32_t)int_at(python, object + SIZE_AT + 16);
     const uint32_t width = state >> 2 & 7, compact = state >> 5 & 1, ascii = state >> 6 & 1;
-    if (!compact || (width != 1 && width != 2 && width != 4) || characters < 1 ||
-        characters > 1 << 16)
+    if (!compact || (width != 1 && width != 2 && width != 4) || (ascii && width != 1) ||
+        characters < 1 || characters > 1 << 16)
         return;
     const uint64_t most = (TEXT_MAX - 1) / 4; /* a character has at most 4 bytes of UTF-8 */
     const uint64_t room = ascii ? TEXT_MAX - 1 : most;
     const uint64_t skip = (uint64_t)characters > room ? (uint64_t)characters - room : 0;
     const uint64_t data = object + (ascii ? python->at.ascii_data : python->at.compact_data);
     const size_t count = (size_t)((uint64_t)characters - skip);
-    if (read_bytes(python, data + skip * width, raw, count * width) != 0) return;
+    if (count * width > sizeof raw ||
+        read_bytes(python, data + skip * width, raw, count * width) != 0)
+        return;
     for (size_t i = 0; i < count; i++) {
         uint32_t character = 0;
         memcpy(&character, raw + i * width, width);
-        length += put_character(character, text + length);
+        length += put_character(ascii && character >= 0x80 ? '?' : character, text + length);
     }
     text[length] = '\0';
 }

@@ -188,6 +188,40 @@ static void rings_of_frames_end(void **state) {
     }
 }
 
+/* Every pointer leads to one object: a frame, its code and a str whose head no interpreter
+ * writes. */
+struct damaged {
+    uint32_t state; /* of the str: ascii, compact, width */
+    size_t most;    /* the longest read of its characters */
+};
+
+static int read_damaged(void *context, uint64_t address, void *into, size_t size) {
+    enum { OBJECT = 1 << 20, LENGTH_AT = OBJECT + 16, STATE_AT = OBJECT + 32 };
+    struct damaged *damaged = context;
+    const uint64_t object = OBJECT, length = 1000;
+
+    memset(into, size == 1 ? 0 : 0xff, size); /* one byte: whose frame it is */
+    if (size == sizeof object) memcpy(into, address == LENGTH_AT ? &length : &object, size);
+    if (size == sizeof damaged->state && address == STATE_AT) memcpy(into, &damaged->state, size);
+    if (address > STATE_AT && size > damaged->most) damaged->most = size;
+    return 0;
+}
+
+static void strings_that_contradict_themselves_stay_in_their_room(void **state) {
+    (void)state;
+    for (int minor = FS_PYTHON_MINOR_MIN; minor < FS_PYTHON_MINOR_MAX; minor++)
+        for (unsigned kind = 0; kind < 16; kind++) {
+            const uint32_t ascii = kind & 1, width = kind >> 1;
+            struct damaged damaged = {.state = width << 2 | 1u << 5 | ascii << 6};
+            struct fs_python python;
+            char text[32 * 1024];
+            assert_int_equal(fs_python_open(&python, read_damaged, &damaged, 4096, minor), 0);
+            assert_true(fs_python_stack(&python, 1, 0, true, text, sizeof text) > 0);
+            assert_true(damaged.most < 200);
+            if (ascii) assert_null(strchr(text, '\xc3'));
+        }
+}
+
 static void lines_of_every_form(void **state) {
     (void)state;
     static const uint8_t pairs[] = {4, 1, 6, 2, 0, 3, 8, (uint8_t)-4};
@@ -227,9 +261,13 @@ static void lines_of_every_form(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_of_every_version),    cmocka_unit_test(thread_is_found_by_its_tid),
-        cmocka_unit_test(other_versions_are_refused), cmocka_unit_test(short_room_cuts_at_a_frame),
-        cmocka_unit_test(spoilt_memory_ends),         cmocka_unit_test(rings_of_frames_end),
+        cmocka_unit_test(frames_of_every_version),
+        cmocka_unit_test(thread_is_found_by_its_tid),
+        cmocka_unit_test(other_versions_are_refused),
+        cmocka_unit_test(short_room_cuts_at_a_frame),
+        cmocka_unit_test(spoilt_memory_ends),
+        cmocka_unit_test(rings_of_frames_end),
+        cmocka_unit_test(strings_that_contradict_themselves_stay_in_their_room),
         cmocka_unit_test(lines_of_every_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
