@@ -162,12 +162,26 @@ static void describe(const struct fs_evaluation *evaluation, struct family *fami
 
 /* --- families --- */
 
+static int compare_births(const struct fs_record *a, const struct fs_record *b) {
+    const int64_t begin_a = fs_record_begin(a), begin_b = fs_record_begin(b);
+
+    return begin_a != begin_b ? (begin_a > begin_b) - (begin_a < begin_b)
+                              : (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* Where a source lies says only which heirs are of one family: families come in the order of
+ * their first heirs, so that a job is judged alike each time. */
 static int by_source(const void *left, const void *right) {
     const struct heir *a = left, *b = right;
     const uintptr_t x = (uintptr_t)a->record->heir->source, y = (uintptr_t)b->record->heir->source;
-    const int64_t begin_a = fs_record_begin(a->record), begin_b = fs_record_begin(b->record);
 
-    return x != y ? (x > y) - (x < y) : (begin_a > begin_b) - (begin_a < begin_b);
+    return x != y ? (x > y) - (x < y) : compare_births(a->record, b->record);
+}
+
+static int by_first_heir(const void *left, const void *right) {
+    const struct family *a = left, *b = right;
+
+    return compare_births(a->heirs[0].record, b->heirs[0].record);
 }
 
 static int by_drawers(const void *left, const void *right) {
@@ -176,7 +190,8 @@ static int by_drawers(const void *left, const void *right) {
 
     if (a->drew != b->drew) return b->drew - a->drew;
     if (a->unknown != b->unknown) return b->unknown - a->unknown;
-    return b->processes - a->processes;
+    if (a->processes != b->processes) return b->processes - a->processes;
+    return by_first_heir(left, right);
 }
 
 static struct heir *list_heirs(const struct fs_table *table, size_t *count) {
@@ -189,7 +204,7 @@ static struct heir *list_heirs(const struct fs_table *table, size_t *count) {
     return heirs;
 }
 
-/* Runs of heirs with one source, those of two and more. */
+/* Runs of heirs with one source, those of two and more; the first born first. */
 static size_t find_families(struct heir *heirs, size_t count, struct family *families) {
     size_t found = 0;
 
@@ -201,6 +216,7 @@ static size_t find_families(struct heir *heirs, size_t count, struct family *fam
             families[found++] =
                 (struct family){.source = source, .heirs = &heirs[i], .count = next - i};
     }
+    if (found > 0) qsort(families, found, sizeof *families, by_first_heir);
     return found;
 }
 

@@ -149,6 +149,31 @@ static void who_inherits_nothing_is_left_out(void **state) {
     free(made.bytes);
 }
 
+/* Where sources lie in memory is chance. */
+static void equal_families_come_in_the_order_of_their_births(void **state) {
+    (void)state;
+    struct made_segment made = image(PARENT, 1, IMAGE, "/usr/bin/python3");
+    struct fs_random_source sources[2] = {{.state = NULL}};
+    struct fs_digest digest;
+    for (int i = 1; i <= 4; i++)
+        add_heir(&made, i, inherited(1));
+    put(&made, "1000-10.seg");
+    fs_fold_pass(&fold, now, false);
+    for (int lower = 0; lower < 2; lower++) {
+        for (int i = 0; i < 4; i++) {
+            struct fs_record *record = fs_table_newest(&table, CHILD + i);
+            record->ppid = i < 2 ? PARENT : PARENT + 100;
+            record->heir->source = &sources[(i < 2) == (lower == 1)];
+        }
+        evaluate(&digest, 0);
+        assert_int_equal(digest.random_stream_count, 2);
+        assert_int_equal(digest.random_streams[0].parent, PARENT);
+        assert_int_equal(digest.random_streams[1].parent, PARENT + 100);
+        fs_digest_free(&digest);
+    }
+    free(made.bytes);
+}
+
 static void samples_see_the_first_change(void **state) {
     (void)state;
     struct fs_twister start = inherited(1), memory = start;
@@ -253,6 +278,7 @@ int main(void) {
         CASE(without_a_search_nothing_is_claimed),
         CASE(without_the_state_all_are_unknown),
         CASE(who_inherits_nothing_is_left_out),
+        CASE(equal_families_come_in_the_order_of_their_births),
         CASE(samples_see_the_first_change),
         cmocka_unit_test(memory_that_is_gone_is_no_sight),
         cmocka_unit_test(damaged_files_are_no_states),
