@@ -67,6 +67,11 @@ static void report_oom(const struct fs_node *node, const struct victims *victims
     double peak = (double)memory->peak;
     if ((double)memory->workers_pss_peak > peak) peak = (double)memory->workers_pss_peak;
     if ((double)memory->limit > peak) peak = (double)memory->limit;
+    /* Before Linux 5.19 a group of cgroup v2 does not tell its peak. */
+    const char *peak_text = memory->peak > 0
+                                ? fs_arena_printf(outcome->arena, ", peak of the cgroup %.0f MiB",
+                                                  (double)memory->peak / mib)
+                                : "";
 
     fs_add_finding(outcome, FS_ERROR, node, victims->load);
     fs_set_title(outcome, "out of memory: the kernel killed process %d", victims->example);
@@ -75,9 +80,8 @@ static void report_oom(const struct fs_node *node, const struct victims *victims
                     "oom_kill rose by %lld in the job's cgroup; process %d died of SIGKILL",
                     (long long)memory->oom_kills, victims->example);
     if (memory->limit > 0)
-        fs_add_evidence(outcome, "memory_limit", (double)memory->limit, "bytes",
-                        "limit %.0f MiB, peak of the cgroup %.0f MiB", (double)memory->limit / mib,
-                        memory->peak > 0 ? (double)memory->peak / mib : NAN);
+        fs_add_evidence(outcome, "memory_limit", (double)memory->limit, "bytes", "limit %.0f MiB%s",
+                        (double)memory->limit / mib, peak_text);
     if (victims->load && memory->workers_pss_peak > 0)
         fs_add_evidence(outcome, "pss_peak", (double)memory->workers_pss_peak, "bytes",
                         "sampled peak of all processes %.0f MiB, %d workers at once",

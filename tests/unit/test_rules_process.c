@@ -159,6 +159,21 @@ static void oom_guards(void **state) {
     CHECK_GUARDS("MEM-01", oom, guards);
 }
 
+static void oom_tells_the_peak_where_it_is_known(void **state) {
+    (void)state;
+    struct fixture f;
+    oom(&f);
+    fixture_judge(&f, NULL);
+    assert_string_equal(fs_verdict_find(&f.verdict, "MEM-01")->evidence[1].text,
+                        "limit 64 MiB, peak of the cgroup 64 MiB");
+    fixture_free(&f);
+    oom(&f);
+    f.digest.memory.peak = FS_UNKNOWN;
+    fixture_judge(&f, NULL);
+    assert_string_equal(fs_verdict_find(&f.verdict, "MEM-01")->evidence[1].text, "limit 64 MiB");
+    fixture_free(&f);
+}
+
 static void killed_main_process_is_a_victim(void **state) {
     (void)state;
     struct fixture f;
@@ -373,6 +388,7 @@ int main(void) {
         cmocka_unit_test(unjoined_guards),
         cmocka_unit_test(orphan_guards),
         cmocka_unit_test(oom_guards),
+        cmocka_unit_test(oom_tells_the_peak_where_it_is_known),
         cmocka_unit_test(killed_main_process_is_a_victim),
         cmocka_unit_test(shm_guards),
         cmocka_unit_test(shm_other_findings),
