@@ -54,17 +54,28 @@ static const char *with_plugin(struct fs_arena *arena, const struct fs_digest *d
     return text;
 }
 
-static bool is_of_system(const char *path) {
-    return fs_begins(path, "/usr/lib") || fs_begins(path, "/lib");
+/* Length of the path to the folder that has the library's "lib" or "lib64" in it (of several the
+ * last); 0: there is none, or it is the system's. */
+static size_t prefix_length(const char *path) {
+    static const char *const names[] = {"/lib/", "/lib64/"};
+    const char *last = NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (const char *at = path; (at = strstr(at, names[i])) != NULL; at++)
+            if (!last || at > last) last = at;
+    const size_t length = last ? (size_t)(last - path) : 0;
+    const bool of_system = fs_begins(path, "/usr/lib/") || fs_begins(path, "/usr/lib64/") ||
+                           fs_begins(path, "/lib/") || fs_begins(path, "/lib64/");
+    return of_system ? 0 : length;
 }
 
 /* The mpirun that came with the library. */
 static const char *own_launcher(struct fs_arena *arena, const struct fs_mpi_ranks *ranks) {
-    const char *lib = ranks->file ? strstr(ranks->file, "/lib") : NULL;
+    const size_t prefix = ranks->file ? prefix_length(ranks->file) : 0;
 
-    if (lib && lib > ranks->file && !is_of_system(ranks->file))
-        return fs_quote_word(arena, fs_arena_printf(arena, "%.*s/bin/mpirun",
-                                                    (int)(lib - ranks->file), ranks->file));
+    if (prefix > 0)
+        return fs_quote_word(arena,
+                             fs_arena_printf(arena, "%.*s/bin/mpirun", (int)prefix, ranks->file));
     if (is(ranks->library, "openmpi"))
         return ranks->version && strstr(ranks->version, " v4.") ? "orterun" : "mpirun";
     return is(ranks->library, "mpich") ? "mpiexec.hydra" : "mpirun";

@@ -179,6 +179,33 @@ static void mpi_02_fires_with_the_library_s_own_launcher(void **state) {
     fixture_free(&f);
 }
 
+static void a_library_s_own_launcher_is_beside_its_last_lib(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *launcher;
+    } cases[] = {
+        {"/home/u/libs/ompi/lib/libmpi.so", "/home/u/libs/ompi/bin/mpirun"},
+        {"/home/u/lib/ompi/lib64/libmpi.so", "/home/u/lib/ompi/bin/mpirun"},
+        {"/home/u/lib64/mpich/lib/libmpi.so", "/home/u/lib64/mpich/bin/mpirun"},
+        {"/usr/local/lib/libmpi.so", "/usr/local/bin/mpirun"},
+        {"/opt/m/lib/x86_64-linux-gnu/libmpi.so", "/opt/m/bin/mpirun"},
+        {"/library/mpi/lib/release/libmpi.so", "/library/mpi/bin/mpirun"},
+        {"/home/u/libmpi.so", "mpiexec.hydra"},
+        {"/home/u/libs/libmpi.so", "mpiexec.hydra"},
+        {"/lib/libmpi.so", "mpiexec.hydra"},
+        {"/usr/lib64/mpich/lib/libmpi.so", "mpiexec.hydra"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        char expected[80];
+        stranded(&f);
+        ranks[0].file = (char *)(uintptr_t)cases[i].file;
+        snprintf(expected, sizeof expected, "%s -n 4 ./hello", cases[i].launcher);
+        assert_string_equal(judged(&f, "MPI-02")->fix[0].text, expected);
+        fixture_free(&f);
+    }
+}
+
 static void mpi_02_fires_when_mpi_init_gives_up(void **state) {
     (void)state;
     struct fixture f;
@@ -375,6 +402,7 @@ int main(void) {
         cmocka_unit_test(mpi_02_fires_with_srun_as_it_was_called),
         cmocka_unit_test(mpi_02_fires_with_the_plugin_in_two_words),
         cmocka_unit_test(mpi_02_fires_with_the_library_s_own_launcher),
+        cmocka_unit_test(a_library_s_own_launcher_is_beside_its_last_lib),
         cmocka_unit_test(mpi_02_fires_when_mpi_init_gives_up),
         cmocka_unit_test(mpi_02_fires_when_one_rank_takes_the_others_along),
         cmocka_unit_test(mpi_02_guard_other_ends_in_mpi_init),
