@@ -4,6 +4,7 @@
 #include "report/thread_libraries.h"
 #include "report/totals.h"
 #include "report/whole.h"
+#include "tracer/job_mask.h"
 #include "tracer/launch_options.h"
 #include "tracer/variables.h"
 
@@ -16,6 +17,13 @@ static const int64_t idle_cpu_ns = 500000000; /* groups below are no load */
 
 int fs_mask_cpus(hwloc_const_bitmap_t mask) {
     return mask ? hwloc_bitmap_weight(mask) : FS_UNKNOWN;
+}
+
+bool fs_job_mask_is_guessed(const struct fs_node *node) {
+    const struct fs_digest *digest = node->digest;
+
+    return digest->mask_job && digest->mask_job_from &&
+           strcmp(digest->mask_job_from, FS_JOB_MASK_GUESSED) == 0;
 }
 
 int fs_mask_cores(hwloc_topology_t topology, hwloc_const_bitmap_t mask) {

@@ -157,6 +157,9 @@ int fs_mask_cores(hwloc_topology_t topology, hwloc_const_bitmap_t mask);
 /* CPUs of mask; FS_UNKNOWN if it is NULL or infinite. */
 int fs_mask_cpus(hwloc_const_bitmap_t mask);
 
+/* Whether only the number of the job's CPUs is certain, not which they are (job_mask.h). */
+bool fs_job_mask_is_guessed(const struct fs_node *node);
+
 enum fs_language fs_node_language(const struct fs_node *node);
 
 /* The node at hand that tells how the command ended: a launcher's end is known where it was

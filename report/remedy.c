@@ -31,6 +31,12 @@ const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores) {
                            cores == 1 ? "" : "s");
 }
 
+const char *fs_job_cpus_text(struct fs_arena *arena, const struct fs_node *node) {
+    if (fs_job_mask_is_guessed(node)) return fs_cpus_text(arena, node->job_cpus, FS_UNKNOWN);
+    return fs_arena_printf(arena, "CPU %s: %s", fs_mask_list(arena, node->digest->mask_job),
+                           fs_cpus_text(arena, node->job_cpus, node->job_cores));
+}
+
 static bool plain_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            (c && strchr("_@%+=:,./-", c) != NULL);

@@ -39,6 +39,10 @@ const char *fs_mask_list(struct fs_arena *arena, hwloc_const_bitmap_t mask);
 /* "2 CPUs (1 core)"; of an unknown number: "? CPUs". */
 const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores);
 
+/* The CPUs of the job on the node: "CPU 0-7: 8 CPUs (4 cores)", or just "8 CPUs" where only
+ * that is certain. */
+const char *fs_job_cpus_text(struct fs_arena *arena, const struct fs_node *node);
+
 struct fs_outcome;
 
 /* Adds the remedy as a fix behind prefix ("" or a launcher); when as in struct fs_fix. */

@@ -6,9 +6,9 @@
 #include "tracer/clock.h"
 #include "tracer/clock_mark.h"
 #include "tracer/earlier.h"
+#include "tracer/job_mask.h"
 #include "tracer/launches.h"
 #include "tracer/login.h"
-#include "tracer/mask.h"
 #include "tracer/scheduler.h"
 #include "tracer/step_environment.h"
 #include "tracer/steps.h"
@@ -22,41 +22,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Adds the machine's CPUs in their order until `count` are in mask. */
-static void widen(hwloc_bitmap_t mask, hwloc_topology_t topology, int count) {
-    hwloc_const_bitmap_t all = hwloc_topology_get_topology_cpuset(topology);
-    unsigned cpu;
-
-    hwloc_bitmap_foreach_begin(cpu, all) {
-        if (fs_mask_weight(mask) >= count) break;
-        hwloc_bitmap_set(mask, cpu);
-    }
-    hwloc_bitmap_foreach_end();
-}
-
-/*
- * The CPUs that the job may use here: those that forksight started with, cut with the
- * cpuset of the control group. A step of Slurm may have been bound to fewer than the job
- * was granted; then as many as that, of which only the number is known for certain.
- */
 static void fill_job_mask(const struct fs_collector *collector, struct fs_digest *digest) {
-    hwloc_const_bitmap_t cpuset = collector->at_start.cpuset;
-
     if (!collector->mask_start) return;
     digest->mask_start = hwloc_bitmap_dup(collector->mask_start);
-    digest->mask_job = hwloc_bitmap_dup(collector->mask_start);
-    digest->mask_job_from = "mask";
-    if (!digest->mask_job) return;
-    if (cpuset && !hwloc_bitmap_iszero(cpuset) &&
-        !hwloc_bitmap_isincluded(digest->mask_job, cpuset) &&
-        hwloc_bitmap_intersects(digest->mask_job, cpuset)) {
-        hwloc_bitmap_and(digest->mask_job, digest->mask_job, cpuset);
-        digest->mask_job_from = "cpuset";
-    }
-    if (!collector->topology || digest->scheduler.cpus_on_node <= fs_mask_weight(digest->mask_job))
-        return;
-    widen(digest->mask_job, collector->topology, digest->scheduler.cpus_on_node);
-    digest->mask_job_from = "slurm";
+    digest->mask_job =
+        fs_job_mask(collector->mask_start, collector->at_start.cpuset, collector->topology,
+                    digest->scheduler.cpus_on_node, &digest->mask_job_from);
 }
 
 /* A record that was made from the segments alone has no marks: nobody looked at the clocks. */
@@ -351,6 +322,8 @@ int fs_collector_digest(struct fs_collector *collector, const struct fs_supervis
     fill_topology(collector, digest);
     fill_job_mask(collector, digest);
     evaluation->mask_job = digest->mask_job;
+    evaluation->mask_guessed =
+        digest->mask_job && strcmp(digest->mask_job_from, FS_JOB_MASK_GUESSED) == 0;
     fill_cgroups(collector, digest);
     fill_samples(collector, digest);
     fill_shm(collector, digest);

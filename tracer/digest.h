@@ -353,7 +353,7 @@ struct fs_digest {
     char *topology_hash;
     hwloc_bitmap_t mask_start; /* mask that forksight itself started with */
     hwloc_bitmap_t mask_job;   /* J: CPUs the job may use on this node */
-    const char *mask_job_from; /* "mask", "cpuset", "slurm": a literal */
+    const char *mask_job_from; /* "mask", "cpuset", "slurm" (job_mask.h): a literal */
     struct fs_scheduler scheduler;
     struct fs_quota quota;
     struct fs_memory memory;

@@ -32,8 +32,9 @@ struct fs_evaluation {
     const struct fs_oom *ooms;
     size_t oom_count;
     hwloc_const_bitmap_t mask_job;
-    bool outside;   /* of a job that was only looked at: the preload object was not asked for */
-    bool elsewhere; /* a captured one: files of its names here are not its files */
+    bool mask_guessed; /* only the number of its CPUs is certain */
+    bool outside;      /* of a job that was only looked at: the preload object was not asked for */
+    bool elsewhere;    /* a captured one: files of its names here are not its files */
 };
 
 /* groups.c: digest->groups, groups_more and what is summed over them. */

@@ -13,9 +13,11 @@
 #include <string.h>
 
 static bool is_narrower(const struct fs_evaluation *evaluation, hwloc_const_bitmap_t mask) {
-    return mask && evaluation->mask_job && !hwloc_bitmap_iszero(mask) &&
-           hwloc_bitmap_isincluded(mask, evaluation->mask_job) &&
-           !hwloc_bitmap_isequal(mask, evaluation->mask_job);
+    hwloc_const_bitmap_t all = evaluation->mask_job;
+
+    if (!mask || !all || hwloc_bitmap_iszero(mask)) return false;
+    if (evaluation->mask_guessed) return fs_mask_weight(mask) < fs_mask_weight(all);
+    return hwloc_bitmap_isincluded(mask, all) && !hwloc_bitmap_isequal(mask, all);
 }
 
 /* The last call before `until` in a record's own past that took CPUs away. */

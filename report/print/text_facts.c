@@ -133,6 +133,7 @@ void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding) {
                                        ? finding->load->group->mask_union
                                        : digest->mask_job;
     if (!digest->topology || !allowed) return;
+    if (allowed == digest->mask_job && fs_job_mask_is_guessed(finding->node)) return;
     const int packages = hwloc_get_nbobjs_by_type(digest->topology, HWLOC_OBJ_PACKAGE);
     const char *host = fs_harmless(page->arena, digest->host ? digest->host : "", page->utf8);
 

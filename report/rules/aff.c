@@ -40,6 +40,24 @@ static const char *python_cpus(struct fs_arena *arena, hwloc_const_bitmap_t mask
     return ranges == 1 ? range : fs_arena_printf(arena, "[%s]", list);
 }
 
+/* Which CPUs to widen a mask to is not known where their number alone is, but Slurm gives them
+ * to whoever asks for so many. */
+static void add_step_fixes(const struct fs_load *load, const char *narrower, int workers,
+                           struct fs_outcome *outcome) {
+    const int cpus = *narrower ? load->node->job_cpus : workers;
+
+    if (!*narrower)
+        fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "srun -c %d", workers);
+    else
+        fs_add_fix(outcome, FS_FIX_CODE, NULL, "remove %s %s",
+                   strcmp(narrower, "taskset") == 0 ? "the job's call of"
+                                                    : "the sched_setaffinity call of",
+                   narrower);
+    if (workers < load->workers)
+        fs_add_fix(outcome, FS_FIX_CODE, "and as many workers as CPUs", "%s",
+                   fs_pool_size_code(outcome->arena, load, cpus, workers));
+}
+
 static void add_squeeze_fixes(const struct fs_load *load, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const struct fs_node *node = load->node;
@@ -48,9 +66,13 @@ static void add_squeeze_fixes(const struct fs_load *load, struct fs_outcome *out
     const int fitting = fitting_workers(node);
     const int workers = load->workers > fitting ? fitting : load->workers;
     const bool fewer = workers < load->workers;
-    const struct fs_remedy remedy = fs_remedy_command(arena, load, mask, fewer ? workers : 0);
     const char *narrower = narrowing ? fs_base_name(narrowing->executable) : "";
 
+    if (fs_job_mask_is_guessed(node)) {
+        add_step_fixes(load, narrower, workers, outcome);
+        return;
+    }
+    const struct fs_remedy remedy = fs_remedy_command(arena, load, mask, fewer ? workers : 0);
     if (remedy.mask_set) {
         fs_add_remedy(outcome, NULL, "", &remedy);
         if (fewer && !remedy.variable)
@@ -88,9 +110,8 @@ static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcom
     fs_add_evidence(outcome, "workers", load->workers, "count",
                     "%d workers (%d busy at once) may use CPU %s only: %s", load->workers,
                     load->busy, fs_mask_list(arena, group->mask_union), given);
-    fs_add_evidence(outcome, "job_cpus", node->job_cpus, "cpus", "the job may use CPU %s: %s",
-                    fs_mask_list(arena, node->digest->mask_job),
-                    fs_cpus_text(arena, node->job_cpus, node->job_cores));
+    fs_add_evidence(outcome, "job_cpus", node->job_cpus, "cpus", "the job may use %s",
+                    fs_job_cpus_text(arena, node));
     fs_add_wait(outcome, load->wait);
     fs_add_number(outcome, "worker_cpus", load->cpus, "cpus");
     fs_add_number(outcome, "worker_cores", load->cores, "cores");
@@ -155,7 +176,8 @@ const struct fs_rule fs_rule_aff_01 = {
         "OVS-02), when the workers do not all have work "
         "at once, and when each pinned itself to a CPU of "
         "its own. The last mask counts: libraries that probe by binding for a moment "
-        "leave no trace.",
+        "leave no trace. Where Slurm granted more CPUs than the step's mask and control group "
+        "show, only their number is certain: none of them is named then.",
     .fix = "Remove or correct the call that narrowed the mask (the finding names it). Until then, "
            "widen the mask in the workers: os.sched_setaffinity(0, cpus) in the pool's "
            "initializer.",

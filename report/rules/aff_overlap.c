@@ -27,9 +27,11 @@ struct shared {
 
 /* Bound, and for long enough at work to lose time. */
 static bool may_overlap(const struct fs_node *node, const struct fs_task *task) {
-    return task->mask && !hwloc_bitmap_isequal(task->mask, node->digest->mask_job) &&
-           !hwloc_bitmap_isincluded(node->digest->mask_job, task->mask) &&
-           fs_task_computes(node, task);
+    hwloc_const_bitmap_t all = node->digest->mask_job;
+
+    if (!task->mask || !fs_task_computes(node, task)) return false;
+    if (fs_job_mask_is_guessed(node)) return fs_mask_cpus(task->mask) < node->job_cpus;
+    return !hwloc_bitmap_isincluded(all, task->mask);
 }
 
 /* The tasks to compare, those with a CPU in their mask that another one has, too: of most
@@ -167,21 +169,23 @@ static void report_overlap(const struct fs_node *node, const struct shared *shar
     const struct fs_task *a = shared->task[0], *b = shared->task[1];
     const double wait_a = fs_tasks_wait(a, 1), wait_b = fs_tasks_wait(b, 1);
     const double wait = wait_a < wait_b ? wait_a : wait_b;
-    const bool steps = !fs_same_launch(a, b);
+    const bool steps = !fs_same_launch(a, b), guessed = fs_job_mask_is_guessed(node);
 
     fs_add_finding(outcome, FS_ERROR, node, NULL);
     fs_set_title(outcome, "%d %s share CPU %s", shared->tasks,
                  steps ? "tasks of several launches" : "ranks", fs_mask_list(arena, shared->cpus));
     fs_set_population(outcome, shared->tasks, (long)node->digest->task_count,
                       steps ? "tasks" : "ranks");
-    fs_add_evidence(outcome, "shared_cpus", fs_mask_cpus(shared->cpus), "cpus",
-                    "%s has mask %s, %s has %s; the job has CPU %s", fs_task_name(arena, a),
-                    fs_mask_list(arena, a->mask), fs_task_name(arena, b),
-                    fs_mask_list(arena, b->mask), fs_mask_list(arena, node->digest->mask_job));
+    fs_add_evidence(
+        outcome, "shared_cpus", fs_mask_cpus(shared->cpus), "cpus",
+        "%s has mask %s, %s has %s; the job has %s", fs_task_name(arena, a),
+        fs_mask_list(arena, a->mask), fs_task_name(arena, b), fs_mask_list(arena, b->mask),
+        guessed ? fs_job_cpus_text(arena, node)
+                : fs_arena_printf(arena, "CPU %s", fs_mask_list(arena, node->digest->mask_job)));
     fs_add_evidence(outcome, "run_queue_wait", wait, "fraction",
                     "run-queue wait: %.0f %% and %.0f %% of the time they could have run",
                     100 * wait_a, 100 * wait_b);
-    if (!hwloc_bitmap_iszero(shared->unused))
+    if (!hwloc_bitmap_iszero(shared->unused) && !guessed)
         fs_add_evidence(outcome, "unused_cpus", fs_mask_cpus(shared->unused), "cpus",
                         "in no rank's mask: CPU %s", fs_mask_list(arena, shared->unused));
     add_overlap_cause(node, a, outcome);

@@ -117,10 +117,9 @@ static void report_bound(const struct fs_load *load, const struct fs_task *task,
                     fs_task_name(arena, task), load->workers, load->busy,
                     fs_mask_list(arena, task->mask),
                     fs_cpus_text(arena, fs_mask_cpus(task->mask), cores));
-    fs_add_evidence(
-        outcome, "job_cores", node->job_cores, "cores", "the job may use CPU %s: %s for %d rank%s",
-        fs_mask_list(arena, node->digest->mask_job),
-        fs_cpus_text(arena, node->job_cpus, node->job_cores), ranks, ranks == 1 ? "" : "s");
+    fs_add_evidence(outcome, "job_cores", node->job_cores, "cores",
+                    "the job may use %s for %d rank%s", fs_job_cpus_text(arena, node), ranks,
+                    ranks == 1 ? "" : "s");
     fs_add_wait(outcome, wait);
     fs_add_cause(outcome,
                  "%s binds each rank it starts to its share of the cores, by default of "

@@ -89,7 +89,8 @@ static void add_core_fixes(const struct fs_node *node, const struct fs_load *loa
             outcome, NULL, srun,
             /* --hint and --cpu-bind exclude each other. */
             &(struct fs_launch_change){.add = "--hint=nomultithread", .rebind = true});
-    else if (fs_node_language(node) == FS_LANGUAGE_SRUN)
+    else if (fs_node_language(node) == FS_LANGUAGE_SRUN ||
+             (fs_job_mask_is_guessed(node) && !mpirun && !hydra))
         fs_add_fix(outcome, FS_FIX_CODE, "and the rest as it was", "srun --hint=nomultithread");
     else if (mpirun || hydra)
         fs_add_launch_fix(

@@ -62,7 +62,8 @@ static void add_team_fixes(const struct fs_node *node, const struct fs_team *tea
                    team->threads);
     fs_add_fix(outcome, FS_FIX_ENVIRONMENT, fitting == 1 ? "one thread for its CPU" : NULL,
                by_variable ? "export OMP_NUM_THREADS=%d" : "export OMP_THREAD_LIMIT=%d", fitting);
-    if (strcmp(narrower, "taskset") == 0 && node->job_cpus >= team->threads)
+    if (strcmp(narrower, "taskset") == 0 && node->job_cpus >= team->threads &&
+        !fs_job_mask_is_guessed(node))
         fs_add_fix(outcome, FS_FIX_CODE, "where the job calls taskset", "taskset -c %s",
                    fs_mask_list(arena, node->digest->mask_job));
 }
@@ -71,8 +72,7 @@ static void report_team(const struct fs_node *node, const struct fs_team *team, 
                         enum fs_severity severity, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
     const int cpus = ranks > 1 ? node->job_cpus : fs_mask_cpus(team->mask);
-    const int cores =
-        ranks > 1 ? node->job_cores : fs_mask_cores(node->digest->topology, team->mask);
+    const int cores = fs_mask_cores(node->digest->topology, team->mask);
     const char *plural = cpus == 1 ? "" : "s";
 
     fs_add_finding(outcome, severity, node, NULL);
@@ -89,10 +89,11 @@ static void report_team(const struct fs_node *node, const struct fs_team *team, 
     fs_add_evidence(outcome, "threads", team->busy, "count",
                     "%s: %d threads of %s wanted a CPU at once", fs_team_name(arena, team),
                     team->busy, fs_base_name(team->owner));
-    fs_add_evidence(outcome, "cpus", cpus, "cpus",
-                    ranks > 1 ? "the ranks share CPU %s: %s" : "it may use CPU %s: %s",
-                    fs_mask_list(arena, ranks > 1 ? node->digest->mask_job : team->mask),
-                    fs_cpus_text(arena, cpus, cores));
+    fs_add_evidence(
+        outcome, "cpus", cpus, "cpus", ranks > 1 ? "the ranks share %s" : "it may use %s",
+        ranks > 1 ? fs_job_cpus_text(arena, node)
+                  : fs_arena_printf(arena, "CPU %s: %s", fs_mask_list(arena, team->mask),
+                                    fs_cpus_text(arena, cpus, cores)));
     fs_add_wait(outcome, fs_team_wait(team));
     fs_add_number(outcome, "threads_mean", fs_team_threads(team), "count");
     add_team_cause(team, outcome);

@@ -346,31 +346,49 @@ static void parent_that_ignores_its_children_need_not_wait(void **state) {
     assert_int_equal(evaluate()->unwaited, 0);
 }
 
-static void narrowing_is_found_in_an_earlier_program(void **state) {
-    (void)state;
+/* A child that taskset put on one CPU, and a worker of it. */
+static const struct fs_narrowing *narrowing_to(const char *cpu) {
     struct fs_record *child = begin(150, parent, FSP_BIRTH_FORK, second);
     struct fs_stage *stage =
         fs_record_add_stage(&table, child, image(150, "/usr/bin/taskset", "taskset", 8), second);
     stage->t_affinity = second + 5;
     stage->mask_before = mask("0-3");
-    stage->mask_after = mask("0");
+    stage->mask_after = mask(cpu);
     stage->affinity_caller = 150;
     fs_record_add_stage(&table, child, image(150, "/usr/bin/python3", "python3", 8), second + 10);
-    child->mask = mask("0");
+    child->mask = mask(cpu);
     parent = child;
     struct fs_record *worker = begin(201, child, FSP_BIRTH_FORK, 2 * second);
     fs_record_add_stage(&table, worker, child->stages[1].image, 2 * second);
-    worker->mask = mask("0");
+    worker->mask = mask(cpu);
     fs_cohorts_assign(&cohorts, 3 * second);
     evaluate();
     const struct fs_group *group = &digest.groups[0];
     for (size_t i = 0; i < digest.group_count; i++)
         if (digest.groups[i].parent == 150) group = &digest.groups[i];
-    assert_non_null(group->narrowing);
-    assert_string_equal(group->narrowing->executable, "/usr/bin/taskset");
-    assert_int_equal(group->narrowing->pid, 150);
-    assert_true(hwloc_bitmap_isset(group->narrowing->before, 3));
-    assert_int_equal(hwloc_bitmap_weight(group->narrowing->after), 1);
+    return group->narrowing;
+}
+
+static void narrowing_is_found_in_an_earlier_program(void **state) {
+    (void)state;
+    const struct fs_narrowing *narrowing = narrowing_to("0");
+    assert_non_null(narrowing);
+    assert_string_equal(narrowing->executable, "/usr/bin/taskset");
+    assert_int_equal(narrowing->pid, 150);
+    assert_true(hwloc_bitmap_isset(narrowing->before, 3));
+    assert_int_equal(hwloc_bitmap_weight(narrowing->after), 1);
+}
+
+static void masks_beside_the_job_s_cpus_are_no_narrowing(void **state) {
+    (void)state;
+    assert_null(narrowing_to("5"));
+}
+
+/* Which CPUs the job has is not known then: any may be of them. */
+static void masks_beside_guessed_cpus_are_narrowings(void **state) {
+    (void)state;
+    evaluation.mask_guessed = true;
+    assert_non_null(narrowing_to("5"));
 }
 
 static void probing_is_no_narrowing(void **state) {
@@ -471,6 +489,8 @@ int main(void) {
         CASE(children_nobody_waited_for),
         CASE(parent_that_ignores_its_children_need_not_wait),
         CASE(narrowing_is_found_in_an_earlier_program),
+        CASE(masks_beside_the_job_s_cpus_are_no_narrowing),
+        CASE(masks_beside_guessed_cpus_are_narrowings),
         CASE(probing_is_no_narrowing),
         CASE(records_given_up_stay_in_the_sums),
         CASE(samples_tell_busy_overlap_and_sleep),

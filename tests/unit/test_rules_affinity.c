@@ -92,6 +92,34 @@ static void squeeze_by_a_library_widens_the_workers(void **state) {
     fixture_free(&f);
 }
 
+static void check_no_cpu_list(const struct fs_finding *finding) {
+    for (size_t i = 0; i < finding->fix_count; i++) {
+        assert_null(strstr(finding->fix[i].text, "taskset -c"));
+        assert_null(strstr(finding->fix[i].text, "os.sched_setaffinity"));
+    }
+}
+
+/* Slurm told how many CPUs the job has, nobody which. */
+static void squeeze_names_no_cpus_that_are_guessed(void **state) {
+    (void)state;
+    struct fixture f;
+    squeezed(&f);
+    f.digest.mask_job_from = "slurm";
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_string_equal(finding->evidence[1].text, "the job may use 2 CPUs");
+    assert_true(any_fix_has(finding, "remove the job's call of taskset"));
+    check_no_cpu_list(finding);
+    fixture_free(&f);
+    squeezed(&f);
+    f.digest.mask_job_from = "slurm";
+    f.digest.command_count = 0;
+    f.group[0].narrowing = NULL;
+    finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
+    assert_string_equal(finding->fix[0].text, "srun -c 2");
+    check_no_cpu_list(finding);
+    fixture_free(&f);
+}
+
 static void taskset_bit_mask_is_rewritten(void **state) {
     (void)state;
     struct fixture f;
@@ -329,6 +357,7 @@ int main(void) {
         cmocka_unit_test(squeeze_names_cause_and_fix),
         cmocka_unit_test(squeeze_without_a_variable_sizes_the_pool),
         cmocka_unit_test(squeeze_by_a_library_widens_the_workers),
+        cmocka_unit_test(squeeze_names_no_cpus_that_are_guessed),
         cmocka_unit_test(taskset_bit_mask_is_rewritten),
         cmocka_unit_test(numactl_is_rewritten),
         cmocka_unit_test(squeeze_guards),

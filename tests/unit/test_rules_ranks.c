@@ -159,6 +159,28 @@ static void ranks_on_one_core_are_named_with_what_bound_them(void **state) {
     fixture_free(&f);
 }
 
+/* Slurm told how many CPUs the job has, nobody which. */
+static void ranks_on_one_core_name_no_cpus_that_are_guessed(void **state) {
+    (void)state;
+    struct fixture f;
+    overlapping(&f);
+    f.digest.mask_job_from = "slurm";
+    const struct fs_finding *finding = fixture_find(&f, "AFF-06");
+    assert_string_equal(finding->evidence[0].text,
+                        "rank 0 has mask 3, rank 1 has 3; the job has 8 CPUs");
+    assert_int_equal(finding->evidence_count, 2);
+    fixture_free(&f);
+    /* The guess was wrong: the ranks have all of the job's CPUs. */
+    overlapping(&f);
+    f.digest.mask_job_from = "slurm";
+    hwloc_bitmap_list_sscanf(f.digest.mask_job, "0-3");
+    for (int i = 0; i < 2; i++)
+        hwloc_bitmap_list_sscanf(f.tasks[i].mask, "4-7");
+    fixture_judge(&f, NULL);
+    assert_int_equal(fixture_outcome(&f, "AFF-06")->status, FS_PASS);
+    fixture_free(&f);
+}
+
 /* 16 CPUs for 3 ranks: 5 each would be parts of 9 cores. */
 static void ranks_are_given_whole_cores(void **state) {
     (void)state;
@@ -440,6 +462,7 @@ int main(void) {
         cmocka_unit_test(without_the_command_line_the_part_is_told),
         cmocka_unit_test(bound_guards),
         cmocka_unit_test(ranks_on_one_core_are_named_with_what_bound_them),
+        cmocka_unit_test(ranks_on_one_core_name_no_cpus_that_are_guessed),
         cmocka_unit_test(ranks_are_given_whole_cores),
         cmocka_unit_test(a_taskset_in_front_of_the_ranks_is_taken_away),
         cmocka_unit_test(steps_that_share_cpus_are_tasks_of_steps),

@@ -12,6 +12,7 @@
 
 #include "report/model.h"
 #include "tracer/digest.h"
+#include "tracer/job_mask.h"
 #include "tracer/mask.h"
 #include "tracer/topology.h"
 
@@ -186,6 +187,45 @@ static void words_become_masks(void **state) {
     hwloc_bitmap_free(own);
 }
 
+static void the_job_has_cpus_of_its_group_first(void **state) {
+    (void)state;
+    static const struct {
+        const char *start, *cpuset;
+        int granted;
+        const char *mask, *from;
+    } cases[] = {
+        {"2", "0-7", FS_UNKNOWN, "2", "mask"},
+        {"0-7", "2-3", FS_UNKNOWN, "2-3", "cpuset"},
+        {"0-7", "", 8, "0-7", "mask"},
+        {"2", "2-3,6-7", 4, "2-3,6-7", "cpuset"}, /* the group is the job's */
+        {"2", "2-3,6-7", 2, "2,6", "slurm"},      /* the core's other thread */
+        {"2", "2-3,7", 2, "2-3", "slurm"},        /* the group's other CPUs */
+        {"2", "2-3,6", 5, "0,2-4,6", "slurm"},    /* then the machine's */
+        {"2", "0-7", 4, "0,2,4,6", "slurm"},      /* whole cores */
+        {"2,3", NULL, 4, "2-3,6-7", "slurm"},     /* --hint=nomultithread */
+        {"2", "0-1", 3, "0,2,6", "slurm"},        /* a group that has nothing of it */
+        {"2-3", "0-7", 2, "2-3", "mask"},         /* as many as granted */
+    };
+    hwloc_topology_t topology = load(two_packages);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hwloc_bitmap_t start = mask_of(cases[i].start);
+        hwloc_bitmap_t cpuset = cases[i].cpuset ? mask_of(cases[i].cpuset) : NULL;
+        const char *from;
+        hwloc_bitmap_t mask = fs_job_mask(start, cpuset, topology, cases[i].granted, &from);
+        char *text = fs_mask_text(mask);
+        assert_string_equal(text, cases[i].mask);
+        assert_string_equal(from, cases[i].from);
+        free(text);
+        hwloc_bitmap_free(mask);
+        mask = fs_job_mask(start, cpuset, NULL, cases[i].granted, &from);
+        assert_string_not_equal(from, "slurm");
+        hwloc_bitmap_free(mask);
+        hwloc_bitmap_free(cpuset);
+        hwloc_bitmap_free(start);
+    }
+    hwloc_topology_destroy(topology);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(this_machine_survives_as_text),
@@ -195,6 +235,7 @@ int main(void) {
         cmocka_unit_test(cores_of_masks_are_counted),
         cmocka_unit_test(lists_become_masks),
         cmocka_unit_test(words_become_masks),
+        cmocka_unit_test(the_job_has_cpus_of_its_group_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
