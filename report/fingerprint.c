@@ -36,8 +36,13 @@ static size_t bare_length(const char *word, size_t length) {
     return length;
 }
 
+struct word {
+    const char *text;
+    size_t length;
+};
+
 /* A word without folder, place in a file, punctuation and plural. */
-static const char *canonical_word(struct fs_arena *arena, const char *word, size_t length) {
+static struct word canonical_word(const char *word, size_t length) {
     for (size_t i = length; i > 0; i--)
         if (word[i - 1] == '/' && i < length) {
             word += i;
@@ -49,21 +54,57 @@ static const char *canonical_word(struct fs_arena *arena, const char *word, size
     if (colon && isdigit((unsigned char)colon[1])) length = (size_t)(colon - word);
     if (length > 3 && word[length - 1] == 's') length--;
     if (fs_text_is(word, length, "children")) length = strlen("child");
-    return fs_arena_copy(arena, word, length);
+    return (struct word){word, length};
+}
+
+/* The next word from *at on that hangs neither on a count nor on the node. False: none is left. */
+static bool next_word(const char **at, const char *host, struct word *found) {
+    while (**at) {
+        const char *word = *at;
+        const size_t length = strcspn(word, " ");
+        const bool names_host = fs_text_is(word, bare_length(word, length), host);
+        *at = word + length + (word[length] == ' ');
+        if (length == 0 || names_host || is_counting(word, length)) continue;
+        *found = canonical_word(word, length);
+        return true;
+    }
+    return false;
+}
+
+static const char *host_of(const struct fs_finding *finding) {
+    return finding->node && finding->node->digest->host ? finding->node->digest->host : "";
 }
 
 static const char *title_signature(struct fs_arena *arena, const struct fs_finding *finding) {
-    const char *host =
-        finding->node && finding->node->digest->host ? finding->node->digest->host : "";
-    const char *text = "", *word = finding->title;
-    while (*word) {
-        const size_t length = strcspn(word, " ");
-        const bool names_host = fs_text_is(word, bare_length(word, length), host);
-        if (length > 0 && !names_host && !is_counting(word, length))
-            text = fs_arena_printf(arena, "%s %s", text, canonical_word(arena, word, length));
-        word += length + (word[length] == ' ');
-    }
+    const char *text = "", *at = finding->title;
+    struct word word;
+    while (next_word(&at, host_of(finding), &word))
+        text = fs_arena_printf(arena, "%s %.*s", text, (int)word.length, word.text);
     return text;
+}
+
+/* The same but for the numbers in it. */
+static bool same_word(struct word a, struct word b) {
+    size_t i = 0, j = 0;
+    while (i < a.length && j < b.length) {
+        if (isdigit((unsigned char)a.text[i]) && isdigit((unsigned char)b.text[j])) {
+            while (i < a.length && isdigit((unsigned char)a.text[i]))
+                i++;
+            while (j < b.length && isdigit((unsigned char)b.text[j]))
+                j++;
+        } else if (a.text[i++] != b.text[j++]) {
+            return false;
+        }
+    }
+    return i == a.length && j == b.length;
+}
+
+bool fs_same_words(const struct fs_finding *a, const struct fs_finding *b) {
+    const char *rest = a->title, *other = b->title;
+    struct word word, twin;
+    while (next_word(&rest, host_of(a), &word))
+        if (!next_word(&other, host_of(b), &twin) || !same_word(word, twin)) return false;
+    return !next_word(&other, host_of(b), &twin);
 }
 
 const char *fs_fingerprint(struct fs_arena *arena, const struct fs_finding *finding) {

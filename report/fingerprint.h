@@ -14,4 +14,7 @@
  */
 const char *fs_fingerprint(struct fs_arena *arena, const struct fs_finding *finding);
 
+/* Whether two titles say the same but for numbers, plurals and the hosts of their nodes. */
+bool fs_same_words(const struct fs_finding *a, const struct fs_finding *b);
+
 #endif

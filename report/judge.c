@@ -1,8 +1,8 @@
 #include "report/judge.h"
 
+#include "report/fingerprint.h"
 #include "tracer/text.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -19,26 +19,13 @@ bool fs_like_loads(const struct fs_load *a, const struct fs_load *b) {
            fs_same_text(x->site.file, y->site.file) && x->site.line == y->site.line;
 }
 
-/* The same text but for the numbers in it. */
-static bool same_words(const char *a, const char *b) {
-    while (*a || *b) {
-        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
-            a += strspn(a, "0123456789");
-            b += strspn(b, "0123456789");
-        } else if (*a++ != *b++) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* What two nodes say of themselves differs in its numbers; on one node other numbers are
- * another matter. */
+/* What two nodes or two groups of workers say of themselves differs in its numbers; of one of
+ * them other numbers, and other words, are another matter. */
 static bool like_findings(const struct fs_finding *a, const struct fs_finding *b, bool other_node) {
     if (a->rule != b->rule || a->severity != b->severity || !fs_like_loads(a->load, b->load))
         return false;
-    return a->load ||
-           (other_node ? same_words(a->title, b->title) : fs_same_text(a->title, b->title));
+    return other_node || a->load != b->load ? fs_same_words(a, b)
+                                            : fs_same_text(a->title, b->title);
 }
 
 /* The node that is being judged says it, too. */

@@ -263,6 +263,7 @@ static void judge_overruled(const struct fs_load *load, const struct fs_threshol
     (void)thresholds;
     const struct fs_thread_program *program = program_of(load, outcome);
     const size_t before = outcome->count;
+    uint32_t told = 0;
 
     if (!program) return;
     if (fs_thread_count(fs_load_variable(load, "OMP_NUM_THREADS")) != 1) {
@@ -272,7 +273,9 @@ static void judge_overruled(const struct fs_load *load, const struct fs_threshol
     for (size_t i = 0; i < program->library_count; i++) {
         const struct fs_thread_library *library = &program->libraries[i];
         const char *by = overruled_by(outcome->arena, program, library);
-        if (by) report_overruled(load, program, library, by, outcome);
+        if (!by || (told & library->family)) continue;
+        told |= library->family; /* of two copies of a library the first speaks for both */
+        report_overruled(load, program, library, by, outcome);
     }
     if (outcome->count == before && fs_teams_unsampled(program))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "what the teams' threads did was not sampled");

@@ -154,6 +154,31 @@ static void equal_findings_of_nodes_merge(void **state) {
     fixture_free(&f);
 }
 
+/* "1 CPU" here, "2 CPUs" there: numbers and plurals are no other words. */
+static void findings_in_other_numbers_merge(void **state) {
+    (void)state;
+    struct fixture f;
+    struct fs_group group[2];
+    struct fs_digest nodes[2];
+    fixture_machine(&f, "pack:1 core:4 pu:1", "0-3");
+    fixture_pool(&f, &group[0], 4, "0");
+    fixture_pool(&f, &group[1], 6, "0-1");
+    for (int i = 0; i < 2; i++) {
+        nodes[i] = f.digest;
+        nodes[i].host = (char *)(uintptr_t)(i ? "n2" : "n1");
+        nodes[i].groups = &group[i];
+        nodes[i].group_count = 1;
+    }
+    assert_int_equal(fs_job_build(&f.job, nodes, 2), 0);
+    assert_int_equal(fs_judge(&f.job, NULL, &f.verdict), 0);
+    const struct fs_finding *finding = fs_verdict_find(&f.verdict, "AFF-01");
+    assert_string_equal(finding->title, "4 workers squeezed onto 1 CPU");
+    assert_int_equal(f.verdict.count, 2);
+    assert_int_equal(finding->nodes, 2);
+    assert_int_equal(finding->population, 10);
+    fixture_free(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(squeeze_explains_crowd),
@@ -164,6 +189,7 @@ int main(void) {
         cmocka_unit_test(load_error_explains_low_use),
         cmocka_unit_test(memory_explains_death),
         cmocka_unit_test(equal_findings_of_nodes_merge),
+        cmocka_unit_test(findings_in_other_numbers_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

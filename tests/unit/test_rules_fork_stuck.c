@@ -71,6 +71,30 @@ static void without_stack(struct fixture *f) {
     stuck[0].obstacle = (char *)"attaching is switched off (--no-attach)";
 }
 
+/* Another worker waits for an event: another matter, of the same workers. */
+static void lock_and_event_are_two_findings(void **state) {
+    (void)state;
+    struct fixture f;
+    locked_worker(&f);
+    threads[2] = threads[0];
+    threads[2].tid = 103;
+    threads[2].python = (char *)PYTHON_EVENT;
+    stuck[2] = stuck[0];
+    stuck[2].pid = 103;
+    stuck[2].threads = &threads[2];
+    f.digest.stuck_count = 3;
+    const struct fs_verdict *verdict = fixture_judge(&f, NULL);
+    int told = 0;
+    for (size_t i = 0; i < verdict->count; i++) {
+        if (strcmp(verdict->findings[i].rule->id, "FRK-08") != 0) continue;
+        assert_int_equal(verdict->findings[i].population, 1);
+        assert_int_equal(verdict->findings[i].of, 2);
+        told++;
+    }
+    assert_int_equal(told, 2);
+    fixture_free(&f);
+}
+
 static void went_on(struct fixture *f) {
     (void)f;
     stuck[0].went_on = true;
@@ -276,9 +300,13 @@ static void dead_workers_parent(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lock_guards),          cmocka_unit_test(event_guards),
-        cmocka_unit_test(says_what_and_where),  cmocka_unit_test(siblings_are_one_finding),
-        cmocka_unit_test(waits_are_told_apart), cmocka_unit_test(place_is_the_users),
+        cmocka_unit_test(lock_and_event_are_two_findings),
+        cmocka_unit_test(lock_guards),
+        cmocka_unit_test(event_guards),
+        cmocka_unit_test(says_what_and_where),
+        cmocka_unit_test(siblings_are_one_finding),
+        cmocka_unit_test(waits_are_told_apart),
+        cmocka_unit_test(place_is_the_users),
         cmocka_unit_test(dead_workers_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

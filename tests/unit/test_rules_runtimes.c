@@ -137,6 +137,27 @@ static void ended_by_numba(void **state) {
     fixture_free(&f);
 }
 
+/* Children of one parent, of which some hung and one was ended: each of all children. */
+static void hung_and_ended_children_are_two_findings(void **state) {
+    (void)state;
+    struct fixture f;
+    hung_child(&f);
+    struct fs_runtime_fork forks[2] = {runtime_fork, runtime_fork};
+    forks[1].reuse = FS_REUSE_ENDED;
+    forks[1].count = 1;
+    f.digest.runtime_forks = forks;
+    f.digest.runtime_fork_count = 2;
+    const struct fs_verdict *verdict = fixture_judge(&f, NULL);
+    int told = 0;
+    for (size_t i = 0; i < verdict->count; i++) {
+        if (strcmp(verdict->findings[i].rule->id, "FRK-07") != 0) continue;
+        assert_int_equal(verdict->findings[i].of, 3);
+        told += (int)verdict->findings[i].population;
+    }
+    assert_int_equal(told, 3);
+    fixture_free(&f);
+}
+
 /* Who set the variable to 1 and has a team all the same, asks for it in the code. */
 static void team_beyond_the_variable(void **state) {
     (void)state;
@@ -230,9 +251,13 @@ static void gpu_finding(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frk_07_guards),  cmocka_unit_test(hung_child_with_its_stack),
-        cmocka_unit_test(ended_by_numba), cmocka_unit_test(team_beyond_the_variable),
-        cmocka_unit_test(frk_09_guards),  cmocka_unit_test(gpu_finding),
+        cmocka_unit_test(hung_and_ended_children_are_two_findings),
+        cmocka_unit_test(frk_07_guards),
+        cmocka_unit_test(hung_child_with_its_stack),
+        cmocka_unit_test(ended_by_numba),
+        cmocka_unit_test(team_beyond_the_variable),
+        cmocka_unit_test(frk_09_guards),
+        cmocka_unit_test(gpu_finding),
     };
     return cmocka_run_group_tests_name("rules_runtimes", tests, NULL, NULL);
 }

@@ -247,6 +247,55 @@ static void thr_04_fires_for_blas_and_numba(void **state) {
     fixture_free(&f);
 }
 
+static const struct fs_finding *titled(const struct fs_verdict *verdict, const char *part) {
+    const struct fs_finding *found = NULL;
+    for (size_t i = 0; i < verdict->count; i++)
+        if (strstr(verdict->findings[i].title, part)) {
+            assert_null(found);
+            found = &verdict->findings[i];
+        }
+    assert_non_null(found);
+    return found;
+}
+
+/* Two libraries in the same workers are two matters, on whatever node each comes first; two
+ * copies of one library are one. */
+static void thr_04_fires_for_each_library(void **state) {
+    enum { NODES = 3 };
+    struct fs_digest nodes[NODES];
+    struct fs_thread_program programs[NODES];
+    struct fs_thread_library lists[NODES][3];
+    static const char *const hosts[NODES] = {"n1", "n2", "n3"};
+    (void)state;
+    struct fixture f;
+    overruled(&f);
+    *add_library(FSP_LIBRARY_OPENBLAS, "/scipy/libopenblas.so.0", "pthreads", 1) = libraries[0];
+    add_library(FSP_LIBRARY_NUMBA, "/numba/workqueue.so", "workqueue", 1);
+    for (int i = 0; i < NODES; i++) {
+        programs[i] = program;
+        for (int j = 0; j < 3; j++)
+            lists[i][j] = libraries[i == 1 ? 2 - j : j];
+        programs[i].libraries = lists[i];
+        if (i == 0) programs[i].library_count = 1;
+        nodes[i] = f.digest;
+        nodes[i].programs = &programs[i];
+        nodes[i].host = (char *)(uintptr_t)hosts[i];
+    }
+    assert_int_equal(fs_job_build(&f.job, nodes, NODES), 0);
+    assert_int_equal(fs_judge(&f.job, NULL, &f.verdict), 0);
+    const struct fs_finding *blas = titled(&f.verdict, "does not hold OpenBLAS");
+    const struct fs_finding *numba = titled(&f.verdict, "does not hold Numba");
+    assert_int_equal(blas->nodes, NODES);
+    assert_int_equal(blas->population, 2 * NODES);
+    assert_int_equal(blas->of, 2 * NODES);
+    assert_true(any_fix_is(blas, "export OPENBLAS_NUM_THREADS=1"));
+    assert_int_equal(numba->nodes, 2);
+    assert_int_equal(numba->population, 4);
+    assert_int_equal(numba->of, 4);
+    assert_true(any_fix_is(numba, "export NUMBA_NUM_THREADS=1"));
+    fixture_free(&f);
+}
+
 static void both_one(struct fixture *f) {
     (void)f;
     libraries[0].variables[1].value = (char *)"1";
@@ -400,6 +449,7 @@ int main(void) {
         cmocka_unit_test(thr_03_fires_and_says_which_file),
         cmocka_unit_test(thr_03_guards),
         cmocka_unit_test(thr_04_fires_for_blas_and_numba),
+        cmocka_unit_test(thr_04_fires_for_each_library),
         cmocka_unit_test(thr_04_guards),
         cmocka_unit_test(thr_05_fires_and_names_the_line),
         cmocka_unit_test(thr_05_guards),
