@@ -120,6 +120,14 @@ static int read_numbers(const struct fs_field *field, const struct fs_field *col
 
 /* --- strings: each once --- */
 
+/* Read, each element has its own copy: a short line could be made to fill the memory. */
+enum { COPIES_MAX = 2 * 1024 * 1024 };
+
+static bool copies_fit(const char *text, size_t *bytes) {
+    *bytes += strlen(text) + 1;
+    return *bytes <= COPIES_MAX;
+}
+
 static int64_t word_number(json_t *words, const json_t *word) {
     for (size_t i = json_array_size(words); i-- > 0;)
         if (json_equal(json_array_get(words, i), word)) return (int64_t)i;
@@ -131,10 +139,11 @@ static int64_t word_number(json_t *words, const json_t *word) {
 static json_t *write_strings(const struct fs_field *field, const struct fs_field *column,
                              const void *elements, int64_t *numbers, size_t count, bool *failed) {
     json_t *words = json_array();
+    size_t bytes = 0;
 
     for (size_t i = 0; words && i < count; i++) {
         const char *text = *MEMBER(char *, element_at(field, elements, i), column);
-        json_t *word = text ? fs_json_string(text, failed) : NULL;
+        json_t *word = text && copies_fit(text, &bytes) ? fs_json_string(text, failed) : NULL;
         numbers[i] = word ? word_number(words, word) : FS_COLUMN_UNKNOWN;
         json_decref(word);
     }
@@ -148,6 +157,7 @@ static json_t *write_strings(const struct fs_field *field, const struct fs_field
 static int read_strings(const struct fs_field *field, const struct fs_field *column,
                         const json_t *value, void *elements, int64_t *numbers, size_t count) {
     const json_t *words = json_object_get(value, "words");
+    size_t bytes = 0;
 
     if (read_series(json_object_get(value, "at"), numbers, count)) return -1;
     for (size_t i = 0; i < count; i++) {
@@ -156,6 +166,10 @@ static int read_strings(const struct fs_field *field, const struct fs_field *col
         char **text = MEMBER(char *, element_at(field, elements, i), column);
         if (!word) return bad();
         if (fs_json_read_string(word, text)) return -1;
+        if (!copies_fit(*text, &bytes)) {
+            errno = EFBIG;
+            return -1;
+        }
     }
     return 0;
 }

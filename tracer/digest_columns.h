@@ -12,7 +12,8 @@
  * list, or the mask before shifted up by "+" CPUs or down by "-"; "u" is none. A column in
  * which nothing is known is left out.
  *
- * Members may be INT, ID, BITS, BOOL, COUNT, TIME, STRING and MASK.
+ * Members may be INT, ID, BITS, BOOL, COUNT, TIME, STRING and MASK. Strings of a column have 2 MiB
+ * in all structures together; what goes beyond is written as unknown and not read.
  */
 #ifndef FS_DIGEST_COLUMNS_H
 #define FS_DIGEST_COLUMNS_H
@@ -30,7 +31,7 @@ json_t *fs_columns_write(const struct fs_field *field, const void *elements, siz
 /*
  * What the object holds: *elements (new, made with calloc; owned by the caller also after an
  * error, to be released along the table) and *count, at most field->length. -1 with errno
- * EBADMSG or ENOMEM.
+ * EBADMSG, EFBIG (too long strings) or ENOMEM.
  */
 int fs_columns_read(const struct fs_field *field, const json_t *object, void **elements,
                     size_t *count);

@@ -56,11 +56,12 @@ static int fail_here(struct fs_digest_reader *reader) { /* no memory, or the dis
     return fail(reader, error, strerror(error));
 }
 
-/* A structure was not read: errno and, for EBADMSG, the name of the wrong member say why. */
+/* A structure was not read: errno and the name of the wrong member say why. */
 static int fail_fields(struct fs_digest_reader *reader, const char *wrong) {
     char text[96];
-    if (errno != EBADMSG) return fail_here(reader);
-    snprintf(text, sizeof text, "a wrong value for \"%s\"", wrong);
+    if (errno != EBADMSG && errno != EFBIG) return fail_here(reader);
+    snprintf(text, sizeof text,
+             errno == EFBIG ? "too long texts in \"%s\"" : "a wrong value for \"%s\"", wrong);
     return fail(reader, EBADMSG, text);
 }
 

@@ -197,6 +197,31 @@ static void what_is_no_column_is_refused(void **state) {
     }
 }
 
+/* What the reader would refuse is left out: the rest of the digest is worth more. */
+static void texts_that_are_too_long_together_are_unknown(void **state) {
+    (void)state;
+    enum { COUNT = 256, LENGTH = 10000 };
+    struct fs_task *tasks = like_tasks(COUNT), *again = NULL;
+    bool failed = false;
+    size_t count;
+    for (size_t i = 0; i < COUNT; i++) {
+        free(tasks[i].executable);
+        tasks[i].executable = calloc(1, LENGTH + 1);
+        memset(tasks[i].executable, 'x', LENGTH);
+    }
+    json_t *object = fs_columns_write(&tasks_field, tasks, COUNT, &failed);
+    assert_int_equal(fs_columns_read(&tasks_field, object, (void **)&again, &count), 0);
+    assert_int_equal(count, COUNT);
+    assert_int_equal(strlen(again[0].executable), LENGTH);
+    assert_int_equal(strlen(again[208].executable), LENGTH);
+    assert_null(again[209].executable); /* behind 2 MiB */
+    assert_null(again[255].executable);
+    assert_string_equal(again[255].command, tasks[255].command);
+    json_decref(object);
+    free_tasks(tasks, COUNT);
+    free_tasks(again, count);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_steps),
@@ -204,6 +229,7 @@ int main(void) {
         cmocka_unit_test(a_node_of_like_tasks_takes_about_two_kilobytes),
         cmocka_unit_test(masks_are_as_they_were),
         cmocka_unit_test(what_is_no_column_is_refused),
+        cmocka_unit_test(texts_that_are_too_long_together_are_unknown),
     };
     return cmocka_run_group_tests_name("columns", tests, NULL, NULL);
 }

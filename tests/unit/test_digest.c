@@ -266,6 +266,27 @@ static void deep_text_is_refused(void **state) {
     free(text);
 }
 
+/* 128 KiB once, and 4096 times in memory: in each of 16 nodes that are kept. */
+static void a_short_line_does_not_fill_the_memory(void **state) {
+    (void)state;
+    enum { LENGTH = 120 * 1024 };
+    char word[LENGTH + 1], error[200], *text = NULL;
+    struct fs_digest *list;
+    size_t count;
+    memset(word, 'x', LENGTH);
+    word[LENGTH] = '\0';
+    assert_true(asprintf(&text,
+                         NODE_WITH("\"tasks\":{\"n\":4096,\"exe\":{\"words\":[\"%s\"],"
+                                   "\"at\":\"0,0x4095\"}}") END("0"),
+                         word) > 0);
+    errno = 0;
+    assert_int_equal(read_text(text, &list, &count, error), -1);
+    assert_int_equal(errno, EBADMSG);
+    assert_string_equal(error, "line 1: too long texts in \"tasks\"");
+    assert_null(list);
+    free(text);
+}
+
 static void any_bytes_can_be_written(void **state) {
     (void)state;
     struct fs_digest digest;
@@ -354,6 +375,7 @@ int main(void) {
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(unknown_members_and_kinds_are_skipped),
         cmocka_unit_test(deep_text_is_refused),
+        cmocka_unit_test(a_short_line_does_not_fill_the_memory),
         cmocka_unit_test(any_bytes_can_be_written),
         cmocka_unit_test(large_node_stays_small),
         cmocka_unit_test(full_disk_is_an_error),
