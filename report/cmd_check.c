@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,9 +176,9 @@ static void print_summary(const struct request *request, const struct fs_job *jo
 static void print_conditions(struct fs_arena *arena, const struct fs_gate_result *result) {
     enum { COLUMNS = 300 };
     for (size_t i = 0; i < result->count; i++) {
-        const char *text = fs_harmless(arena, result->conditions[i].text, false);
+        const char *text = fs_harmless(arena, result->conditions[i].text, FS_ASCII);
         printf("%s: %s\n", result->conditions[i].unknown ? "unknown" : "failed",
-               fs_text_cut(arena, text, COLUMNS, false));
+               fs_text_cut(arena, text, COLUMNS, FS_ASCII));
     }
 }
 
@@ -221,7 +220,6 @@ static int run_check(int argc, char **argv, struct arguments *arguments, struct 
     if (status >= 0) return status;
     status = make_request(request, arguments);
     if (status != FS_REPORT_OK) return status;
-    setlocale(LC_CTYPE, "");
     if (fs_load_and_judge(&job, &verdict, (const char *const *)(argv + optind),
                           (size_t)(argc - optind), request->thresholds, error, sizeof error) < 0) {
         struct fs_junit junit = {.name = request->name, .no_data = error};

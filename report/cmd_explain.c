@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <langinfo.h>
 #include <locale.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,7 +124,7 @@ int fs_cmd_explain(int argc, char **argv) {
             fputs("forksight explain: one rule at a time: forksight explain AFF-01\n", stderr);
         else
             fprintf(stderr, "forksight explain: no rule '%s'; did you mean %s?\n",
-                    fs_harmless(&arena, id, false), nearest_rule(id)->id);
+                    fs_harmless(&arena, id, FS_ASCII), nearest_rule(id)->id);
         fs_arena_free(&arena);
         return FS_REPORT_USAGE;
     }
@@ -133,7 +132,7 @@ int fs_cmd_explain(int argc, char **argv) {
     if (!thresholds) return FS_REPORT_USAGE;
 
     setlocale(LC_CTYPE, "");
-    struct fs_page page = {.arena = &arena, .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
+    struct fs_page page = {.arena = &arena, .charset = fs_terminal_charset()};
     if (rule)
         explain_rule(&page, rule, thresholds);
     else

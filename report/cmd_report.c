@@ -9,7 +9,6 @@
 #include "tracer/text.h"
 
 #include <errno.h>
-#include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -54,7 +53,7 @@ static int write_text(FILE *out, void *data) {
         .top = report->options->top,
         .rules = report->options->rules,
         .verbose = report->options->verbose,
-        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+        .charset = fs_terminal_charset(),
         .color = want_color(report->options->color, out),
     };
     return fs_text_print(&report->job, &report->verdict, out, &text);

@@ -12,7 +12,7 @@
 
 int fs_complain(const char *command, int status, const char *text) {
     struct fs_arena arena = {0};
-    fprintf(stderr, "forksight %s: %s\n", command, fs_harmless(&arena, text, false));
+    fprintf(stderr, "forksight %s: %s\n", command, fs_harmless(&arena, text, FS_ASCII));
     fs_arena_free(&arena);
     return status;
 }

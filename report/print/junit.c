@@ -45,7 +45,7 @@ static void put_escaped(const char *text, FILE *out) {
 
 static void put_attribute(struct fs_arena *arena, const char *name, const char *text, FILE *out) {
     fprintf(out, " %s=\"", name);
-    put_escaped(fs_harmless(arena, text, true), out);
+    put_escaped(fs_harmless(arena, text, FS_UTF8_FILE), out);
     putc('"', out);
 }
 
@@ -59,7 +59,7 @@ static const char *page_text(struct fs_arena *arena, const struct fs_page *page)
 /* The conditions that failed by the rule, and the findings behind them. */
 static const char *failure_text(struct fs_arena *arena, const struct fs_gate_result *result,
                                 const struct fs_rule *rule) {
-    struct fs_page page = {.arena = arena, .utf8 = true};
+    struct fs_page page = {.arena = arena, .charset = FS_UTF8_FILE};
     for (size_t i = 0; i < result->count; i++) {
         const struct fs_condition *condition = &result->conditions[i];
         if (condition->rule != rule) continue;
@@ -74,7 +74,7 @@ static const char *failure_text(struct fs_arena *arena, const struct fs_gate_res
 /* Findings of the rule that fail nothing. */
 static const char *tolerated_text(struct fs_arena *arena, const struct fs_verdict *verdict,
                                   const struct fs_rule *rule) {
-    struct fs_page page = {.arena = arena, .utf8 = true};
+    struct fs_page page = {.arena = arena, .charset = FS_UTF8_FILE};
     for (size_t i = 0; i < verdict->count; i++)
         if (verdict->findings[i].rule == rule) fs_text_finding_short(&page, &verdict->findings[i]);
     return page.count ? page_text(arena, &page) : NULL;
@@ -113,8 +113,8 @@ static void put_block(struct fs_arena *arena, const char *name, const struct tes
                       FILE *out) {
     fprintf(out, "      <%s", name);
     if (test->message)
-        put_attribute(arena, "message", fs_text_cut(arena, test->message, MESSAGE_COLUMNS, true),
-                      out);
+        put_attribute(arena, "message",
+                      fs_text_cut(arena, test->message, MESSAGE_COLUMNS, FS_UTF8_FILE), out);
     if (test->type) put_attribute(arena, "type", test->type, out);
     const char *text = test->text ? test->text : test->state == SKIPPED ? NULL : test->message;
     if (!text) {
@@ -124,7 +124,7 @@ static void put_block(struct fs_arena *arena, const char *name, const struct tes
     putc('>', out);
     for (size_t length; *text; text += length + (text[length] == '\n')) {
         length = strcspn(text, "\n");
-        put_escaped(fs_harmless(arena, fs_arena_copy(arena, text, length), true), out);
+        put_escaped(fs_harmless(arena, fs_arena_copy(arena, text, length), FS_UTF8_FILE), out);
         putc('\n', out);
     }
     fprintf(out, "</%s>\n", name);

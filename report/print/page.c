@@ -2,27 +2,37 @@
 
 #include "tracer/text_bytes.h"
 
+#include <langinfo.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
-/* Controls, and what reorders or hides the text around it. */
+/* Controls, what reorders or hides the text around it, and what XML does not take. */
 static bool harmful(uint32_t code) {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
            (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
-           (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe007f);
+           (code >= 0xfff9 && code <= 0xfffb) || code == 0xfffe || code == 0xffff ||
+           (code >= 0xe0000 && code <= 0xe007f);
 }
 
-const char *fs_harmless(struct fs_arena *arena, const char *text, bool utf8) {
+enum fs_charset fs_terminal_charset(void) {
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? FS_UTF8_TERMINAL : FS_ASCII;
+}
+
+static bool has_shape(uint32_t code, enum fs_charset charset) {
+    return charset == FS_UTF8_FILE || (charset == FS_UTF8_TERMINAL && wcwidth((wchar_t)code) >= 0);
+}
+
+const char *fs_harmless(struct fs_arena *arena, const char *text, enum fs_charset charset) {
     char *result = fs_arena_alloc(arena, 4 * strlen(text) + 1), *end = result;
     if (!result) return "";
     while (*text) {
         uint32_t code;
         int length = fs_utf8_decode(text, &code);
-        const bool shown = length > 0 && !harmful(code) && (utf8 || code < 0x80) &&
-                           (code < 0x80 || wcwidth((wchar_t)code) >= 0);
+        const bool shown =
+            length > 0 && !harmful(code) && (code < 0x80 || has_shape(code, charset));
         if (length == 0) length = 1;
         for (int i = 0; i < length; i++, text++) {
             if (shown)
@@ -35,38 +45,41 @@ const char *fs_harmless(struct fs_arena *arena, const char *text, bool utf8) {
     return result;
 }
 
-static int character_width(const char *text, bool utf8, int *length) {
+static int character_width(const char *text, enum fs_charset charset, int *length) {
     uint32_t code;
-    *length = utf8 ? fs_utf8_decode(text, &code) : 1;
+    *length = charset != FS_ASCII ? fs_utf8_decode(text, &code) : 1;
     if (*length < 2) {
         *length = 1;
         return 1;
     }
+    if (charset == FS_UTF8_FILE) return 1;
+
     const int width = wcwidth((wchar_t)code);
     return width < 0 ? 1 : width;
 }
 
-size_t fs_text_width(const char *text, bool utf8) {
+size_t fs_text_width(const char *text, enum fs_charset charset) {
     size_t width = 0;
     for (int length; *text; text += length)
-        width += (size_t)character_width(text, utf8, &length);
+        width += (size_t)character_width(text, charset, &length);
     return width;
 }
 
 /* Bytes of the beginning of text that fits the columns. */
-static size_t fitting_bytes(const char *text, size_t columns, bool utf8) {
+static size_t fitting_bytes(const char *text, size_t columns, enum fs_charset charset) {
     const char *at = text;
     size_t width = 0;
     for (int length; *at; at += length) {
-        width += (size_t)character_width(at, utf8, &length);
+        width += (size_t)character_width(at, charset, &length);
         if (width > columns) break;
     }
     return (size_t)(at - text);
 }
 
-const char *fs_text_cut(struct fs_arena *arena, const char *text, size_t columns, bool utf8) {
-    if (fs_text_width(text, utf8) <= columns) return text;
-    const size_t bytes = fitting_bytes(text, columns > 3 ? columns - 3 : 0, utf8);
+const char *fs_text_cut(struct fs_arena *arena, const char *text, size_t columns,
+                        enum fs_charset charset) {
+    if (fs_text_width(text, charset) <= columns) return text;
+    const size_t bytes = fitting_bytes(text, columns > 3 ? columns - 3 : 0, charset);
     return fs_arena_printf(arena, "%.*s...", (int)bytes, text);
 }
 
@@ -86,12 +99,12 @@ void fs_page_line(struct fs_page *page, const char *format, ...) {
     va_start(arguments, format);
     const char *text = fs_arena_vprintf(page->arena, format, arguments);
     va_end(arguments);
-    text = fs_harmless(page->arena, text, page->utf8);
-    add_line(page, fs_text_cut(page->arena, text, FS_COLUMNS, page->utf8));
+    text = fs_harmless(page->arena, text, page->charset);
+    add_line(page, fs_text_cut(page->arena, text, FS_COLUMNS, page->charset));
 }
 
 void fs_page_long_line(struct fs_page *page, const char *indent, const char *text) {
-    text = fs_harmless(page->arena, text, page->utf8);
+    text = fs_harmless(page->arena, text, page->charset);
     add_line(page, fs_arena_printf(page->arena, "%s%s", indent, text));
 }
 
@@ -102,8 +115,8 @@ void fs_page_paint(struct fs_page *page, enum fs_paint paint, size_t bytes) {
 }
 
 /* Bytes of text for one line: whole words if a word ends in reach. */
-static size_t line_bytes(const char *text, size_t columns, bool utf8) {
-    const size_t fitting = fitting_bytes(text, columns, utf8);
+static size_t line_bytes(const char *text, size_t columns, enum fs_charset charset) {
+    const size_t fitting = fitting_bytes(text, columns, charset);
     if (!text[fitting]) return fitting;
     for (size_t i = fitting; i > fitting / 2; i--)
         if (text[i] == ' ') return i;
@@ -112,12 +125,12 @@ static size_t line_bytes(const char *text, size_t columns, bool utf8) {
 
 void fs_page_wrap(struct fs_page *page, const char *label, const char *text, int lines) {
     const size_t columns = FS_COLUMNS - FS_INDENT;
-    text = fs_harmless(page->arena, text, page->utf8);
+    text = fs_harmless(page->arena, text, page->charset);
     while (lines-- > 0) {
         const char *rest = text;
-        size_t bytes = line_bytes(text, columns, page->utf8);
+        size_t bytes = line_bytes(text, columns, page->charset);
         if (lines == 0) {
-            rest = fs_text_cut(page->arena, text, columns, page->utf8);
+            rest = fs_text_cut(page->arena, text, columns, page->charset);
             bytes = strlen(rest);
         }
         add_line(page,

@@ -18,6 +18,10 @@ enum { FS_COLUMNS = 80, FS_INDENT = 10 };
 
 enum fs_paint { FS_PAINT_NONE = 0, FS_PAINT_ERROR, FS_PAINT_WARNING, FS_PAINT_NOTE, FS_PAINT_BOLD };
 
+/* What a page may have in it. A file is the same in every locale: for it no character is without a
+ * shape, and each takes one column. */
+enum fs_charset { FS_ASCII = 0, FS_UTF8_TERMINAL, FS_UTF8_FILE };
+
 struct fs_line {
     const char *text;
     enum fs_paint paint; /* of the first `painted` bytes */
@@ -26,20 +30,24 @@ struct fs_line {
 
 struct fs_page {
     struct fs_arena *arena;
-    bool utf8;
+    enum fs_charset charset;
     bool verbose; /* whole stacks */
     struct fs_line *lines;
     size_t count;
 };
 
-/* text with everything harmful escaped; without utf8 the result is ASCII. */
-const char *fs_harmless(struct fs_arena *arena, const char *text, bool utf8);
+/* Of the terminal, as the locale says. */
+enum fs_charset fs_terminal_charset(void);
+
+/* text with everything harmful escaped. */
+const char *fs_harmless(struct fs_arena *arena, const char *text, enum fs_charset charset);
 
 /* Columns that harmless text takes. */
-size_t fs_text_width(const char *text, bool utf8);
+size_t fs_text_width(const char *text, enum fs_charset charset);
 
 /* text, or its beginning and "..." if it is wider than columns. */
-const char *fs_text_cut(struct fs_arena *arena, const char *text, size_t columns, bool utf8);
+const char *fs_text_cut(struct fs_arena *arena, const char *text, size_t columns,
+                        enum fs_charset charset);
 
 /* Adds one line, made harmless and cut to FS_COLUMNS. */
 void fs_page_line(struct fs_page *page, const char *format, ...)

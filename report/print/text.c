@@ -170,7 +170,8 @@ static void print_findings(struct fs_page *page, const struct fs_verdict *verdic
     const size_t begin = page->count;
     size_t i = 0;
     for (; i < verdict->count && (int)i < top && !verdict->findings[i].follows; i++) {
-        struct fs_page part = {.arena = page->arena, .utf8 = page->utf8, .verbose = page->verbose};
+        struct fs_page part = {
+            .arena = page->arena, .charset = page->charset, .verbose = page->verbose};
         fs_page_line(&part, "%s", "");
         fs_text_finding(&part, &verdict->findings[i]);
         const size_t rest = verdict->count - i - 1;
@@ -189,7 +190,8 @@ static void print_body(struct fs_page *page, const struct fs_verdict *verdict, s
     const int top = options->top <= 0 ? FULL_FINDINGS : options->top;
     const size_t taken = page->count + foot + 1; /* and an empty line */
     const size_t room = PAGE_LINES > taken ? PAGE_LINES - taken : 0;
-    struct fs_page strip = {.arena = page->arena, .utf8 = page->utf8, .verbose = page->verbose};
+    struct fs_page strip = {
+        .arena = page->arena, .charset = page->charset, .verbose = page->verbose};
     struct fs_page first = strip;
 
     print_cpus(&strip, verdict);
@@ -204,7 +206,8 @@ static void print_body(struct fs_page *page, const struct fs_verdict *verdict, s
 int fs_text_print(const struct fs_job *job, const struct fs_verdict *verdict, FILE *out,
                   const struct fs_text_options *options) {
     struct fs_arena arena = {0};
-    struct fs_page page = {.arena = &arena, .utf8 = options->utf8, .verbose = options->verbose};
+    struct fs_page page = {
+        .arena = &arena, .charset = options->charset, .verbose = options->verbose};
     struct fs_page foot = page;
 
     fs_text_header(&page, job);

@@ -12,7 +12,8 @@ struct fs_text_options {
     int top;               /* findings in full; 0: three, and at most 40 lines in all */
     bool rules;            /* what every rule came to, behind the page */
     bool verbose;          /* stacks to their last frame; lifts the 40 lines */
-    bool utf8, color;
+    enum fs_charset charset;
+    bool color;
 };
 
 /* Prints the report. Returns 0, or -1 with errno (out of memory, write error). */

@@ -67,14 +67,16 @@ void fs_text_header(struct fs_page *page, const struct fs_job *job) {
         id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, step ? "." : "",
                              step ? step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
-    head = fs_text_cut(arena, fs_harmless(arena, head, page->utf8), FS_COLUMNS / 2, page->utf8);
-    const size_t begin = fs_text_width(head, page->utf8);
+    head =
+        fs_text_cut(arena, fs_harmless(arena, head, page->charset), FS_COLUMNS / 2, page->charset);
+    const size_t begin = fs_text_width(head, page->charset);
     const char *tail = scope_text(arena, job, FS_COLUMNS - COMMAND_LEAST - begin);
     const size_t taken = begin + strlen(tail);
-    const char *command = fs_harmless(arena, command_text(arena, digest), page->utf8);
+    const char *command = fs_harmless(arena, command_text(arena, digest), page->charset);
     fs_page_line(
         page, "%s%s%s", head,
-        fs_text_cut(arena, command, taken < FS_COLUMNS ? FS_COLUMNS - taken : 0, page->utf8), tail);
+        fs_text_cut(arena, command, taken < FS_COLUMNS ? FS_COLUMNS - taken : 0, page->charset),
+        tail);
 }
 
 /* One character for a run of CPUs: busy wins over allowed, allowed over foreign. */
@@ -135,10 +137,10 @@ void fs_text_cpus(struct fs_page *page, const struct fs_finding *finding) {
     if (!digest->topology || !allowed) return;
     if (allowed == digest->mask_job && fs_job_mask_is_guessed(finding->node)) return;
     const int packages = hwloc_get_nbobjs_by_type(digest->topology, HWLOC_OBJ_PACKAGE);
-    const char *host = fs_harmless(page->arena, digest->host ? digest->host : "", page->utf8);
+    const char *host = fs_harmless(page->arena, digest->host ? digest->host : "", page->charset);
 
     fs_page_line(page, "CPUs %-12s  # busy   . allowed, idle   - not in the workers' mask",
-                 fs_text_cut(page->arena, host, 20, page->utf8));
+                 fs_text_cut(page->arena, host, 20, page->charset));
     if (packages < 1 || packages > STRIP_ROWS) {
         print_strip(page, digest, hwloc_get_root_obj(digest->topology), "all", allowed);
         return;
@@ -210,7 +212,7 @@ void fs_text_tree(struct fs_page *page, const struct fs_job *job) {
         groups =
             fs_arena_printf(arena, "%s; %d more group%s", groups, left_out, fs_plural(left_out));
     const char *command = fs_text_cut(
-        arena, fs_harmless(arena, command_text(arena, digest), page->utf8), 40, page->utf8);
+        arena, fs_harmless(arena, command_text(arena, digest), page->charset), 40, page->charset);
     const char *where =
         several ? fs_arena_printf(arena, " on %.24s:", digest->host ? digest->host : "?") : "";
     fs_page_wrap(page, "Tree",

@@ -31,8 +31,8 @@ static void print_title(struct fs_page *page, const struct fs_finding *finding, 
         fs_arena_printf(arena, "%s[%s] ", severities[finding->severity].word, finding->rule->id);
     const size_t room = FS_COLUMNS - strlen(head) - strlen(after) - (*after ? 2 : 0);
     const char *title =
-        fs_text_cut(arena, fs_harmless(arena, finding->title, page->utf8), room, page->utf8);
-    const size_t gap = room - fs_text_width(title, page->utf8) + (*after ? 2 : 0);
+        fs_text_cut(arena, fs_harmless(arena, finding->title, page->charset), room, page->charset);
+    const size_t gap = room - fs_text_width(title, page->charset) + (*after ? 2 : 0);
 
     fs_page_line(page, "%s%s%*s%s", head, title, *after ? (int)gap : 0, "", after);
     fs_page_paint(page, severities[finding->severity].paint,
@@ -61,15 +61,15 @@ static void print_fix(struct fs_page *page, const struct fs_fix *fix, bool first
     const char *line = when ? with_comment(page->arena, fix, when) : fix->text;
     const size_t columns = FS_COLUMNS - FS_INDENT;
 
-    line = fs_harmless(page->arena, line, page->utf8);
-    if (fs_text_width(line, page->utf8) <= columns) {
+    line = fs_harmless(page->arena, line, page->charset);
+    if (fs_text_width(line, page->charset) <= columns) {
         fs_page_wrap(page, label, line, 1);
         return;
     }
     if (fix->kind == FS_FIX_CODE)
         fs_page_wrap(page, label, fix->text, 3);
     else
-        fs_page_command(page, label, fs_harmless(page->arena, fix->text, false));
+        fs_page_command(page, label, fs_harmless(page->arena, fix->text, FS_ASCII));
     if (when) fs_page_wrap(page, "", fs_arena_printf(page->arena, "# %s", when), 1);
 }
 

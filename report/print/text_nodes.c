@@ -60,9 +60,10 @@ static const char *row_text(struct fs_arena *arena, const struct fs_overview *ov
                             const struct fs_node_row *row) {
     if (overview->ranks.count == 0) return masks_text(arena, row);
     const char *ranks = row->ranks.ranks ? row->ranks.ranks : "-";
-    return fs_arena_printf(arena, "%-9s  %-23s  %s", fs_text_cut(arena, ranks, 9, false),
-                           fs_text_cut(arena, row->ranks.masks ? row->ranks.masks : "-", 23, false),
-                           busiest_text(arena, overview, row));
+    return fs_arena_printf(
+        arena, "%-9s  %-23s  %s", fs_text_cut(arena, ranks, 9, FS_ASCII),
+        fs_text_cut(arena, row->ranks.masks ? row->ranks.masks : "-", 23, FS_ASCII),
+        busiest_text(arena, overview, row));
 }
 
 /* The node of a record and, if the job has several, the steps that it is of: "n1.0". */
@@ -85,9 +86,10 @@ static int host_width(struct fs_arena *arena, const struct fs_overview *overview
 /* A name, and blanks up to so many columns. */
 static const char *host_text(struct fs_page *page, const char *host, int width) {
     struct fs_arena *arena = page->arena;
-    host = fs_harmless(arena, host, page->utf8);
-    host = fs_text_cut(arena, host, HOST_WIDTH, page->utf8);
-    return fs_arena_printf(arena, "%s%*s", host, width - (int)fs_text_width(host, page->utf8), "");
+    host = fs_harmless(arena, host, page->charset);
+    host = fs_text_cut(arena, host, HOST_WIDTH, page->charset);
+    return fs_arena_printf(arena, "%s%*s", host, width - (int)fs_text_width(host, page->charset),
+                           "");
 }
 
 static void print_rows(struct fs_page *page, const struct fs_overview *overview, bool steps) {

@@ -1,6 +1,8 @@
 /* The page: goldens, limits of 80 columns and 40 lines, hostile text, pasteable commands. */
 #include "tests/unit/rule_fixture.h"
 
+#include "report/gate.h"
+#include "report/print/junit.h"
 #include "report/print/text.h"
 #include "report/remedy.h"
 
@@ -245,7 +247,9 @@ static void hostile_text_is_harmless(void **state) {
     for (int utf8 = 0; utf8 < 2; utf8++) {
         struct fixture f;
         crowded_page(&f, hostile);
-        char *text = render(&f, &(struct fs_text_options){.directory = hostile, .utf8 = utf8});
+        char *text =
+            render(&f, &(struct fs_text_options){.directory = hostile,
+                                                 .charset = utf8 ? FS_UTF8_TERMINAL : FS_ASCII});
         for (const char *c = text; *c; c++)
             assert_true(*c == '\n' || (*c >= ' ' && *c <= '~'));
         check_limits(text, 40);
@@ -259,16 +263,18 @@ static void utf8_is_kept_where_it_can_be_shown(void **state) {
     (void)state;
     struct fs_arena arena = {0};
     setlocale(LC_CTYPE, "C.UTF-8");
-    assert_string_equal(fs_harmless(&arena, "\xc3\xa9\xe4\xb8\xad", true), "\xc3\xa9\xe4\xb8\xad");
-    assert_string_equal(fs_harmless(&arena, "\xc3\xa9", false), "\\xc3\\xa9");
-    assert_string_equal(fs_harmless(&arena, "\xed\xa0\x80\xf4\x90\x80\x80", true),
+    assert_string_equal(fs_harmless(&arena, "\xc3\xa9\xe4\xb8\xad", FS_UTF8_TERMINAL),
+                        "\xc3\xa9\xe4\xb8\xad");
+    assert_string_equal(fs_harmless(&arena, "\xc3\xa9", FS_ASCII), "\\xc3\\xa9");
+    assert_string_equal(fs_harmless(&arena, "\xed\xa0\x80\xf4\x90\x80\x80", FS_UTF8_TERMINAL),
                         "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");
     assert_int_equal(fs_text_width("\xe4\xb8\xad"
                                    "a",
-                                   true),
+                                   FS_UTF8_TERMINAL),
                      3);
-    assert_string_equal(fs_text_cut(&arena, "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad", 5, true),
-                        "\xe4\xb8\xad...");
+    assert_string_equal(
+        fs_text_cut(&arena, "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad", 5, FS_UTF8_TERMINAL),
+        "\xe4\xb8\xad...");
     setlocale(LC_CTYPE, "C");
     fs_arena_free(&arena);
 }
@@ -328,6 +334,42 @@ static void wrapped_commands_paste(void **state) {
         expect_pasted(words, count);
 }
 
+static char *junit_in(const char *locale, const struct fs_junit *junit) {
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(setlocale(LC_CTYPE, locale));
+    assert_int_equal(fs_junit_print(junit, out), 0);
+    fclose(out);
+    setlocale(LC_CTYPE, "C");
+    return text;
+}
+
+static void junit_is_the_same_in_every_locale(void **state) {
+    (void)state;
+    static char name[] =
+        "caf\xc3\xa9 \xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad "
+        "e\xcc\x81 \xf4\x80\x80\x80 and as many words as a line has no room for.py";
+    struct fs_arena arena = {0};
+    struct fs_gate_result result;
+    struct fs_gate gate;
+    struct fixture f;
+    fs_gate_init(&gate);
+    crowded_page(&f, name);
+    fixture_judge(&f, NULL);
+    fs_gate_hold(&gate, &f.job, &f.verdict, &arena, &result);
+    const struct fs_junit junit = {
+        .name = name, .job = &f.job, .verdict = &f.verdict, .result = &result};
+    char *plain = junit_in("C", &junit), *utf8 = junit_in("C.UTF-8", &junit);
+    assert_string_equal(plain, utf8);
+    assert_non_null(strstr(plain, "forksight.caf\xc3\xa9 \xe4\xb8\xad"));
+    assert_non_null(strstr(plain, "by caf\xc3\xa9 \xe4\xb8\xad"));
+    free(plain);
+    free(utf8);
+    fs_arena_free(&arena);
+    fixture_free(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(squeeze_golden),
@@ -337,6 +379,7 @@ int main(void) {
         cmocka_unit_test(page_keeps_its_size),
         cmocka_unit_test(hostile_text_is_harmless),
         cmocka_unit_test(utf8_is_kept_where_it_can_be_shown),
+        cmocka_unit_test(junit_is_the_same_in_every_locale),
         cmocka_unit_test(color_repeats_only),
         cmocka_unit_test(wrapped_commands_paste),
     };
