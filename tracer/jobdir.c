@@ -269,14 +269,18 @@ void fs_jobdir_withdraw_node(const struct fs_jobdir *job) {
     unlink(path);
 }
 
+void fs_jobdir_node_name(const char *host, int number, char *name, size_t size) {
+    char suffix[16] = "";
+
+    if (number > 1) snprintf(suffix, sizeof suffix, "-%d", number);
+    snprintf(name, size, "%s%s", host, suffix);
+}
+
 int fs_jobdir_claim_node(struct fs_jobdir *job) {
     char path[PATH_MAX + 300];
 
     for (int number = 1; number <= NAME_TRIES; number++) {
-        char suffix[16] = "";
-
-        if (number > 1) snprintf(suffix, sizeof suffix, "-%d", number);
-        snprintf(job->node, sizeof job->node, "%s%s", job->host, suffix);
+        fs_jobdir_node_name(job->host, number, job->node, sizeof job->node);
         snprintf(job->meta, sizeof job->meta, "%s" FS_META_NODE, job->node);
         snprintf(path, sizeof path, "%s/%s", job->path, job->meta);
         const int descriptor =

@@ -77,6 +77,9 @@ int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallb
 /* A directory that another process shares already. */
 void fs_jobdir_join(struct fs_jobdir *job, const char *path, const char *step);
 
+/* What the files of a host's record are called: "n1", those of the second "n1-2". */
+void fs_jobdir_node_name(const char *host, int number, char *name, size_t size);
+
 /* Takes a name for this node's files that no other collector has. -1 with errno. */
 int fs_jobdir_claim_node(struct fs_jobdir *job);
 void fs_jobdir_withdraw_node(const struct fs_jobdir *job); /* it recorded nothing */

@@ -233,17 +233,15 @@ int fs_recover(const char *directory, char *error, size_t error_size) {
 
 int fs_recover_here(const char *directory, char *error, size_t error_size) {
     struct recovery recovery = {.directory = directory, .error = error, .error_size = error_size};
-    char host[256] = "", safe[256], name[300], path[PATH_MAX + 300];
+    char host[256] = "", safe[256], node[280], name[300], path[PATH_MAX + 300];
 
     gethostname(host, sizeof host - 1);
     fs_safe_name(host, safe, sizeof safe);
     recover_node(&recovery, FS_META_NAME);
     recovery.result = 0;
     for (int number = 1;; number++) {
-        if (number == 1)
-            snprintf(name, sizeof name, "%s" FS_META_NODE, safe);
-        else
-            snprintf(name, sizeof name, "%s-%d" FS_META_NODE, safe, number);
+        fs_jobdir_node_name(safe, number, node, sizeof node);
+        snprintf(name, sizeof name, "%s" FS_META_NODE, node);
         snprintf(path, sizeof path, "%s/%s", directory, name);
         if (access(path, F_OK) != 0) return recovery.result;
         recover_node(&recovery, name);

@@ -115,10 +115,27 @@ static const char *take_item(const char *text, struct node_item *item) {
     return *text == ',' ? text + 1 : text;
 }
 
+struct range {
+    int first, last, width; /* width: of the first one, as written */
+    bool padded;            /* with zeros in front, which are part of a name */
+};
+
+/* The range at *at, which moves behind it: "001-003", "7". */
+static bool take_range(const char **at, const char *end, struct range *range) {
+    const char *start = *at;
+    range->first = range->last = take_number(at);
+    range->width = (int)(*at - start);
+    range->padded = *start == '0' && range->width > 1;
+    if (**at == '-') {
+        ++*at;
+        range->last = take_number(at);
+    }
+    return range->first >= 0 && range->last >= range->first && (*at >= end || **at == ',');
+}
+
 /*
  * Position of number (digits as text, width characters) in ranges "001-003,7". *count
- * gets how many numbers the ranges hold. -1: not in them. Leading zeros are part of a
- * node's name: 1 is not in 001-003.
+ * gets how many numbers the ranges hold. -1: not in them. 1 is not in 001-003.
  */
 static long place_in_ranges(const struct node_item *item, const char *digits, size_t width,
                             long *count) {
@@ -128,20 +145,13 @@ static long place_in_ranges(const struct node_item *item, const char *digits, si
     long place = -1;
     *count = 0;
     while (at < end) {
-        const char *start = at;
-        const int first = take_number(&at);
-        const size_t first_width = (size_t)(at - start);
-        int last = first;
-        if (*at == '-') {
-            at++;
-            last = take_number(&at);
-        }
-        if (first < 0 || last < first || (at < end && *at != ',')) return -1;
-        const bool padded = *start == '0' && first_width > 1;
-        const bool same_width = padded ? width == first_width : width == 1 || *digits != '0';
-        if (place < 0 && same_width && wanted >= first && wanted <= last)
-            place = *count + wanted - first;
-        *count += (long)last - first + 1;
+        struct range range;
+        if (!take_range(&at, end, &range)) return -1;
+        const bool same_width =
+            range.padded ? width == (size_t)range.width : width == 1 || *digits != '0';
+        if (place < 0 && same_width && wanted >= range.first && wanted <= range.last)
+            place = *count + wanted - range.first;
+        *count += (long)range.last - range.first + 1;
         if (at < end) at++;
     }
     return place;
@@ -197,18 +207,11 @@ static int visit_item(const struct node_item *item, fs_node_name_visitor *visit,
         return visit(context, name);
     }
     while (at < end) {
-        const char *start = at;
-        const int first = take_number(&at);
-        const int width = (int)(at - start);
-        int last = first;
-        if (*at == '-') {
-            at++;
-            last = take_number(&at);
-        }
-        if (first < 0 || last < first || (at < end && *at != ',')) return -1;
-        for (long number = first; number <= last; number++) {
+        struct range range;
+        if (!take_range(&at, end, &range)) return -1;
+        for (long number = range.first; number <= range.last; number++) {
             if (snprintf(name, sizeof name, "%.*s%0*ld%.*s", prefix, item->prefix,
-                         *start == '0' ? width : 1, number, suffix,
+                         range.padded ? range.width : 1, number, suffix,
                          suffix ? item->suffix : "") >= (int)sizeof name)
                 return -1;
             const int result = visit(context, name);
