@@ -206,6 +206,23 @@ static inline const struct fs_outcome *fixture_outcome(struct fixture *f, const 
     return &f->verdict.outcomes[fs_rule_index(fs_rule_find(rule))];
 }
 
+/* AFF-01 and what follows from it: four workers of a taskset on one of two CPUs. */
+static inline void fixture_squeezed(struct fixture *f) {
+    static const char *const words[] = {"taskset", "-c", "0", "pool.py"};
+    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
+    fixture_pool(f, &f->group[0], 4, "0");
+    f->digest.group_count = 1;
+    for (size_t i = 0; i < 4; i++)
+        f->command[i] = (char *)words[i];
+    f->digest.command_count = 4;
+    fixture_variable(f, "NUM_PROCS", "4");
+    f->narrowing = (struct fs_narrowing){.pid = 99,
+                                         .executable = (char *)"/usr/bin/taskset",
+                                         .before = fixture_mask(f, "0-1"),
+                                         .after = fixture_mask(f, "0")};
+    f->group[0].narrowing = &f->narrowing;
+}
+
 /* What the rule finds, which must be something. */
 static inline const struct fs_finding *fixture_find(struct fixture *f, const char *rule) {
     const struct fs_finding *finding = fs_verdict_find(fixture_judge(f, NULL), rule);

@@ -16,13 +16,6 @@ static int rule_number(const char *id) {
     return fs_rule_index(rule);
 }
 
-/* AFF-01 (an error), and OVS-02, which follows from it. */
-static void squeezed(struct fixture *f) {
-    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
-    fixture_pool(f, &f->group[0], 4, "0");
-    f->digest.group_count = 1;
-}
-
 /* PRC-03, a note. */
 static void unjoined(struct fixture *f) {
     fixture_clean(f);
@@ -67,7 +60,7 @@ static void severity_decides(void **state) {
         struct fixture f;
         fs_gate_init(&gate);
         gate.fail_on = cases[i].fail_on;
-        squeezed(&f);
+        fixture_squeezed(&f);
         assert_int_equal(hold(&f, &gate)->failed, cases[i].of_error); /* not what follows from it */
         unjoined(&f);
         assert_int_equal(hold(&f, &gate)->failed, cases[i].of_note);
@@ -80,15 +73,15 @@ static void limits_count_findings(void **state) {
     struct fixture f;
     fs_gate_init(&gate);
     gate.most[rule_number("AFF-01")] = 1;
-    squeezed(&f);
+    fixture_squeezed(&f);
     assert_int_equal(hold(&f, &gate)->count, 0);
     gate.most[rule_number("AFF-01")] = 0;
-    squeezed(&f);
+    fixture_squeezed(&f);
     assert_int_equal(hold(&f, &gate)->failed, 1);
     assert_non_null(strstr(result.conditions[0].text, "AFF-01 was found 1 time, at most 0"));
     gate.most[rule_number("AFF-01")] = 1;
     gate.most[rule_number("OVS-02")] = 0; /* by name, though it follows from another */
-    squeezed(&f);
+    fixture_squeezed(&f);
     assert_int_equal(hold(&f, &gate)->failed, 1);
 }
 
@@ -151,7 +144,7 @@ static void expectations(void **state) {
         struct fixture f;
         fs_gate_init(&gate);
         gate.expectation = &expectation;
-        squeezed(&f);
+        fixture_squeezed(&f);
         assert_int_equal(hold(&f, &gate)->failed, cases[i].squeezed);
         unjoined(&f);
         assert_int_equal(hold(&f, &gate)->failed, cases[i].unjoined);
@@ -174,7 +167,7 @@ static void asked_for_and_unknown(void **state) {
             expectation = expectation_of(NULL, "AFF-01", NULL);
             gate.expectation = &expectation;
         }
-        squeezed(&f);
+        fixture_squeezed(&f);
         f.group[0].masks_known = false;
         hold(&f, &gate);
         assert_int_equal(result.failed, 0);
@@ -198,7 +191,7 @@ static void baseline_knows_as_many_as_it_has(void **state) {
     struct fs_gate gate;
     struct fixture f;
     char error[1000];
-    squeezed(&f);
+    fixture_squeezed(&f);
     fixture_judge(&f, NULL);
     FILE *out = fopen(path, "w");
     assert_int_equal(fs_json_print(&f.job, &f.verdict, out), 0);
@@ -209,15 +202,15 @@ static void baseline_knows_as_many_as_it_has(void **state) {
 
     fs_gate_init(&gate);
     gate.baseline = &baseline;
-    squeezed(&f);
+    fixture_squeezed(&f);
     assert_int_equal(hold(&f, &gate)->count, 0);
-    squeezed(&f); /* the like of it, made elsewhere */
+    fixture_squeezed(&f); /* the like of it, made elsewhere */
     f.group[1] = f.group[0];
     f.group[1].site.function = (char *)"elsewhere";
     f.group[1].site.line++;
     f.digest.group_count = 2;
     assert_int_equal(hold(&f, &gate)->failed, 1);
-    squeezed(&f); /* the same function makes two: one more than is known */
+    fixture_squeezed(&f); /* the same function makes two: one more than is known */
     f.group[1] = f.group[0];
     f.group[1].site.line++;
     f.digest.group_count = 2;
@@ -321,7 +314,7 @@ static void policy_file(void **state) {
                         "cpusets are cut small here");
     assert_null(fs_disabled(thresholds, fs_rule_find("AFF-02")));
 
-    squeezed(&f);
+    fixture_squeezed(&f);
     fixture_judge(&f, thresholds);
     assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_NOT_APPLICABLE);
     assert_string_equal(fixture_outcome(&f, "AFF-01")->why, "disabled: cpusets are cut small here");
@@ -392,7 +385,7 @@ static void junit_has_a_case_for_each_rule(void **state) {
     struct fixture f;
     char states[8192];
     fs_gate_init(&gate);
-    squeezed(&f);
+    fixture_squeezed(&f);
     junit_of(&f, &gate, states, sizeof states);
     assert_int_equal(count_of(states, "\n"), FS_RULE_COUNT);
     assert_non_null(strstr(states, "AFF-01: failed\n"));
@@ -401,7 +394,7 @@ static void junit_has_a_case_for_each_rule(void **state) {
 
     struct fs_expectation expectation = expectation_of("AFF-01", NULL, NULL);
     gate.expectation = &expectation;
-    squeezed(&f);
+    fixture_squeezed(&f);
     junit_of(&f, &gate, states, sizeof states);
     assert_int_equal(count_of(states, ": failed\n"), 0);
     fixture_clean(&f);

@@ -70,15 +70,8 @@ static void schema_holds(const json_t *report) {
 }
 
 static void squeezed(struct fixture *f) {
-    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
-    fixture_pool(f, &f->group[0], 4, "0");
-    f->digest.group_count = 1;
+    fixture_squeezed(f);
     f->group[0].examples[0] = 101;
-    f->narrowing = (struct fs_narrowing){.pid = 99,
-                                         .executable = (char *)"/usr/bin/taskset",
-                                         .before = fixture_mask(f, "0-1"),
-                                         .after = fixture_mask(f, "0")};
-    f->group[0].narrowing = &f->narrowing;
     f->digest.cpu_ns = 11 * SECOND;
 }
 

@@ -7,26 +7,10 @@ static bool any_cause_has(const struct fs_finding *finding, const char *text) {
     return false;
 }
 
-static void squeezed(struct fixture *f) {
-    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
-    fixture_pool(f, &f->group[0], 4, "0");
-    f->digest.group_count = 1;
-    static const char *const words[] = {"taskset", "-c", "0", "pool.py"};
-    for (size_t i = 0; i < 4; i++)
-        f->command[i] = (char *)words[i];
-    f->digest.command_count = 4;
-    fixture_variable(f, "NUM_PROCS", "4");
-    f->narrowing = (struct fs_narrowing){.pid = 99,
-                                         .executable = (char *)"/usr/bin/taskset",
-                                         .before = fixture_mask(f, "0-1"),
-                                         .after = fixture_mask(f, "0")};
-    f->group[0].narrowing = &f->narrowing;
-}
-
 static void squeeze_names_cause_and_fix(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
     assert_non_null(finding);
     assert_int_equal(finding->severity, FS_ERROR);
@@ -42,7 +26,7 @@ static void squeeze_names_cause_and_fix(void **state) {
 static void squeeze_without_a_variable_sizes_the_pool(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.digest.variable_count = 0;
     const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
     assert_string_equal(finding->fix[0].text, "taskset -c 0-1 pool.py");
@@ -69,7 +53,7 @@ static void share_while_a_core_is_left(struct fixture *f) {
 static void squeeze_leaves_what_srun_sets(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.digest.variable_count = 0;
     fixture_variable(&f, "SLURM_NTASKS", "4");
     share_while_a_core_is_left(&f);
@@ -81,7 +65,7 @@ static void squeeze_leaves_what_srun_sets(void **state) {
 static void squeeze_by_a_library_widens_the_workers(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.digest.command_count = 0;
     f.narrowing.executable = (char *)"/usr/bin/python3.11";
     f.narrowing.place.module = (char *)"/usr/lib/libopenblas.so.0";
@@ -103,14 +87,14 @@ static void check_no_cpu_list(const struct fs_finding *finding) {
 static void squeeze_names_no_cpus_that_are_guessed(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.digest.mask_job_from = "slurm";
     const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "AFF-01");
     assert_string_equal(finding->evidence[1].text, "the job may use 2 CPUs");
     assert_true(any_fix_has(finding, "remove the job's call of taskset"));
     check_no_cpu_list(finding);
     fixture_free(&f);
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.digest.mask_job_from = "slurm";
     f.digest.command_count = 0;
     f.group[0].narrowing = NULL;
@@ -123,7 +107,7 @@ static void squeeze_names_no_cpus_that_are_guessed(void **state) {
 static void taskset_bit_mask_is_rewritten(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.command[1] = (char *)"0x1";
     f.command[2] = (char *)"a b.py";
     f.digest.command_count = 3;
@@ -135,7 +119,7 @@ static void taskset_bit_mask_is_rewritten(void **state) {
 static void numactl_is_rewritten(void **state) {
     (void)state;
     struct fixture f;
-    squeezed(&f);
+    fixture_squeezed(&f);
     f.command[0] = (char *)"numactl";
     f.command[1] = (char *)"--physcpubind=0";
     f.command[2] = (char *)"-l";
@@ -205,11 +189,11 @@ static void squeeze_guards(void **state) {
         {"helper", a_helper, FS_NOT_APPLICABLE},
         {"shell", a_shell, FS_NOT_APPLICABLE},
     };
-    CHECK_GUARDS("AFF-01", squeezed, guards);
+    CHECK_GUARDS("AFF-01", fixture_squeezed, guards);
 }
 
 static void bound(struct fixture *f) {
-    squeezed(f);
+    fixture_squeezed(f);
     f->digest.command_count = 0;
     f->digest.variable_count = 0;
     fixture_variable(f, "OMP_PROC_BIND", "true");

@@ -35,20 +35,7 @@ static void check_limits(const char *text, size_t most_lines) {
 }
 
 static void squeezed(struct fixture *f) {
-    fixture_machine(f, "pack:1 core:2 pu:1", "0-1");
-    fixture_pool(f, &f->group[0], 4, "0");
-    f->digest.group_count = 1;
-    fixture_variable(f, "NUM_PROCS", "4");
-    f->command[0] = (char *)"taskset";
-    f->command[1] = (char *)"-c";
-    f->command[2] = (char *)"0";
-    f->command[3] = (char *)"pool.py";
-    f->digest.command_count = 4;
-    f->narrowing = (struct fs_narrowing){.pid = 99,
-                                         .executable = (char *)"/usr/bin/taskset",
-                                         .before = fixture_mask(f, "0-1"),
-                                         .after = fixture_mask(f, "0")};
-    f->group[0].narrowing = &f->narrowing;
+    fixture_squeezed(f);
     f->digest.cpus_busy = fixture_mask(f, "0");
     f->digest.complete.collector_cpu_ns = 33000000;
 }
