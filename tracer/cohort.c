@@ -8,7 +8,10 @@
 #include <string.h>
 
 static const int64_t watch_window = FS_SECOND / 2;
-static const double polling_share = 0.02; /* of a CPU: less is waiting, not work */
+/* Of a CPU: less is waiting, not work. One that polls waits for a CPU, too, at each of its short
+ * wake-ups, and on a busy node for longer than it runs; one that is at work and gets none waits
+ * all the time. */
+static const double polling_share = 0.02, queueing_share = 0.2;
 enum { MANY_ZOMBIES = 4 };
 
 static bool is_manager(const struct fs_table *table, const struct fs_record *record) {
@@ -128,7 +131,8 @@ static void add_member(const struct fs_table *table, struct fs_cohort *cohort,
     cohort->now.busy += activity->busy;
     cohort->now.runnable += activity->runnable;
     cohort->now.threads_busy += activity->threads_busy;
-    cohort->now.used_ns += activity->delta_run_ns + activity->delta_wait_ns;
+    cohort->now.used.run_ns += activity->delta_run_ns;
+    cohort->now.used.wait_ns += activity->delta_wait_ns;
     if (activity->threads > cohort->threads_peak) cohort->threads_peak = activity->threads;
     if (activity->threads_busy > cohort->threads_busy_peak)
         cohort->threads_busy_peak = activity->threads_busy;
@@ -148,13 +152,19 @@ static void watch_zombies(struct fs_cohort *cohort, int64_t now) {
         cohort->zombies_ns = now - cohort->zombies_since;
 }
 
+static bool is_waiting(const struct fs_used *used, int64_t window) {
+    return (double)used->run_ns <= polling_share * (double)window &&
+           (double)used->wait_ns <= queueing_share * (double)window;
+}
+
 static void watch_idleness(struct fs_cohort *cohort, int64_t now) {
-    cohort->watch_used_ns += cohort->now.used_ns;
+    cohort->watch_used.run_ns += cohort->now.used.run_ns;
+    cohort->watch_used.wait_ns += cohort->now.used.wait_ns;
     const int64_t window = now - cohort->watch_since;
     if (window < watch_window) return;
-    if ((double)cohort->watch_used_ns > polling_share * (double)window) cohort->last_active = now;
+    if (!is_waiting(&cohort->watch_used, window)) cohort->last_active = now;
     cohort->watch_since = now;
-    cohort->watch_used_ns = 0;
+    cohort->watch_used = (struct fs_used){0};
 }
 
 static void sum_sample(struct fs_cohort *cohort, int64_t interval, bool frozen, int64_t now) {
@@ -162,7 +172,8 @@ static void sum_sample(struct fs_cohort *cohort, int64_t interval, bool frozen, 
 
     if (cohort->now.live > cohort->live_peak) cohort->live_peak = cohort->now.live;
     if (parent && parent->t == now) {
-        cohort->now.used_ns += parent->delta_run_ns + parent->delta_wait_ns;
+        cohort->now.used.run_ns += parent->delta_run_ns;
+        cohort->now.used.wait_ns += parent->delta_wait_ns;
         cohort->now.runnable += parent->runnable;
         if (cohort->now.live > 0) cohort->parent_cpu_ns += parent->delta_run_ns;
     }
@@ -174,8 +185,7 @@ static void sum_sample(struct fs_cohort *cohort, int64_t interval, bool frozen, 
         cohort->threads_busy_total = cohort->now.threads_busy;
     if (cohort->now.busy >= 1) cohort->busy_ns += interval;
     if (cohort->now.busy >= 2) cohort->overlap_ns += interval;
-    if (cohort->now.runnable == 0 &&
-        (double)cohort->now.used_ns <= polling_share * (double)interval)
+    if (cohort->now.runnable == 0 && is_waiting(&cohort->now.used, interval))
         cohort->sleep_ns += interval;
     if (interval > cohort->sample_ns) cohort->sample_ns = interval;
 }

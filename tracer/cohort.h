@@ -25,6 +25,10 @@ struct fs_forgotten {
 
 enum { FS_OWNERS = 8 };
 
+struct fs_used {
+    int64_t run_ns, wait_ns; /* on a CPU; in the run queue */
+};
+
 struct fs_cohort {
     UT_hash_handle hh;
     struct fs_cohort_key {
@@ -41,15 +45,16 @@ struct fs_cohort {
     /* of the sample at hand */
     struct {
         int live, busy, zombies, threads_busy, runnable;
-        int64_t used_ns; /* run + run-queue wait */
+        struct fs_used used;
     } now;
 
     int busy_peak, threads_peak, threads_busy_peak, threads_busy_total;
     int64_t busy_ns, overlap_ns, sleep_ns, sample_ns, parent_cpu_ns;
     int zombies_peak, live_peak;
-    int64_t zombies_since, zombies_ns;  /* a spell of many zombies; the longest one */
-    int64_t watch_since, watch_used_ns; /* a window of the watch for idleness */
-    int64_t last_active;                /* end of the last window in which anybody did anything */
+    int64_t zombies_since, zombies_ns; /* a spell of many zombies; the longest one */
+    int64_t watch_since;               /* a window of the watch for idleness */
+    struct fs_used watch_used;
+    int64_t last_active; /* end of the last window in which anybody did anything */
     struct {
         const char *module;
         int64_t count;

@@ -1,6 +1,8 @@
 /* random_streams.c - see random_streams.h. */
 #include "tracer/random_streams.h"
 
+#include "tracer/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SOURCES_MAX = 65536, ATTEMPTS_MAX = 8 };
+enum { SOURCES_MAX = 65536, ATTEMPTS_MAX = 8, LOOKS = 16 };
 
 static struct fs_random_source *source_of(struct fs_table *table, struct fs_random_id id) {
     struct fs_random_source *source = NULL;
@@ -121,18 +123,39 @@ bool fs_random_left(const struct fs_record *record) {
     return record->stage_count > 1 || (record->t_exec != FS_UNKNOWN && record->exec_errno == 0);
 }
 
+/*
+ * A view of one state, not of two: numpy makes all words anew in place, at position 624, and puts
+ * the position back when they are there. Words that are the same in two looks, with another
+ * position in the first, are whole. At 624 only the state that was inherited is known to be.
+ */
+static bool read_whole_view(int pid, uint64_t at, const struct fs_twister_view *inherited,
+                            struct fs_twister_view *view) {
+    struct fs_twister_view next;
+
+    if (!read_view(pid, at, &next)) return false;
+    for (int look = 0; look < LOOKS; look++) {
+        *view = next;
+        if (!read_view(pid, at, &next)) return false;
+        if (memcmp(view->word, next.word, sizeof next.word) == 0 &&
+            (view->position != FSP_RANDOM_WORDS || memcmp(view, inherited, sizeof *view) == 0))
+            return true;
+    }
+    return false;
+}
+
 void fs_random_sample(struct fs_record *record, int64_t now) {
     struct fs_random_heir *heir = record->heir;
     struct fs_twister_view view, inherited;
+    const int64_t begun = fs_now();
 
-    if (!heir || !heir->source->state || heir->changed.seen || fs_random_left(record) ||
-        !read_view(record->pid, heir->at, &view))
-        return;
+    if (!heir || !heir->source->state || heir->changed.seen || fs_random_left(record)) return;
     inherited = fs_twister_view(heir->source->state);
+    if (!read_whole_view(record->pid, heir->at, &inherited, &view)) return;
     if (memcmp(&view, &inherited, sizeof view) == 0)
         heir->t_same = now;
     else
-        heir->changed = (struct fs_random_sight){.seen = true, .view = view, .t = now};
+        heir->changed =
+            (struct fs_random_sight){.seen = true, .view = view, .t = now + fs_now() - begun};
 }
 
 void fs_random_free(struct fs_table *table) {

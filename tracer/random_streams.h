@@ -53,7 +53,8 @@ bool fs_random_parse(const void *bytes, size_t size, struct fs_random_id id,
 /* Whether a process gave up what it inherited: it runs another program. */
 bool fs_random_left(const struct fs_record *record);
 
-/* Looks at the generator of a process that lives. */
+/* Looks at the generator of a process that lives; now: the time just before. What it finds while
+ * the process makes numbers may tell nothing: the next sample looks again. */
 void fs_random_sample(struct fs_record *record, int64_t now);
 
 void fs_random_free(struct fs_table *table);

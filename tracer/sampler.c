@@ -148,6 +148,13 @@ struct thread_sums {
     int busy, runnable;
 };
 
+/* srun and its like start the job's processes: where they run says nothing of the job's CPUs. */
+static bool is_launcher(const struct fs_record *record) {
+    const struct fs_image *image = fs_record_image(record);
+
+    return image && image->role == FS_ROLE_LAUNCHER;
+}
+
 static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, int tid,
                           size_t hint, const struct fs_proc_stat *process,
                           struct thread_sums *sums) {
@@ -197,7 +204,7 @@ static void sample_thread(struct fs_sampler *sampler, struct fs_record *record, 
     sums->wait_ns += thread->wait_ns;
     sums->busy += thread->busy;
     sums->runnable += runs_now;
-    if (run + wait > activity->interval_ns / 2 && stat.processor >= 0)
+    if (run + wait > activity->interval_ns / 2 && stat.processor >= 0 && !is_launcher(record))
         hwloc_bitmap_set(sampler->scratch, (unsigned)stat.processor);
     if (tid != record->pid && run > 0) note_thread(record, thread);
 }
@@ -334,7 +341,7 @@ static void sample_record(struct fs_sampler *sampler, struct fs_record *record, 
     if ((uint32_t)stat.threads > record->threads_peak + 1)
         record->threads_peak = (uint32_t)stat.threads - 1;
     sample_mask(sampler, record);
-    fs_random_sample(record, now);
+    if (record->heir) fs_random_sample(record, fs_now());
 }
 
 static void count_cpus(struct fs_sampler *sampler) {

@@ -22,12 +22,13 @@ static bool lives(const struct fs_record *record) {
     return !record->over && !record->zombie && record->activity;
 }
 
-/* The process used CPU: whatever it waited for is over. */
+/* The process used CPU: whatever it waited for is over. Met once in the run queue, as pollers are
+ * on a busy node, is not at work yet. */
 static void note_quiet(struct fs_activity *activity, int64_t now) {
     const int64_t allowed = (now - activity->quiet_since) / QUIET_SHARE;
     const int64_t used = activity->run_ns - activity->quiet_run_ns;
 
-    if (activity->quiet_since && !activity->runnable && activity->state != 'D' &&
+    if (activity->quiet_since && !activity->busy && activity->state != 'D' &&
         used <= (allowed > QUIET_SLACK ? allowed : QUIET_SLACK))
         return;
     activity->quiet_since = now;

@@ -1,112 +1,5 @@
-/* Groups: who belongs together, how many lived at once, how they ended, who squeezed them. */
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "tracer/cohort.h"
-#include "tracer/evaluation.h"
-
-static const int64_t second = 1000000000;
-enum { MAIN = 100 };
-
-static struct fs_table table;
-static struct fs_cohorts cohorts;
-static struct fs_sampler sampler;
-static struct fs_fold fold;
-static struct fs_evaluation evaluation;
-static struct fs_digest digest;
-static struct fs_record *parent;
-
-static struct fs_image *image(int pid, const char *executable, const char *argv, size_t argv_size) {
-    static uint64_t key;
-    struct fs_image *made = fs_table_add_image(&table, ++key);
-    made->shim = true;
-    made->pid = pid;
-    fs_image_describe(&table, made, executable, argv, argv_size);
-    return made;
-}
-
-static uint32_t mask(const char *list) {
-    hwloc_bitmap_t bits = hwloc_bitmap_alloc();
-    hwloc_bitmap_list_sscanf(bits, list);
-    const uint32_t number = fs_intern_mask(&table.interned, bits);
-    hwloc_bitmap_free(bits);
-    return number;
-}
-
-static struct fs_record *begin(int pid, struct fs_record *maker, int birth, int64_t t) {
-    struct fs_record *record = fs_table_add(&table, pid);
-    record->birth = (uint8_t)birth;
-    record->t_fork = t;
-    record->t_start = t + 1;
-    record->mask = mask("0-3");
-    record->witnesses = FS_WITNESS_SHIM;
-    if (maker) fs_record_set_parent(&table, record, maker->pid, t);
-    return record;
-}
-
-static struct fs_record *forked(int pid, int64_t t) {
-    struct fs_record *record = begin(pid, parent, FSP_BIRTH_FORK, t);
-    fs_record_add_stage(&table, record, parent->stages[0].image, t);
-    return record;
-}
-
-static struct fs_record *started(int pid, const char *executable, const char *argv, size_t size,
-                                 int64_t t) {
-    struct fs_record *record = begin(pid, parent, FSP_BIRTH_VFORK, t);
-    fs_record_add_stage(&table, record, image(pid, executable, argv, size), t + 10);
-    return record;
-}
-
-static void end_by(struct fs_record *record, int64_t t, int status) {
-    record->t_reaped = record->t_gone = t;
-    record->status = status;
-    record->status_known = true;
-    record->reaper = record->ppid;
-    fs_record_close(record);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    fs_table_init(&table);
-    table.main_pid = MAIN;
-    cohorts = (struct fs_cohorts){.table = &table};
-    fold = (struct fs_fold){.table = &table, .directory = -1};
-    fs_digest_init(&digest);
-    if (fs_sampler_open(&sampler, &table, "") != 0) return -1;
-    parent = begin(MAIN, NULL, FS_BIRTH_RUN, 0);
-    fs_record_add_stage(&table, parent, image(MAIN, "/usr/bin/python3", "python3\0pool.py", 16), 0);
-    evaluation = (struct fs_evaluation){.table = &table,
-                                        .cohorts = &cohorts,
-                                        .sampler = &sampler,
-                                        .fold = &fold,
-                                        .t_end = 10 * second,
-                                        .t_closed = 10 * second,
-                                        .t_interrupted = FS_UNKNOWN,
-                                        .mask_job = fs_mask_of(&table.interned, mask("0-3"))};
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    fs_digest_free(&digest);
-    fs_cohorts_free(&cohorts);
-    fs_sampler_close(&sampler);
-    fs_table_free(&table);
-    return 0;
-}
-
-static const struct fs_group *evaluate(void) {
-    fs_cohorts_assign(&cohorts, 10 * second);
-    assert_int_equal(fs_evaluate_groups(&evaluation, &digest), 0);
-    return digest.groups;
-}
+/* Groups: who belongs together, how many lived at once, who squeezed them. */
+#include "tests/unit/groups_fixture.h"
 
 static void forked_workers_are_a_group(void **state) {
     (void)state;
@@ -226,124 +119,6 @@ static void manager_is_a_helper(void **state) {
     evaluate();
     assert_true(record->cohort->key.helper);
     HASH_CLEAR(hh, table.sites);
-}
-
-static void add_kill(int sender, int target, int number, int64_t t) {
-    table.kills = fs_table_grow(&table, table.kills, table.kill_count, sizeof *table.kills);
-    table.kills[table.kill_count++] =
-        (struct fs_kill){.t = t, .sender = sender, .target = target, .signal = number};
-}
-
-static void death_tells_who_sent_the_signal(void **state) {
-    (void)state;
-    const struct fs_oom oom = {.after = 5 * second, .before = 6 * second};
-    evaluation.ooms = &oom;
-    evaluation.oom_count = 1;
-    end_by(forked(200, second), 3 * second, SIGTERM);
-    end_by(forked(201, second), 4 * second, SIGKILL);
-    end_by(forked(202, second), 5 * second + second / 2, SIGKILL);
-    add_kill(MAIN, 200, SIGTERM, 3 * second - 1000);
-    const struct fs_group *group = evaluate();
-    assert_int_equal(group->death_count, 3);
-    /* Those that nobody of the job caused come first. */
-    assert_int_equal(group->deaths[0].pid, 201);
-    assert_int_equal(group->deaths[0].sent_by, 0);
-    assert_false(group->deaths[0].oom);
-    assert_true(group->deaths[1].oom);
-    assert_int_equal(group->deaths[2].sent_by, MAIN);
-    assert_true(group->deaths[2].sent_by_parent);
-}
-
-static void parent_that_waits_until_the_interrupt(void **state) {
-    (void)state;
-    struct fs_record *worker = forked(200, second);
-    end_by(worker, 2 * second, SIGKILL);
-    struct fs_record *other = forked(201, second);
-    evaluation.interrupted = SIGINT;
-    evaluation.t_interrupted = 8 * second;
-    end_by(other, 8 * second + 1000, SIGINT); /* the end itself is no death of interest */
-    parent->exit = FSP_EXIT_EXIT;
-    end_by(parent, 8 * second + 5000, 1 << 8);
-    fs_cohorts_assign(&cohorts, second);
-    worker->cohort->last_active = 3 * second;
-    const struct fs_group *group = evaluate();
-    assert_int_equal(group->death_count, 1);
-    assert_true(group->deaths[0].parent_waited);
-    assert_int_equal(group->deaths[0].idle_ns, 5 * second);
-}
-
-/* The parent waits for a program whose child works: not for the worker that died. */
-static void parent_waits_for_others_that_work(void **state) {
-    (void)state;
-    struct fs_record *worker = forked(200, second);
-    end_by(worker, 2 * second, SIGKILL);
-    struct fs_record *other = started(201, "/usr/bin/env", "env\0solver", 11, second);
-    struct fs_record *below = begin(202, other, FSP_BIRTH_FORK, 2 * second);
-    evaluation.interrupted = SIGTERM;
-    evaluation.t_interrupted = 8 * second;
-    fs_cohorts_assign(&cohorts, second);
-    assert_ptr_not_equal(below->cohort, other->cohort);
-    worker->cohort->last_active = 3 * second;
-    below->cohort->last_active = 7 * second;
-    const struct fs_group *group = evaluate();
-    while (group->kind != FS_GROUP_FORK || group->death_count == 0)
-        group++;
-    assert_int_equal(group->deaths[0].idle_ns, second);
-}
-
-static void shell_learns_of_every_death(void **state) {
-    (void)state;
-    struct fs_record *shell = begin(200, parent, FSP_BIRTH_FORK, second);
-    fs_record_add_stage(&table, shell, image(200, "/bin/bash", "bash\0x.sh", 10), second + 10);
-    struct fs_record *first = begin(201, shell, FSP_BIRTH_FORK, second);
-    fs_record_add_stage(&table, first, image(201, "/usr/bin/yes", "yes", 4), second + 10);
-    end_by(first, 2 * second, SIGPIPE);
-    evaluation.interrupted = SIGTERM;
-    evaluation.t_interrupted = 8 * second;
-    const struct fs_group *group = evaluate();
-    while (group->death_count == 0)
-        group++;
-    assert_false(group->deaths[0].parent_waited);
-}
-
-static void parent_that_went_on_did_not_wait(void **state) {
-    (void)state;
-    end_by(forked(200, second), 2 * second, SIGKILL);
-    parent->exit = FSP_EXIT_EXIT;
-    end_by(parent, 9 * second, 0);
-    assert_false(evaluate()->deaths[0].parent_waited);
-}
-
-static void children_nobody_waited_for(void **state) {
-    (void)state;
-    struct fs_record *left = forked(200, second), *session = forked(201, second),
-                     *late = forked(202, second);
-    end_by(forked(203, second), 3 * second, 0);
-    struct fs_record *const gone[] = {left, session, late};
-    for (size_t i = 0; i < 3; i++) {
-        gone[i]->t_gone = (i == 2 ? 11 : 3) * second;
-        fs_record_close(gone[i]);
-    }
-    session->own_session = true;
-    parent->exit = FSP_EXIT_EXIT;
-    end_by(parent, 10 * second, 0);
-    evaluation.t_closed = 12 * second;
-    const struct fs_group *group = evaluate();
-    assert_int_equal(group->unwaited, 1);
-    assert_int_equal(group->orphans, 1); /* the late one */
-    assert_int_equal(group->orphan_examples[0], 202);
-    assert_int_equal(group->orphans_ns, second);
-}
-
-static void parent_that_ignores_its_children_need_not_wait(void **state) {
-    (void)state;
-    struct fs_record *left = forked(200, second);
-    left->t_gone = 2 * second;
-    fs_record_close(left);
-    parent->exit = FSP_EXIT_EXIT;
-    parent->ignored_children = true;
-    end_by(parent, 10 * second, 0);
-    assert_int_equal(evaluate()->unwaited, 0);
 }
 
 /* A child that taskset put on one CPU, and a worker of it. */
@@ -471,8 +246,6 @@ static void samples_tell_busy_overlap_and_sleep(void **state) {
     assert_int_equal(digest.workers_busy_peak, 2);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(forked_workers_are_a_group),
@@ -481,13 +254,6 @@ int main(void) {
         CASE(python_helpers_and_workers_are_told_apart),
         CASE(scripts_are_told_apart),
         CASE(manager_is_a_helper),
-        CASE(death_tells_who_sent_the_signal),
-        CASE(parent_that_waits_until_the_interrupt),
-        CASE(parent_waits_for_others_that_work),
-        CASE(shell_learns_of_every_death),
-        CASE(parent_that_went_on_did_not_wait),
-        CASE(children_nobody_waited_for),
-        CASE(parent_that_ignores_its_children_need_not_wait),
         CASE(narrowing_is_found_in_an_earlier_program),
         CASE(masks_beside_the_job_s_cpus_are_no_narrowing),
         CASE(masks_beside_guessed_cpus_are_narrowings),

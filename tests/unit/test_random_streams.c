@@ -1,6 +1,9 @@
 /* Sights of inherited generators: from slots, files and live memory to what the heirs drew. */
 #include "tests/unit/fold_fixture.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "tracer/random_streams.h"
 
 enum { IMAGE = 10 * MILLISECOND, KEY = 4711 };
@@ -197,7 +200,7 @@ static void samples_see_the_first_change(void **state) {
     assert_int_equal(first->heir->t_same, 40 * MILLISECOND);
     memory = drawn(start, 1, 10);
     fs_random_sample(first, 50 * MILLISECOND);
-    memory = drawn(start, 5, 624);
+    memory = drawn(start, 5, 623);
     fs_random_sample(first, 60 * MILLISECOND); /* the first change stays */
     fs_random_sample(second, 60 * MILLISECOND);
     first->pid = CHILD;
@@ -205,10 +208,56 @@ static void samples_see_the_first_change(void **state) {
     evaluate(&digest, FS_RANDOM_SEARCH);
     assert_int_equal(digest.random_streams[0].drew, 2);
     assert_int_equal(digest.random_streams[0].drawn_min, 24 + 10);
-    assert_int_equal(digest.random_streams[0].drawn_max, 24 + 5 * 624);
+    assert_int_equal(digest.random_streams[0].drawn_max, 24 + 5 * 624 - 1);
     assert_true(digest.random_streams[0].drawn_exact == false);
     fs_digest_free(&digest);
     free(made.bytes);
+}
+
+/* As numpy does: all words used, then made anew, then the position says so. Round and round the
+ * same states. */
+static void draw_for_ever(struct fs_twister *memory, int blocks) {
+    volatile int *position = &memory->position;
+    const struct fs_twister start = *memory;
+
+    for (;;) {
+        for (int block = 0; block < blocks; block++) {
+            for (int at = 0; at <= FSP_RANDOM_WORDS; at++)
+                *position = at;
+            fs_twister_next_block(memory);
+            *position = 0;
+        }
+        *position = FSP_RANDOM_WORDS;
+        memcpy(memory->word, start.word, sizeof start.word);
+        *position = 0;
+    }
+}
+
+/* Looks at a process that makes numbers all the time find states that there were, or nothing. */
+static void no_sight_is_half_of_one_state(void **state) {
+    enum { BLOCKS = 8, SAMPLES = 20000 };
+    struct fs_twister memory = drawn(inherited(1), 1, 0);
+    struct fs_random_source source = {.state = malloc(sizeof *source.state)};
+    int64_t blocks = FS_RANDOM_SEARCH;
+    int seen = 0;
+    (void)state;
+    *source.state = drawn(inherited(1), 0, FSP_RANDOM_WORDS);
+    const pid_t child = fork();
+    if (child == 0) draw_for_ever(&memory, BLOCKS);
+    for (int i = 0; i < SAMPLES; i++) {
+        struct fs_random_heir heir = {.source = &source, .at = (uint64_t)(uintptr_t)&memory};
+        struct fs_record record = {.pid = child, .heir = &heir, .t_exec = FS_UNKNOWN};
+        fs_random_sample(&record, 5);
+        if (!heir.changed.seen) continue;
+        struct fs_twister_goal goal = {.view = heir.changed.view, .limit = 1 + BLOCKS};
+        fs_twister_search(source.state, &goal, 1, &blocks);
+        if (goal.ahead != FS_AHEAD_YES) break;
+        seen++;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    free(source.state);
+    assert_in_range(seen, SAMPLES / 10, SAMPLES);
 }
 
 static void memory_that_is_gone_is_no_sight(void **state) {
@@ -280,6 +329,7 @@ int main(void) {
         CASE(who_inherits_nothing_is_left_out),
         CASE(equal_families_come_in_the_order_of_their_births),
         CASE(samples_see_the_first_change),
+        cmocka_unit_test(no_sight_is_half_of_one_state),
         cmocka_unit_test(memory_that_is_gone_is_no_sight),
         cmocka_unit_test(damaged_files_are_no_states),
         CASE(strange_files_are_left_alone),
