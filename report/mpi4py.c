@@ -90,7 +90,7 @@ void fs_add_mpi4py_fix(struct fs_outcome *outcome, const struct fs_node *node,
 
     if (!line && command) { line = fs_mpi_launch_line(arena, ranks, ranks->size, command); }
     if (line)
-        fs_add_fix(outcome, FS_FIX_COMMAND, when, "%s", line);
+        fs_add_command_fix(outcome, when, line);
     else
         fs_add_fix(outcome, FS_FIX_CODE, when, "python3 %s {script}", module_option);
 }

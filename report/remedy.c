@@ -1,6 +1,7 @@
 #include "report/remedy.h"
 
 #include "report/rule.h"
+#include "tracer/command_text.h"
 #include "tracer/text.h"
 
 #include <errno.h>
@@ -50,7 +51,8 @@ const char *fs_quote_word(struct fs_arena *arena, const char *word) {
         plain += plain_character(word[i]);
         printable = printable && word[i] >= ' ' && word[i] <= '~';
     }
-    if (length > 0 && plain == length) return fs_arena_copy(arena, word, length);
+    if (length > 0 && plain == length && !fs_command_is_cut(word))
+        return fs_arena_copy(arena, word, length);
 
     char *quoted = fs_arena_alloc(arena, 4 * length + 4), *end = quoted;
     if (!quoted) return "";
@@ -199,6 +201,12 @@ struct fs_remedy fs_remedy_command(struct fs_arena *arena, const struct fs_load 
                 fs_arena_printf(arena, "%s%s%s", remedy.command, *remedy.command ? " " : "", word);
     }
     return remedy;
+}
+
+void fs_add_command_fix(struct fs_outcome *outcome, const char *when, const char *line) {
+    const bool cut = fs_command_is_cut(line);
+
+    fs_add_fix(outcome, cut ? FS_FIX_CODE : FS_FIX_COMMAND, when, "%s", line);
 }
 
 void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *prefix,

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 /*
- * word for a POSIX shell, as it is if it needs no quotes. What is not printable
- * ASCII becomes $'\ooo' (bash, ksh, zsh and, since 2024, POSIX), so the text is
- * harmless on a terminal and survives any locale.
+ * word for a POSIX shell, as it is if it needs no quotes and does not look cut (command_text.h).
+ * What is not printable ASCII becomes $'\ooo' (bash, ksh, zsh and, since 2024, POSIX), so the text
+ * is harmless on a terminal and survives any locale.
  */
 const char *fs_quote_word(struct fs_arena *arena, const char *word);
 
@@ -44,6 +44,10 @@ const char *fs_cpus_text(struct fs_arena *arena, int cpus, int cores);
 const char *fs_job_cpus_text(struct fs_arena *arena, const struct fs_node *node);
 
 struct fs_outcome;
+
+/* Adds a line that ends with the command of a process: to be pasted or, where that was cut
+ * (command_text.h), to be completed. */
+void fs_add_command_fix(struct fs_outcome *outcome, const char *when, const char *line);
 
 /* Adds the remedy as a fix behind prefix ("" or a launcher); when as in struct fs_fix. */
 void fs_add_remedy(struct fs_outcome *outcome, const char *when, const char *prefix,

@@ -72,7 +72,7 @@ struct fs_group {
     enum fs_group_kind kind;
     int parent;              /* pid; of a fork server: of its client if known */
     char *parent_executable; /* path of the parent's image */
-    char *parent_command;    /* its argv, shell-quoted, at most 200 bytes */
+    char *parent_command;    /* its argv as in command_text.h */
     char *executable;        /* of the workers */
     bool shell, helper;      /* the workers are shells; or launchers, resource trackers,
                                 managers, fork servers: no load rule looks at them */
@@ -269,7 +269,7 @@ struct fs_thread_library {
  */
 struct fs_thread_program {
     char *executable;
-    char *command;    /* argv, shell-quoted, at most 200 bytes */
+    char *command;    /* argv as in command_text.h */
     int pid;          /* an example, to which all times belong */
     int count;        /* processes */
     bool forked;      /* began as a fork child in this program */

@@ -46,7 +46,7 @@ struct fs_mpi_caller {
 };
 
 struct fs_mpi_ranks {
-    char *executable, *command; /* command: argv, shell-quoted, at most 200 bytes */
+    char *executable, *command; /* command: argv as in command_text.h */
     bool python;
     int count, pid;  /* processes; an example, of the lowest rank */
     int examples[4]; /* pids; 0: none */

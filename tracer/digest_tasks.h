@@ -52,7 +52,7 @@ struct fs_task {
     int local_rank;    /* likewise, or its place among the ranks of its launch on this node */
     int cpus_per_task; /* asked for (-c); FS_UNKNOWN: nothing was */
     int pid;
-    char *command;        /* argv of the task's own program, shell-quoted, at most 200 bytes */
+    char *command;        /* argv of the task's own program, as in command_text.h */
     char *executable;     /* the program of its tree that used most CPU time; of equals, its own */
     bool python;          /* ... is a Python interpreter */
     int status;           /* wait status; FS_UNKNOWN */

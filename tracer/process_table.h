@@ -52,7 +52,7 @@ struct fs_image {
     uint64_t key;           /* fsp_header.image; 0: known from /proc alone */
     int pid;                /* that started it */
     const char *executable; /* path; NULL: unknown */
-    const char *command;    /* argv, shell-quoted, at most FS_COMMAND_MAX bytes */
+    const char *command;    /* argv as one line (command_text.h) */
     const char *script;     /* of an interpreter: the word that says what it runs; NULL */
     const char *launch;     /* of a launcher: argv's words, FS_LAUNCH_SEPARATOR between them */
     bool launch_cut;        /* ... which are not all */
@@ -81,7 +81,6 @@ struct fs_image {
     } * misspelt;
     size_t misspelt_count;
 };
-enum { FS_COMMAND_MAX = 200 };
 
 /* Names a site by its image and its key there; key 0: none. */
 struct fs_site_key {

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/command_text.h"
 #include "tracer/process_table.h"
 #include "tracer/text.h"
 #include "tracer/tools.h"
@@ -281,16 +282,12 @@ static bool takes_word(const char *option) {
 
 /* Of an interpreter: its script. Words given with -c were read as arguments. */
 static enum fs_rank_use use_of_script(struct fs_rank_readings *readings, const char *name,
-                                      const char *const *words, size_t count, const char *directory,
-                                      bool cut) {
+                                      const char *const *words, size_t count,
+                                      const char *directory) {
     const bool python = fs_is_python(name);
     for (size_t i = 1; i < count; i++) {
-        const bool last = i + 1 == count;
-        if (*words[i] != '-')
-            return last && cut ? FS_RANK_NOT_LOOKED
-                               : read_script(readings, words[i], directory, python);
-        if (strcmp(words[i], "-c") == 0 || strcmp(words[i], "-e") == 0)
-            return cut ? FS_RANK_NOT_LOOKED : FS_RANK_UNUSED;
+        if (*words[i] != '-') return read_script(readings, words[i], directory, python);
+        if (strcmp(words[i], "-c") == 0 || strcmp(words[i], "-e") == 0) return FS_RANK_UNUSED;
         if (strcmp(words[i], "-m") == 0 || strcmp(words[i], "-") == 0) return FS_RANK_NOT_LOOKED;
         i += takes_word(words[i]) && python && strcmp(words[i], "-O") != 0 &&
              strcmp(words[i], "-I") != 0;
@@ -305,12 +302,13 @@ static enum fs_rank_use look(struct fs_rank_readings *readings, const char *exec
     const size_t length = strlen(command);
     if (length >= sizeof room) return FS_RANK_NOT_LOOKED;
     if (has_token(command, length)) return FS_RANK_USED;
-    const bool cut = length + 2 >= FS_COMMAND_MAX;
     const size_t count = split(command, room, words);
     const char *name = fs_file_name(executable);
-    if (fs_is_interpreter(name)) return use_of_script(readings, name, words, count, directory, cut);
-    const enum fs_rank_use use = read_file(readings, executable, NULL);
-    return use == FS_RANK_UNUSED && cut ? FS_RANK_NOT_LOOKED : use;
+    const enum fs_rank_use use = fs_is_interpreter(name)
+                                     ? use_of_script(readings, name, words, count, directory)
+                                     : read_file(readings, executable, NULL);
+    /* In the words that are missing there may be anything. */
+    return use == FS_RANK_UNUSED && fs_command_is_cut(command) ? FS_RANK_NOT_LOOKED : use;
 }
 
 enum fs_rank_use fs_rank_use_of(struct fs_rank_readings *readings, const char *executable,

@@ -1,6 +1,7 @@
 /*
  * roles.c - what a program is for, as its path and arguments tell.
  */
+#include "tracer/command_text.h"
 #include "tracer/launch_options.h"
 #include "tracer/launches.h"
 #include "tracer/process_table.h"
@@ -80,27 +81,6 @@ static enum fs_role role_of_argument(const char *argument) {
     return FS_ROLE_PROGRAM;
 }
 
-/* Appends a word as a shell would need it; returns false when it does not fit. */
-static bool append_quoted(char *text, size_t size, const char *word) {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "_-./=+:,@%^";
-    size_t used = strlen(text);
-    const bool quote = !*word || word[strspn(word, plain)] != '\0';
-
-    if (used && used + 1 < size) text[used++] = ' ';
-    if (quote && used + 1 < size) text[used++] = '\'';
-    for (; *word && used + 1 < size; word++) {
-        const char *part = *word == '\'' ? "'\\''" : NULL;
-        const size_t length = part ? strlen(part) : 1;
-        if (used + length >= size) break;
-        memcpy(text + used, part ? part : word, length);
-        used += length;
-    }
-    if (quote && used + 1 < size) text[used++] = '\'';
-    text[used] = '\0';
-    return !*word && used + 1 < size;
-}
-
 /* A launcher's words as they are: how many ranks there are and where is in them. */
 static void keep_launch(struct fs_table *table, struct fs_image *image, const char *argv,
                         size_t length) {
@@ -121,10 +101,9 @@ static void keep_launch(struct fs_table *table, struct fs_image *image, const ch
 
 void fs_image_describe(struct fs_table *table, struct fs_image *image, const char *executable,
                        const char *argv, size_t argv_length) {
-    char command[FS_COMMAND_MAX + 1] = "";
+    char command[FS_COMMAND_MAX + 1];
     const char *const end = argv + argv_length;
     const char *name = executable && *executable ? fs_file_name(executable) : "";
-    bool fits = true;
 
     if (executable && *executable)
         image->executable = fs_intern(&table->interned, executable, strlen(executable));
@@ -133,13 +112,13 @@ void fs_image_describe(struct fs_table *table, struct fs_image *image, const cha
     int count = 0;
     for (const char *word = argv; word < end && count < ARGUMENTS_MAX;
          word += strlen(word) + 1, count++) {
-        fits = fits && append_quoted(command, sizeof command, word);
         const enum fs_role role =
             image->python && count > 0 ? role_of_argument(word) : FS_ROLE_PROGRAM;
         if (role != FS_ROLE_PROGRAM && image->role == FS_ROLE_PROGRAM) image->role = role;
     }
     const char *script = count > 0 && fs_is_interpreter(name) ? script_of(argv, end) : NULL;
     if (script) image->script = fs_intern(&table->interned, script, strlen(script));
+    fs_command_text(argv, argv_length, command);
     if (count > 0) image->command = fs_intern(&table->interned, command, sizeof command);
     keep_launch(table, image, argv, argv_length);
 }

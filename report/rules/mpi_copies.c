@@ -2,6 +2,7 @@
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/whole.h"
+#include "tracer/command_text.h"
 #include "tracer/text.h"
 
 #include <math.h>
@@ -109,6 +110,8 @@ static void judge_copies(const struct fs_job *job, const struct fs_whole_launch 
         fs_vote(outcome, FS_PASS, "%s shares the work", job->whole->framework);
     else if (launch->rank_use == FS_RANK_USED)
         fs_vote(outcome, FS_PASS, "the program can tell its tasks apart");
+    else if (fs_command_is_cut(launch->command))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "the commands are too long to be compared");
     else if (!launch->libraries_known || launch->rank_use == FS_RANK_NOT_LOOKED || !launch->command)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "%s",
                 launch->libraries_known ? "the text of the program could not be looked at"
@@ -151,8 +154,9 @@ const struct fs_rule fs_rule_mpi_03 = {
                   "torch.distributed; beside Dask, Ray, Dragon, GNU parallel and the like; and for "
                   "a tool of the system (tar, gzip) on each of several nodes, which it may be "
                   "meant for. "
-                  "Unknown for `python -m MODULE`, for a program on standard input, and when the "
-                  "file is not at hand. Copies that are wanted, such as random trials with seeds "
+                  "Unknown for `python -m MODULE`, for a program on standard input, for a command "
+                  "line of more than 380 bytes, and when the file is not at hand. Copies that are "
+                  "wanted, such as random trials with seeds "
                   "of their own, look the same: give them their rank as the seed.",
     .fix = "srun -n 1 -c {CPUs} {command}",
     .thresholds = copies_thresholds,

@@ -39,8 +39,8 @@ static void report_unlaunched(const struct fs_node *node, const struct fs_mpi_ra
                     "process %d began without a rank variable of any launcher", ranks->pid);
     fs_add_cause(outcome, "the script was started without srun or mpirun%s%s",
                  place ? "; MPI began at " : "", place ? place : "");
-    fs_add_fix(outcome, FS_FIX_COMMAND, "one rank for each task", "%s",
-               fs_mpi_start_command(arena, node, ranks, tasks, true));
+    fs_add_command_fix(outcome, "one rank for each task",
+                       fs_mpi_start_command(arena, node, ranks, tasks, true));
     fs_set_gain(outcome, "%d ranks instead of 1", tasks);
 }
 
@@ -154,8 +154,9 @@ static void add_remedies(const struct fs_node *node, const struct fs_mpi_ranks *
     const char *when =
         fs_arena_printf(outcome->arena, "speaks to %s", fs_mpi_name(outcome->arena, ranks));
 
-    fs_add_fix(outcome, FS_FIX_COMMAND, when, "%s",
-               fs_mpi_start_command(outcome->arena, node, ranks, ranks->launcher_size, false));
+    fs_add_command_fix(
+        outcome, when,
+        fs_mpi_start_command(outcome->arena, node, ranks, ranks->launcher_size, false));
     if (ranks->python)
         fs_add_fix(outcome, FS_FIX_COMMAND,
                    "or build mpi4py for the MPI of that launcher (with its mpicc first in PATH)",

@@ -85,9 +85,10 @@ static void report_misfit(const struct fs_job *job, const struct fs_whole_launch
         fs_add_cause(outcome, "-c %d for each task", launch->cpus_per_task);
     else
         fs_add_cause(outcome, "without -c a task gets one CPU, or one core");
-    fs_add_fix(outcome, FS_FIX_COMMAND, "unless other steps need those CPUs",
-               "srun -n %ld -c %d %s", over ? (long)fit->cpus : tasks, each,
-               launch->command ? launch->command : "...");
+    fs_add_command_fix(outcome, "unless other steps need those CPUs",
+                       fs_arena_printf(arena, "srun -n %ld -c %d %s",
+                                       over ? (long)fit->cpus : tasks, each,
+                                       launch->command ? launch->command : "..."));
     if (!over) fs_set_gain(outcome, "up to %.1fx CPU time (est)", fit->cpus / fit->task_cpus);
 }
 

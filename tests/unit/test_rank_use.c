@@ -101,12 +101,11 @@ static void programs_that_can_and_cannot_tell_their_rank(void **state) {
 static void a_command_line_that_was_cut_is_not_judged(void **state) {
     (void)state;
     struct fs_rank_readings readings = {.count = 0};
-    char command[201];
-    memset(command, 'a', sizeof command);
-    memcpy(command, "bash -c '", 9);
-    command[200] = '\0';
-    assert_int_equal(fs_rank_use_of(&readings, "/usr/bin/bash", command, folder),
-                     FS_RANK_NOT_LOOKED);
+    static const char *const commands[] = {"bash -c 'a'...", "bash alone/serial.sh 'a'...",
+                                           "bash alone/serial.sh ...", "bash alone/ser..."};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        assert_int_equal(fs_rank_use_of(&readings, "/usr/bin/bash", commands[i], folder),
+                         FS_RANK_NOT_LOOKED);
 }
 
 static void a_program_is_read_once(void **state) {

@@ -93,7 +93,8 @@ static void mpi_06_fires_across_nodes(void **state) {
     whole_free(&f);
 }
 
-/* The command line that a fix gives for these words, or for what a rank says of itself. */
+/* The fix for these words, or for what a rank says of itself: a command line, or what to complete
+ * where it is not known to its end. */
 static void expect_fix(char **words, size_t count, const char *command, const char *fix) {
     hung(&f);
     for (int i = 0; i < 2; i++) {
@@ -104,6 +105,8 @@ static void expect_fix(char **words, size_t count, const char *command, const ch
     whole_judge(&f);
     if (!says(finding_of("MPI-06"), fix)) print_error("%s\n", finding_of("MPI-06")->fix[0].text);
     assert_true(says(finding_of("MPI-06"), fix));
+    const bool whole = !strchr(fix, '{') && !strstr(fix, "...");
+    assert_int_equal(finding_of("MPI-06")->fix[0].kind, whole ? FS_FIX_COMMAND : FS_FIX_CODE);
     whole_free(&f);
 }
 
@@ -121,6 +124,8 @@ static void mpi_06_fires_with_the_line_that_was_typed(void **state) {
     expect_fix(module, 4, NULL, "srun python3 -m mpi4py -m package");
     expect_fix(script, 4, NULL, "srun -n4 python3 -m mpi4py ./job.py -v");
     expect_fix(inner, 2, "python3 job.py 5", "srun --mpi=pmix -n 4 python3 -m mpi4py job.py 5");
+    expect_fix(inner, 2, "python3 job.py 'two wo'...",
+               "srun --mpi=pmix -n 4 python3 -m mpi4py job.py 'two wo'...");
     expect_fix(joined, 4, "python3 -um package", "python3 -m mpi4py {script}");
 }
 

@@ -179,6 +179,24 @@ static void mpi_02_fires_with_the_library_s_own_launcher(void **state) {
     fixture_free(&f);
 }
 
+static void commands_that_were_cut_are_not_offered_to_be_run(void **state) {
+    (void)state;
+    struct fixture f;
+    stranded(&f);
+    ranks[0].command = (char *)"./hello 'many wo'...";
+    const struct fs_finding *finding = judged(&f, "MPI-02");
+    assert_string_equal(finding->fix[0].text, "mpiexec.hydra -n 4 ./hello 'many wo'...");
+    assert_int_equal(finding->fix[0].kind, FS_FIX_CODE);
+    fixture_free(&f);
+    unlaunched(&f);
+    ranks[0].command = (char *)"./hello 'many wo'...";
+    assert_int_equal(judged(&f, "MPI-01")->fix[0].kind, FS_FIX_CODE);
+    fixture_free(&f);
+    unlaunched(&f);
+    assert_int_equal(judged(&f, "MPI-01")->fix[0].kind, FS_FIX_COMMAND);
+    fixture_free(&f);
+}
+
 static void a_library_s_own_launcher_is_beside_its_last_lib(void **state) {
     (void)state;
     static const struct {
@@ -403,6 +421,7 @@ int main(void) {
         cmocka_unit_test(mpi_02_fires_with_the_plugin_in_two_words),
         cmocka_unit_test(mpi_02_fires_with_the_library_s_own_launcher),
         cmocka_unit_test(a_library_s_own_launcher_is_beside_its_last_lib),
+        cmocka_unit_test(commands_that_were_cut_are_not_offered_to_be_run),
         cmocka_unit_test(mpi_02_fires_when_mpi_init_gives_up),
         cmocka_unit_test(mpi_02_fires_when_one_rank_takes_the_others_along),
         cmocka_unit_test(mpi_02_guard_other_ends_in_mpi_init),

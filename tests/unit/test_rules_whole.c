@@ -101,6 +101,11 @@ static void a_rank_in_the_script(struct whole_fixture *job) {
 static void a_script_not_at_hand(struct whole_fixture *job) {
     job->tasks[1][1].rank_use = FS_RANK_NOT_LOOKED;
 }
+/* Behind the mark there may be another number for each. */
+static void a_command_that_was_cut(struct whole_fixture *job) {
+    for (int i = 0; i < 4; i++)
+        job->tasks[i / 2][i % 2].command = (char *)"python3 mc.py 'with many wo'...";
+}
 static void libraries_not_seen(struct whole_fixture *job) {
     job->tasks[1][1].libraries_known = false;
 }
@@ -121,6 +126,7 @@ static void mpi_03_guards(void **state) {
         {"the script names its rank", a_rank_in_the_script, FS_PASS},
         {"script not at hand", a_script_not_at_hand, FS_STATUS_UNKNOWN},
         {"libraries not seen", libraries_not_seen, FS_STATUS_UNKNOWN},
+        {"commands that were cut", a_command_that_was_cut, FS_STATUS_UNKNOWN},
     };
     CHECK_WHOLE_GUARDS("MPI-03", copies, guards);
 }
@@ -276,6 +282,24 @@ static void slm_03_fires_for_cpus_without_a_task(void **state) {
     whole_free(&f);
 }
 
+static void slm_03_offers_no_command_that_was_cut(void **state) {
+    (void)state;
+    for (int cut = 0; cut < 2; cut++) {
+        narrow_tasks(&f);
+        for (int i = 0; i < 6; i++) {
+            f.tasks[i / 2][i % 2].rank_use = FS_RANK_USED;
+            f.tasks[i / 2][i % 2].command =
+                (char *)(uintptr_t)(cut ? "solve 'many wo'..." : "solve 'many words...'");
+        }
+        whole_judge(&f);
+        const struct fs_fix *fix = &finding_of("SLM-03")->fix[0];
+        assert_string_equal(fix->text, cut ? "srun -n 6 -c 2 solve 'many wo'..."
+                                           : "srun -n 6 -c 2 solve 'many words...'");
+        assert_int_equal(fix->kind, cut ? FS_FIX_CODE : FS_FIX_COMMAND);
+        whole_free(&f);
+    }
+}
+
 /* The documents' own example: 96 x 2 on 3 x 64; here 5 x 2 on 3 x 4. */
 static void slm_03_fires_for_uneven_tasks(void **state) {
     (void)state;
@@ -393,6 +417,7 @@ int main(void) {
         cmocka_unit_test(mpi_04_guards),
         cmocka_unit_test(mpi_04_guards_of_nodes_with_records),
         cmocka_unit_test(slm_03_fires_for_cpus_without_a_task),
+        cmocka_unit_test(slm_03_offers_no_command_that_was_cut),
         cmocka_unit_test(slm_03_fires_for_uneven_tasks),
         cmocka_unit_test(slm_03_follows_from_identical_copies),
         cmocka_unit_test(slm_03_fires_for_more_tasks_than_cpus),

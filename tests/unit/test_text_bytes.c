@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tracer/command_text.h"
 #include "tracer/text_bytes.h"
 
 static void characters(void **state) {
@@ -90,6 +91,56 @@ static void no_base64_is_refused(void **state) {
     }
 }
 
+static void check_command(const char *const *words, size_t count, const char *expected) {
+    char argv[64 * 1024], line[FS_COMMAND_MAX + 1];
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)(stpcpy(argv + length, words[i]) - (argv + length)) + 1;
+    fs_command_text(argv, length, line);
+    assert_string_equal(line, expected);
+    assert_false(fs_command_is_cut(line));
+}
+
+static void commands_are_quoted_where_a_shell_needs_it(void **state) {
+    (void)state;
+    static const char *const words[] = {"./a",  "two words", "it's", "",
+                                        "a...", "x...y",     "...",  "caf\xc3\xa9"};
+    check_command(words, 8, "./a 'two words' 'it'\\''s' '' 'a...' x...y '...' 'caf\xc3\xa9'");
+    check_command(words, 0, "");
+    assert_false(fs_command_is_cut(NULL));
+    const char *many[100];
+    char expected[201] = "";
+    for (size_t i = 0; i < 100; i++)
+        strcat(expected, i ? " x" : "x");
+    for (size_t i = 0; i < 100; i++)
+        many[i] = "x";
+    check_command(many, 100, expected);
+}
+
+/* However long the word before is: a shell would take the line, less the mark. */
+static void commands_are_cut_outside_of_quotes(void **state) {
+    (void)state;
+    static const char *const parts[] = {"x", "' ", "\xe4\xb8\xad ", "\xff"};
+    char argv[1024], line[FS_COMMAND_MAX + 1];
+    for (size_t part = 0; part < sizeof parts / sizeof *parts; part++)
+        for (size_t first = 1; first < FS_COMMAND_MAX + 8; first++) {
+            memset(argv, 'a', first);
+            size_t length = first + 1;
+            argv[first] = '\0';
+            while (length < sizeof argv - 8)
+                length += (size_t)(stpcpy(argv + length, parts[part]) - (argv + length));
+            fs_command_text(argv, length + 1, line);
+            assert_true(fs_command_is_cut(line));
+            assert_in_range(strlen(line), FS_COMMAND_MAX - 8, FS_COMMAND_MAX);
+            const size_t kept = strlen(line) - 3;
+            assert_true(part == 3 || fs_utf8_valid(line, kept));
+            int quotes = 0;
+            for (size_t i = 0; i < kept; i++)
+                quotes += line[i] == '\'' && (i == 0 || line[i - 1] != '\\');
+            assert_int_equal(quotes % 2, 0);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters),
@@ -97,6 +148,8 @@ int main(void) {
         cmocka_unit_test(cuts_between_characters),
         cmocka_unit_test(base64_is_what_it_was),
         cmocka_unit_test(no_base64_is_refused),
+        cmocka_unit_test(commands_are_quoted_where_a_shell_needs_it),
+        cmocka_unit_test(commands_are_cut_outside_of_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
