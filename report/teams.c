@@ -98,3 +98,9 @@ void fs_set_team_population(struct fs_outcome *outcome, const struct fs_team *te
     else
         fs_set_population(outcome, team->count, 0, one ? "process" : "processes");
 }
+
+void fs_tell_team(struct fs_outcome *outcome, const struct fs_team *team) {
+    fs_add_evidence(outcome, "threads", team->busy, "count",
+                    "%s: %d threads of %s wanted a CPU at once", fs_team_name(outcome->arena, team),
+                    team->busy, fs_base_name(team->owner));
+}

@@ -43,4 +43,7 @@ const char *fs_team_name(struct fs_arena *arena, const struct fs_team *team);
 /* The finding added last is about the team's processes. */
 void fs_set_team_population(struct fs_outcome *outcome, const struct fs_team *team);
 
+/* Evidence: how many of its threads wanted a CPU at once. */
+void fs_tell_team(struct fs_outcome *outcome, const struct fs_team *team);
+
 #endif

@@ -110,13 +110,8 @@ int fs_collector_open(struct fs_collector *collector, struct fs_jobdir *job, cha
         snprintf(error, error_size, "cannot open %s: %s", job->folder, strerror(errno));
         return -1;
     }
-    if (fs_meta_write(job, &collector->meta) != 0) {
-        const int reason = errno;
-        snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
-                 job->path, strerror(reason));
-        return errno = reason, -1;
-    }
-    return 0;
+    return fs_meta_write(job, &collector->meta) == 0 ? 0
+                                                     : fs_jobdir_refused(job, error, error_size);
 }
 
 static void start_clocks(struct fs_collector *collector, int64_t t) {
@@ -385,10 +380,7 @@ void fs_collector_close(struct fs_collector *collector) {
     if (collector->topology) hwloc_topology_destroy(collector->topology);
     hwloc_bitmap_free(collector->mask_start);
     free(collector->tasks);
-    free(meta->host);
-    free(meta->folder);
-    free(meta->boot_id);
-    free(meta->directory);
-    free(meta->mask_start);
-    *meta = (struct fs_meta){0};
+    meta->command = NULL; /* the caller's */
+    meta->command_count = 0;
+    fs_meta_free(meta);
 }

@@ -235,6 +235,14 @@ static int offer_identity(struct fs_jobdir *job, const char *identity, char **co
     return errno = saved, result;
 }
 
+int fs_jobdir_refused(const struct fs_jobdir *job, char *error, size_t error_size) {
+    const int reason = errno;
+
+    snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
+             job->path, strerror(reason));
+    return errno = reason, -1;
+}
+
 int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallback,
                     const char *identity, char **command, char *error, size_t error_size) {
     name_node(job);
@@ -243,12 +251,8 @@ int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallb
         return make_directory(job, error, error_size);
     int known = check_identity(job, identity);
     if (known == 0 && is_being_made(job->path)) {
-        if (offer_identity(job, identity, command) != 0) {
-            const int reason = errno;
-            snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
-                     job->path, strerror(reason));
-            return errno = reason, -1;
-        }
+        if (offer_identity(job, identity, command) != 0)
+            return fs_jobdir_refused(job, error, error_size);
         known = check_identity(job, identity);
     } else if (known == 0) {
         known = check_identity(job, identity); /* it came between the two looks */

@@ -74,6 +74,9 @@ int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_
 int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallback,
                     const char *identity, char **command, char *error, size_t error_size);
 
+/* Says in error that nothing can be written into the directory, for errno. -1 with that errno. */
+int fs_jobdir_refused(const struct fs_jobdir *job, char *error, size_t error_size);
+
 /* A directory that another process shares already. */
 void fs_jobdir_join(struct fs_jobdir *job, const char *path, const char *step);
 

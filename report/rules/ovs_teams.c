@@ -86,9 +86,7 @@ static void report_team(const struct fs_node *node, const struct fs_team *team, 
         fs_set_population(outcome, ranks, 0, "ranks");
     else
         fs_set_team_population(outcome, team);
-    fs_add_evidence(outcome, "threads", team->busy, "count",
-                    "%s: %d threads of %s wanted a CPU at once", fs_team_name(arena, team),
-                    team->busy, fs_base_name(team->owner));
+    fs_tell_team(outcome, team);
     fs_add_evidence(
         outcome, "cpus", cpus, "cpus", ranks > 1 ? "the ranks share %s" : "it may use %s",
         ranks > 1 ? fs_job_cpus_text(arena, node)

@@ -138,9 +138,7 @@ static void report_collapse(const struct fs_node *node, const struct fs_team *te
     fs_set_title(outcome, "%d threads of %s on one core: %s", team->threads, blas_name(arena, team),
                  variable);
     fs_set_team_population(outcome, team);
-    fs_add_evidence(outcome, "threads", team->busy, "count",
-                    "%s: %d threads of %s wanted a CPU at once", fs_team_name(arena, team),
-                    team->busy, fs_base_name(team->owner));
+    fs_tell_team(outcome, team);
     fs_add_evidence(outcome, "cores", 1, "count", "they were seen on CPU %s only; the job has %s",
                     fs_mask_list(arena, team->cpus),
                     fs_cpus_text(arena, node->job_cpus, node->job_cores));
