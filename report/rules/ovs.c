@@ -195,7 +195,9 @@ static void report_crowd(const struct fs_load *load, enum fs_severity severity,
     const bool by_quota = load->effective < load->cpus;
 
     fs_add_finding(outcome, severity, node, load);
-    fs_set_title(outcome, "%d workers on %s", load->workers, cpus_of(arena, load->effective));
+    fs_set_title(outcome, "%d workers%s on %s", load->workers,
+                 load->threads > 1 ? fs_arena_printf(arena, " of %d threads", load->threads) : "",
+                 cpus_of(arena, load->effective));
     fs_set_population(outcome, load->workers, load->group->workers, "workers");
     fs_add_evidence(outcome, "workers", load->workers, "count",
                     "%d workers, %d busy at once, share %s%s", load->workers, load->busy,
