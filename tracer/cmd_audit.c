@@ -299,8 +299,8 @@ static int capture(const struct options *options, const struct fs_pids_list *lis
     if (fs_capture(job.path, list->pid, list->count, options->audit.window_ns, &processes, error,
                    sizeof error) != 0)
         return fs_complain(command_name, FS_REPORT_NO_DATA, error);
-    printf("%s: %zu process%s; look at it with: forksight audit --root DIR\n", job.path, processes,
-           processes == 1 ? "" : "es");
+    printf("%zu process%s captured; look at it with: forksight audit --root %s\n", processes,
+           processes == 1 ? "" : "es", job.path);
     return fflush(stdout) ? FS_REPORT_NO_DATA : FS_EXIT_OK;
 }
 

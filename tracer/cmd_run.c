@@ -36,7 +36,7 @@ static const char help[] =
     "\n"
     "  -o, --output DIR          job directory, new or empty (default: FORKSIGHT_DIR,\n"
     "                            else forksight-<job or host-pid-time> here);\n"
-    "                            %j job, %s step, %h host, %p pid\n"
+    "                            %j job, %A_%a array_task, %s step, %h host, %p pid\n"
     "  -q, --quiet               record only; `forksight report DIR` prints\n" FS_LIMIT_HELP
     "      --no-env-repair       do not follow into programs that are started with an\n"
     "                            empty environment\n"
@@ -326,7 +326,8 @@ static int run_here(const struct fs_run_options *options, const char *preload) {
     int status = FS_EXIT_FAILED;
 
     here.options = options;
-    if (fs_jobdir_make(&here.job, options->directory, error, sizeof error) != 0)
+    if (fs_jobdir_make(&here.job, options->directory, error, sizeof error) != 0 ||
+        fs_jobdir_claim(&here.job, error, sizeof error) != 0)
         return fs_run_complain(status, error);
     if (open_job(&here, preload, error, sizeof error) != 0) {
         fs_run_complain(status, error);

@@ -322,6 +322,7 @@ struct fs_completeness {
 struct fs_scheduler { /* facts of Slurm or PBS as the environment gives them; FS_UNKNOWN, NULL */
     const char *name; /* "slurm", "pbs", or NULL; a literal */
     char *job, *step;
+    char *array_task; /* of a job array, "4711_3"; the number in `job` is another one */
     int cpus_on_node, cpus_per_task, tasks, step_tasks, nodes, threads_per_core;
     int step_tasks_on_node; /* tasks of this step on this node */
     int steps_beside;       /* most other steps of the job that ran at once, as far as this node

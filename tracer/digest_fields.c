@@ -321,6 +321,7 @@ static const struct fs_field scheduler_field[] = {
     FIELD(fs_scheduler, LITERAL, "name", name, .words = scheduler_words),
     FIELD(fs_scheduler, STRING, "job", job),
     FIELD(fs_scheduler, STRING, "step", step),
+    FIELD(fs_scheduler, STRING, "array_task", array_task),
     FIELD(fs_scheduler, INT, "cpus_on_node", cpus_on_node),
     FIELD(fs_scheduler, INT, "cpus_per_task", cpus_per_task),
     FIELD(fs_scheduler, INT, "tasks", tasks),

@@ -3,6 +3,8 @@
  */
 #include "tracer/jobdir.h"
 
+#include "tracer/scheduler.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +32,14 @@ static const char *environment_or(const char *name, const char *otherwise) {
     return value && *value ? value : otherwise;
 }
 
-/* "1234.0" inside a scheduler's job, else "host-pid-time". */
+/* "1234.0", "1234_7" inside a scheduler's job, else "host-pid-time". */
 static void default_name(const char *host, char *name, size_t size) {
     const char *job = environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", NULL));
-    char text[512], date[32];
+    char text[512], date[32], array[FS_ARRAY_TASK_SIZE];
     const time_t now = time(NULL);
     struct tm local;
 
+    if (job && fs_slurm_array_task(environ, array, sizeof array)) job = array;
     if (job) {
         const char *step = environment_or("SLURM_STEP_ID", NULL);
         snprintf(text, sizeof text, "forksight-%s%s%s", job, step ? "." : "", step ? step : "");
@@ -47,25 +50,44 @@ static void default_name(const char *host, char *name, size_t size) {
     fs_safe_name(text, name, size);
 }
 
-/* Puts job id, step, host and pid in for %j %s %h %p. -1: the result is too long. */
+/* What stands for %LETTER; NULL: nothing does. */
+static const char *name_part(char letter, const char *host, const char *pid) {
+    const char *job = environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", "nojob"));
+
+    switch (letter) {
+    case 'j':
+        return job;
+    case 'A':
+        return environment_or("SLURM_ARRAY_JOB_ID", job);
+    case 'a':
+        return environment_or("SLURM_ARRAY_TASK_ID", "notask");
+    case 's':
+        return environment_or("SLURM_STEP_ID", "nostep");
+    case 'h':
+        return host;
+    case 'p':
+        return pid;
+    case '%':
+        return "%";
+    default:
+        return NULL;
+    }
+}
+
+/* Puts these parts into a name. -1: the result is too long. */
 static int expand_name(const char *wanted, const char *host, char *path, size_t size) {
     char number[16];
     size_t used = 0;
 
     snprintf(number, sizeof number, "%d", (int)getpid());
     for (; *wanted; wanted++) {
-        char one[2] = {*wanted, '\0'};
-        const char *part = one;
+        const char one[2] = {*wanted, '\0'};
+        const char *part = *wanted == '%' ? name_part(wanted[1], host, number) : NULL;
 
-        if (*wanted == '%' && wanted[1] && strchr("jshp%", wanted[1])) {
+        if (part)
             wanted++;
-            part = *wanted == 'j'
-                       ? environment_or("SLURM_JOB_ID", environment_or("PBS_JOBID", "nojob"))
-                   : *wanted == 's' ? environment_or("SLURM_STEP_ID", "nostep")
-                   : *wanted == 'h' ? host
-                   : *wanted == 'p' ? number
-                                    : "%";
-        }
+        else
+            part = one;
         const size_t length = strlen(part);
         if (used + length >= size) return errno = ENAMETOOLONG, -1;
         memcpy(path + used, part, length);
@@ -104,6 +126,19 @@ static int refuse_existing(const char *path, char *error, size_t error_size) {
         snprintf(error, error_size, "%s is not empty; name a new or an empty directory with -o DIR",
                  path);
     return errno = ENOTEMPTY, -1;
+}
+
+int fs_jobdir_claim(struct fs_jobdir *job, char *error, size_t error_size) {
+    char path[PATH_MAX + 300];
+
+    snprintf(path, sizeof path, "%s/%s", job->path, job->meta);
+    const int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor >= 0) return close(descriptor);
+    const int reason = errno;
+    if (reason == EEXIST) return refuse_existing(job->path, error, error_size);
+    snprintf(error, error_size, "cannot write into %s: %s; name another place with -o DIR",
+             job->path, strerror(reason));
+    return errno = reason, -1;
 }
 
 static int make_directory(struct fs_jobdir *job, char *error, size_t error_size) {

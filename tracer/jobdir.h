@@ -60,11 +60,17 @@ struct fs_meta {
 };
 
 /*
- * Makes the job directory: `wanted` (with %j job id, %s step, %h host, %p pid)
- * or, if NULL, forksight-<jobid.step | host-pid-time> in the working directory.
+ * Makes the job directory: `wanted` (with %j job id, %A job array, %a its task, %s step, %h host,
+ * %p pid) or, if NULL, forksight-<jobid.step | host-pid-time> in the working directory.
  * An existing directory must be empty.
  */
 int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size);
+
+/*
+ * Makes an empty meta.json there: of several who found the directory empty (tasks of a job array
+ * with one -o) one gets it. -1 with a sentence in error: it was another.
+ */
+int fs_jobdir_claim(struct fs_jobdir *job, char *error, size_t error_size);
 
 /*
  * The same for a directory that the tasks of one launch, on any node, share: the first one

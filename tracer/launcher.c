@@ -39,13 +39,27 @@ bool fs_slurm_step(char *const *environment, char *step, size_t size) {
     return inside;
 }
 
+/* A job that Slurm put back into the queue has the same numbers again when it starts anew. */
+static void label_step(char *const *environment, struct fs_launched *launch) {
+    const int restarts = count_of(environment, "SLURM_RESTART_COUNT");
+    const char *step = strchr(launch->name, '.');
+    char array[FS_ARRAY_TASK_SIZE], again[16] = "";
+
+    if (restarts > 0) snprintf(again, sizeof again, "-%d", restarts + 1);
+    snprintf(launch->identity, sizeof launch->identity, "slurm %s%s", launch->name, again);
+    if (fs_slurm_array_task(environment, array, sizeof array))
+        snprintf(launch->label, sizeof launch->label, "%s%s%s", array, step, again);
+    else
+        snprintf(launch->label, sizeof launch->label, "%s%s", launch->name, again);
+}
+
 bool fs_launch_of_slurm(char *const *environment, struct fs_launched *launch) {
     const char *list = fs_environment_value(environment, "SLURM_STEP_TASKS_PER_NODE");
     const int node = number_of(environment, "SLURM_NODEID");
 
     *launch = (struct fs_launched){.rank = FS_UNKNOWN, .tasks = FS_UNKNOWN};
     if (!fs_slurm_step(environment, launch->name, sizeof launch->name)) return false;
-    snprintf(launch->identity, sizeof launch->identity, "slurm %s", launch->name);
+    label_step(environment, launch);
     launch->rank = number_of(environment, "SLURM_PROCID");
     launch->tasks = number_of(environment, "SLURM_STEP_NUM_TASKS");
     const int here = list && node >= 0 ? fs_slurm_count_at(list, node) : 0;
@@ -61,6 +75,7 @@ static bool find_openmpi(char *const *environment, struct fs_launched *launch) {
     if (!name || launch->rank == FS_UNKNOWN) return false;
     snprintf(launch->identity, sizeof launch->identity, "openmpi %.200s", name);
     snprintf(launch->name, sizeof launch->name, "mpi-%.100s", name);
+    memcpy(launch->label, launch->name, sizeof launch->name);
     launch->tasks = number_of(environment, "OMPI_COMM_WORLD_SIZE");
     launch->tasks_here = count_of(environment, "OMPI_COMM_WORLD_LOCAL_SIZE");
     return true;
@@ -112,6 +127,7 @@ static bool find_hydra(char *const *environment, struct fs_launched *launch) {
     if (launch->rank == FS_UNKNOWN || !find_control_port(port, sizeof port)) return false;
     snprintf(launch->identity, sizeof launch->identity, "hydra %.200s", port);
     snprintf(launch->name, sizeof launch->name, "mpi-%.100s", port);
+    memcpy(launch->label, launch->name, sizeof launch->name);
     launch->tasks = number_of(environment, "PMI_SIZE");
     launch->tasks_here = count_of(environment, "MPI_LOCALNRANKS");
     return true;

@@ -10,7 +10,8 @@
 
 struct fs_launched {
     char identity[256]; /* the same for all tasks of one launch, on all nodes, and no other's */
-    char name[128];     /* short form, for the name of a directory */
+    char name[128];     /* short form */
+    char label[192];    /* the same for the name of a directory */
     int rank, tasks;    /* FS_UNKNOWN: it does not say */
     int tasks_here;     /* on this node; 0: it does not say */
 };

@@ -140,9 +140,9 @@ int fs_run_task(const struct fs_run_options *options, const char *preload,
                                            .attach = options->attach};
     const struct fs_message come = {
         .word = FS_WORD_COME, .rank = launch->rank, .expected = launch->tasks_here};
-    char error[FS_ERROR_SIZE], fallback[160];
+    char error[FS_ERROR_SIZE], fallback[224];
 
-    snprintf(fallback, sizeof fallback, "forksight-%s", launch->name);
+    snprintf(fallback, sizeof fallback, "forksight-%s", launch->label);
     fs_safe_name(fallback, fallback, sizeof fallback);
     if (fs_jobdir_share(&task.job, options->directory, fallback, launch->identity, options->command,
                         error, sizeof error) != 0 ||

@@ -21,6 +21,8 @@ bool fs_scheduler_reads(const char *name, size_t length) {
     static const char *const names[] = {
         "SLURM_JOB_ID",
         "SLURM_JOBID",
+        "SLURM_ARRAY_JOB_ID",
+        "SLURM_ARRAY_TASK_ID",
         "SLURM_STEP_ID",
         "SLURM_PROCID",
         "SLURM_NODEID",
@@ -269,6 +271,23 @@ bool fs_slurm_real_step(const char *id) {
     return number != FS_UNKNOWN && number < FIRST_SPECIAL;
 }
 
+bool fs_slurm_array_task(char *const *environment, char *name, size_t size) {
+    const int array = number_of(environment, "SLURM_ARRAY_JOB_ID");
+    const int task = number_of(environment, "SLURM_ARRAY_TASK_ID");
+
+    if (array == FS_UNKNOWN || task == FS_UNKNOWN) return false;
+    snprintf(name, size, "%d_%d", array, task);
+    return true;
+}
+
+static int read_array(char *const *environment, struct fs_scheduler *facts) {
+    char name[FS_ARRAY_TASK_SIZE];
+
+    if (!fs_slurm_array_task(environment, name, sizeof name)) return 0;
+    facts->array_task = strdup(name);
+    return facts->array_task ? 0 : -1;
+}
+
 static int read_lists(char *const *environment, const char *host, struct fs_scheduler *facts) {
     const bool in_step = facts->in_step;
     const char *told = slurm_name(environment, host);
@@ -289,7 +308,7 @@ static int read_slurm(char *const *environment, const char *host, struct fs_sche
         step && fs_slurm_real_step(step) && fs_environment_value(environment, "SLURM_PROCID");
     if (copy_value(&facts->job, environment, "SLURM_JOB_ID")) return -1;
     if (facts->in_step && copy_value(&facts->step, environment, "SLURM_STEP_ID")) return -1;
-    if (read_lists(environment, host, facts)) return -1;
+    if (read_array(environment, facts) || read_lists(environment, host, facts)) return -1;
 
     /* Inside a step SLURM_CPUS_ON_NODE is the step's share: the job's list comes first. */
     facts->cpus_on_node = first_known(job_count_here(environment, "SLURM_JOB_CPUS_PER_NODE", host),
@@ -342,7 +361,7 @@ int fs_scheduler_read(char *const *environment, const char *host, struct fs_sche
 void fs_scheduler_free(struct fs_scheduler *facts) {
     char **const texts[] = {
         &facts->job,           &facts->step,           &facts->node_list, &facts->step_node_list,
-        &facts->cpus_per_node, &facts->tasks_per_node, &facts->node_name};
+        &facts->cpus_per_node, &facts->tasks_per_node, &facts->node_name, &facts->array_task};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(*texts[i]);

@@ -37,6 +37,10 @@ int fs_count_of(const char *text);
  * of the 32-bit range. */
 bool fs_slurm_real_step(const char *id);
 
+/* The task of a job array as Slurm's own commands call it: "4711_3". False: it is of none. */
+enum { FS_ARRAY_TASK_SIZE = 32 };
+bool fs_slurm_array_task(char *const *environment, char *name, size_t size);
+
 /* Position of host in a Slurm node list ("n[001-003,7],login1"); names are compared
  * up to the first dot. -1: not in it, or no such list. */
 int fs_slurm_node_index(const char *list, const char *host);

@@ -42,6 +42,7 @@ static json_t *job_of(struct fs_json *json, const struct fs_digest *digest,
     const bool ended = front->status >= 0 && WIFEXITED(front->status);
     const bool killed = front->status >= 0 && WIFSIGNALED(front->status);
     fs_json_text(json, job, "id", digest->scheduler.job);
+    fs_json_text(json, job, "array_task", digest->scheduler.array_task);
     fs_json_text(json, job, "step", digest->scheduler.step);
     fs_json_text(json, job, "scheduler", digest->scheduler.name);
     fs_json_text(json, job, "launcher", digest->launcher);

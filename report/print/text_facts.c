@@ -64,8 +64,9 @@ void fs_text_header(struct fs_page *page, const struct fs_job *job) {
     const char *id = "";
     const char *step = job->totals.steps > 1 ? NULL : scheduler->step; /* one of several */
     if (scheduler->job)
-        id = fs_arena_printf(arena, "job %s%s%s  ", scheduler->job, step ? "." : "",
-                             step ? step : "");
+        id = fs_arena_printf(arena, "job %s%s%s  ",
+                             scheduler->array_task ? scheduler->array_task : scheduler->job,
+                             step ? "." : "", step ? step : "");
     const char *head = fs_arena_printf(arena, "forksight %s  %s", FS_VERSION, id);
     head =
         fs_text_cut(arena, fs_harmless(arena, head, page->charset), FS_COLUMNS / 2, page->charset);

@@ -22,7 +22,8 @@ static char error[FS_ERROR_SIZE];
 
 static int set_up(void **state) {
     (void)state;
-    static const char *const steering[] = {"SLURM_JOB_ID", "SLURM_STEP_ID", "PBS_JOBID"};
+    static const char *const steering[] = {"SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_ARRAY_JOB_ID",
+                                           "PBS_JOBID"};
     for (size_t i = 0; i < sizeof steering / sizeof *steering; i++)
         unsetenv(steering[i]);
     strcpy(place, "/tmp/test_jobdir.XXXXXX");
@@ -71,6 +72,35 @@ static void automatic_names_do_not_collide(void **state) {
     fs_jobdir_undo(&second);
     assert_false(exists("forksight-42.0"));
     assert_false(exists("forksight-42.0-2"));
+}
+
+static void job_arrays_are_named_as_slurm_names_them(void **state) {
+    (void)state;
+    struct fs_jobdir automatic, wanted;
+    setenv("SLURM_JOB_ID", "43", 1);
+    setenv("SLURM_ARRAY_JOB_ID", "41", 1);
+    setenv("SLURM_ARRAY_TASK_ID", "7", 1);
+    assert_int_equal(fs_jobdir_make(&automatic, NULL, error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_make(&wanted, "r%A_%a-%j", error, sizeof error), 0);
+    assert_true(exists("forksight-41_7"));
+    assert_true(exists("r41_7-43"));
+    unsetenv("SLURM_ARRAY_JOB_ID");
+    unsetenv("SLURM_ARRAY_TASK_ID");
+    assert_int_equal(fs_jobdir_make(&wanted, "r%A_%a%", error, sizeof error), 0);
+    assert_true(exists("r43_notask%"));
+    unsetenv("SLURM_JOB_ID");
+}
+
+static void one_of_two_who_found_it_empty_gets_it(void **state) {
+    (void)state;
+    struct fs_jobdir first, second;
+    assert_int_equal(fs_jobdir_make(&first, "both", error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_make(&second, "both", error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_claim(&first, error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_claim(&second, error, sizeof error), -1);
+    assert_non_null(strstr(error, "earlier record"));
+    fs_jobdir_undo(&first);
+    assert_false(exists("both"));
 }
 
 static void wanted_name_is_filled_in(void **state) {
@@ -345,6 +375,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(names_are_made_safe),
         CASE(automatic_names_do_not_collide),
+        CASE(job_arrays_are_named_as_slurm_names_them),
+        CASE(one_of_two_who_found_it_empty_gets_it),
         CASE(wanted_name_is_filled_in),
         CASE(only_new_or_empty_directories_will_do),
         CASE(files_appear_whole_or_not_at_all),

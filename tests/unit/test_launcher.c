@@ -23,7 +23,31 @@ static void tasks_of_srun_are_told_by_the_step(void **state) {
     assert_string_equal(launch.identity, "slurm 12.3");
     assert_string_equal(launch.name, "12.3");
     assert_int_equal(launch.rank, 5);
+    assert_string_equal(launch.label, "12.3");
     assert_int_equal(launch.tasks_here, 2);
+}
+
+/* Numbers of jobs and steps come again. */
+static void a_requeued_job_is_another_launch(void **state) {
+    (void)state;
+    char *environment[] = {"SLURM_JOB_ID=12",
+                           "SLURM_STEP_ID=3",
+                           "SLURM_PROCID=5",
+                           "SLURM_STEP_NUM_TASKS=6",
+                           "SLURM_RESTART_COUNT=1",
+                           NULL,
+                           NULL,
+                           NULL};
+    struct fs_launched launch;
+    assert_true(fs_task_of_launch(environment, &launch));
+    assert_string_equal(launch.identity, "slurm 12.3-2");
+    assert_string_equal(launch.label, "12.3-2");
+    assert_string_equal(launch.name, "12.3");
+    environment[5] = "SLURM_ARRAY_JOB_ID=10";
+    environment[6] = "SLURM_ARRAY_TASK_ID=2";
+    assert_true(fs_task_of_launch(environment, &launch));
+    assert_string_equal(launch.identity, "slurm 12.3-2");
+    assert_string_equal(launch.label, "10_2.3-2");
 }
 
 /* A batch script and a step of one task have nobody to share a record with. */
@@ -76,6 +100,7 @@ static void nonsense_is_no_launch(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_of_srun_are_told_by_the_step),
+        cmocka_unit_test(a_requeued_job_is_another_launch),
         cmocka_unit_test(scripts_and_single_tasks_are_alone),
         cmocka_unit_test(innermost_launcher_counts),
         cmocka_unit_test(nonsense_is_no_launch),

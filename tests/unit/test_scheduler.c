@@ -115,6 +115,21 @@ static void names_of_lists(void **state) {
     assert_int_equal(fs_slurm_nodes(name, visit, &(struct visited){.most = 1}), -1);
 }
 
+static void task_of_a_job_array(void **state) {
+    (void)state;
+    char *environment[] = {"SLURM_JOB_ID=43", "SLURM_ARRAY_JOB_ID=41", "SLURM_ARRAY_TASK_ID=7",
+                           NULL};
+    struct fs_scheduler facts;
+    assert_int_equal(fs_scheduler_read(environment, "n1", &facts), 0);
+    assert_string_equal(facts.job, "43");
+    assert_string_equal(facts.array_task, "41_7");
+    fs_scheduler_free(&facts);
+    environment[2] = "SLURM_ARRAY_TASK_ID=";
+    assert_int_equal(fs_scheduler_read(environment, "n1", &facts), 0);
+    assert_null(facts.array_task);
+    fs_scheduler_free(&facts);
+}
+
 /* As srun -n 5 of Slurm 22.05 sets it on the last of three nodes. */
 static void lists_of_a_step(void **state) {
     (void)state;
@@ -238,10 +253,11 @@ static void launchers_are_known(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_of_lists),    cmocka_unit_test(nodes_of_lists),
-        cmocka_unit_test(names_of_lists),     cmocka_unit_test(lists_of_a_step),
-        cmocka_unit_test(slurm_batch_script), cmocka_unit_test(slurm_step),
-        cmocka_unit_test(pbs_and_none),       cmocka_unit_test(launchers_are_known),
+        cmocka_unit_test(counts_of_lists),     cmocka_unit_test(nodes_of_lists),
+        cmocka_unit_test(names_of_lists),      cmocka_unit_test(lists_of_a_step),
+        cmocka_unit_test(task_of_a_job_array), cmocka_unit_test(slurm_batch_script),
+        cmocka_unit_test(slurm_step),          cmocka_unit_test(pbs_and_none),
+        cmocka_unit_test(launchers_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
