@@ -14,6 +14,7 @@
 
 #include "preload/call.h"
 #include "preload/shim.h"
+#include "preload/task_script.h"
 #include "preload/text.h"
 
 _Atomic uint32_t fsp_state FSP_DATA = FSP_COLD;
@@ -124,12 +125,11 @@ static enum fsp_off open_recorder(const char *folder) {
     return FSP_OFF_NONE;
 }
 
-/* The prolog and the epilog of a Slurm task have the task's environment, but are not of it. */
 static bool is_task_script(void) {
-    const char *context = variable("SLURM_SCRIPT_CONTEXT");
+    const char *context = variable(FSP_SCRIPT_CONTEXT);
 
     return context != NULL &&
-           (fsp_starts(context, "prolog_task") || fsp_starts(context, "epilog_task"));
+           (fsp_starts(context, FSP_TASK_PROLOG) || fsp_starts(context, FSP_TASK_EPILOG));
 }
 
 bool fsp_start(void) {

@@ -7,6 +7,7 @@
  */
 #include "tracer/sampler.h"
 
+#include "preload/task_script.h"
 #include "tracer/clock.h"
 #include "tracer/text.h"
 
@@ -18,8 +19,8 @@ enum { CHILDREN_TEXT = 16384 };
 
 static int is_context(void *unused, const char *name, size_t length, const char *value) {
     (void)unused;
-    return fs_text_is(name, length, "SLURM_SCRIPT_CONTEXT") &&
-           (strcmp(value, "prolog_task") == 0 || strcmp(value, "epilog_task") == 0);
+    return fs_text_is(name, length, FSP_SCRIPT_CONTEXT) &&
+           (strcmp(value, FSP_TASK_PROLOG) == 0 || strcmp(value, FSP_TASK_EPILOG) == 0);
 }
 
 /* What Slurm runs before and after a task is a child of the task's process, but no part of the

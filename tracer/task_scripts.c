@@ -2,6 +2,7 @@
 #include "tracer/outer.h"
 
 #include "preload/segment.h"
+#include "preload/task_script.h"
 #include "tracer/clock.h"
 #include "tracer/commands.h"
 #include "tracer/recover.h"
@@ -91,8 +92,7 @@ static void print_exports(char **argv, const char *folder, const char *preloaded
            preloaded && preloaded[0] && !there ? ":" : "", there ? "" : shim);
     printf("export %s=%s\n", FSP_ENV_DIR, folder);
     printf("export %s=%s\n", FSP_ENV_FLAGS, argv[FS_SCRIPT_FLAGS]);
-    /* Slurm leaves it in the task's environment; by it the shim knows a prolog. */
-    puts("unset SLURM_SCRIPT_CONTEXT");
+    puts("unset " FSP_SCRIPT_CONTEXT);
 }
 
 int fs_task_prolog(int argc, char **argv) {
