@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "preload/call.h"
@@ -35,17 +36,16 @@ static void record_long_life(struct fsp_process *self) {
     fsp_keep_errno(error);
 }
 
-/* Children that nobody waited for are no zombies where SIGCHLD is ignored. */
+/* Children for which no hook saw a wait: a program may wait by a bare system call, leave a wait
+ * by siglongjmp, or ignore SIGCHLD. Is one of them left to wait for? */
 static void record_children(struct fsp_process *self) {
-    struct { /* as the kernel gives it */
-        uintptr_t handler, flags, restorer;
-        uint64_t mask;
-    } action = {.handler = 0};
+    const int options = WEXITED | WNOHANG | WNOWAIT | __WALL;
+    siginfo_t info = {0};
 
     if (atomic_load(&self->forks) > atomic_load(&self->reaps) &&
-        fsp_call(SYS_rt_sigaction, SIGCHLD, 0, (long)&action, sizeof action.mask) == 0 &&
-        (action.handler == (uintptr_t)SIG_IGN || (action.flags & SA_NOCLDWAIT) != 0))
-        self->flags |= FSP_PROCESS_SIGCHLD_IGNORED;
+        (fsp_call6(SYS_waitid, P_ALL, 0, (long)&info, options, 0, 0) == -ECHILD ||
+         info.si_pid == 0))
+        self->flags |= FSP_PROCESS_NO_ZOMBIES;
 }
 
 void fsp_exit_record(enum fsp_exit how, int code) {

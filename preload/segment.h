@@ -88,10 +88,11 @@ enum fsp_process_state {
 };
 
 enum fsp_process_flag {
-    FSP_PROCESS_SIGCHLD_IGNORED = 1u << 0, /* at exit, with children not waited for */
-    FSP_PROCESS_MASK_UNKNOWN = 1u << 1,    /* more CPUs than FSP_MASK_WORDS holds */
-    FSP_PROCESS_SETSID = 1u << 2,          /* the process made its own session */
-    FSP_PROCESS_OF_THREADS = 1u << 3,      /* [p] other threads ran in the parent at the fork */
+    FSP_PROCESS_NO_ZOMBIES = 1u << 0,   /* at exit: whatever child had ended was waited for, by
+                                          calls that no hook saw, or by the kernel */
+    FSP_PROCESS_MASK_UNKNOWN = 1u << 1, /* more CPUs than FSP_MASK_WORDS holds */
+    FSP_PROCESS_SETSID = 1u << 2,       /* the process made its own session */
+    FSP_PROCESS_OF_THREADS = 1u << 3,   /* [p] other threads ran in the parent at the fork */
 };
 
 struct fsp_usage { /* rusage, condensed */

@@ -147,7 +147,7 @@ static void fold_exit(struct fs_record *record, const struct fsp_process *slot) 
         record->run_ns = (int64_t)slot->run_ns;
         record->wait_ns = (int64_t)slot->wait_ns;
     }
-    record->ignored_children |= slot->flags & FSP_PROCESS_SIGCHLD_IGNORED;
+    record->no_zombies |= slot->flags & FSP_PROCESS_NO_ZOMBIES;
 }
 
 static void fold_reap(struct fs_table *table, struct fs_slot *entry,

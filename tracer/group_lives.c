@@ -118,7 +118,7 @@ static bool is_unwaited(const struct fs_record *record, const struct fs_record *
 
     return end != FS_UNKNOWN && parent_end != FS_UNKNOWN && end < parent_end - clock_slack &&
            !reaped && !record->own_session && parent->exit != FSP_EXIT_NONE &&
-           !parent->ignored_children && (parent->witnesses & FS_WITNESS_SHIM);
+           !parent->no_zombies && (parent->witnesses & FS_WITNESS_SHIM);
 }
 
 static bool is_fork(const struct fs_record *record) {

@@ -164,7 +164,8 @@ struct fs_record {
     uint8_t birth;            /* enum fsp_birth, enum fs_birth */
     uint8_t witnesses;        /* enum fs_witness */
     uint8_t exit;             /* enum fsp_exit */
-    bool own_session, ignored_children, mask_unknown, threads_truncated;
+    bool own_session, mask_unknown, threads_truncated;
+    bool no_zombies;     /* when it ended, none of its children was left to wait for */
     bool secondary_wait; /* status comes from system()'s value, not from a wait */
     struct fs_site_key birth_site;
     bool beside_known, beside_main; /* what is below is known; the main thread did not fork */

@@ -111,7 +111,7 @@ static bool sound_process(struct fsp_process *process, const struct check *check
         !sound_beside(process) || !sane_usage(&process->self) ||
         (process->reaped && !sane_usage(&process->reap)))
         return false;
-    process->flags &= FSP_PROCESS_SIGCHLD_IGNORED | FSP_PROCESS_MASK_UNKNOWN | FSP_PROCESS_SETSID;
+    process->flags &= FSP_PROCESS_NO_ZOMBIES | FSP_PROCESS_MASK_UNKNOWN | FSP_PROCESS_SETSID;
     process->exec_path[sizeof process->exec_path - 1] = '\0';
     if (process->reaper < 0 || process->reaper > FS_PID_MAX) process->reaper = 0;
     if (process->affinity_caller < 0 || process->affinity_caller > FS_PID_MAX)

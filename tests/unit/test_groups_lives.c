@@ -133,13 +133,13 @@ static void children_nobody_waited_for(void **state) {
     assert_int_equal(group->orphans_ns, second);
 }
 
-static void parent_that_ignores_its_children_need_not_wait(void **state) {
+static void parent_without_zombies_need_not_wait(void **state) {
     (void)state;
     struct fs_record *left = forked(200, second);
     left->t_gone = 2 * second;
     fs_record_close(left);
     parent->exit = FSP_EXIT_EXIT;
-    parent->ignored_children = true;
+    parent->no_zombies = true;
     end_by(parent, 10 * second, 0);
     assert_int_equal(evaluate()->unwaited, 0);
 }
@@ -153,7 +153,7 @@ int main(void) {
         CASE(shell_learns_of_every_death),
         CASE(parent_that_went_on_did_not_wait),
         CASE(children_nobody_waited_for),
-        CASE(parent_that_ignores_its_children_need_not_wait),
+        CASE(parent_without_zombies_need_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
