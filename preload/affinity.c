@@ -18,7 +18,7 @@
 struct change {
     uint64_t before[FSP_MASK_WORDS], after[FSP_MASK_WORDS];
     uint64_t site;
-    pid_t tid; /* whose mask; 0: of the thread `handle` */
+    pid_t tid; /* whose mask */
 };
 
 static void note_thread(struct fsp_thread *thread, const struct change *change) {
@@ -39,19 +39,18 @@ static void note_process(struct fsp_process *process, const struct change *chang
 }
 
 /* The slot of a thread of any process that this image knows. */
-static void note(const struct change *change, uint64_t handle) {
+static void note(const struct change *change) {
     struct fsp_process *acting = fsp_acting();
     struct fsp_process *process = acting;
     struct fsp_thread *thread = NULL;
 
     if (acting == NULL) return;
-    if (handle != 0 || change->tid != acting->pid)
-        thread = fsp_thread_find(acting->pid, change->tid, handle);
-    if (thread == NULL && change->tid != 0 && change->tid != acting->pid && acting->pid != 0)
+    if (change->tid != acting->pid) thread = fsp_thread_find(acting->pid, change->tid, 0);
+    if (thread == NULL && change->tid != acting->pid && acting->pid != 0)
         process = fsp_process_find(change->tid);
     if (thread != NULL)
         note_thread(thread, change);
-    else if (process != NULL && (handle == 0 || handle == fsp_main_handle))
+    else if (process != NULL)
         note_process(process, change);
 }
 
@@ -70,28 +69,38 @@ FSP_EXPORT int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set) {
 
         change.tid = pid != 0 ? pid : vforked ? fsp_pid() : fsp_tid();
         change.site = vforked ? 0 : fsp_site_call(__builtin_return_address(0));
-        note(&change, 0);
+        note(&change);
         fsp_keep_errno(error);
     }
     return result;
 }
 
-/* There is no way to another thread's number: its slot is found by its handle. */
+/* Number of a thread of this process; 0: not known. Libc tells nobody; but the main thread has
+ * the process's, and others have slots. */
+static pid_t number_of(pthread_t thread) {
+    const struct fsp_process *self = fsp_self();
+    const struct fsp_thread *slot;
+
+    if (thread == pthread_self()) return fsp_tid();
+    if (self == NULL) return 0;
+    if ((uint64_t)thread == fsp_main_handle) return self->pid;
+    slot = fsp_thread_find(self->pid, 0, (uint64_t)thread);
+    return slot != NULL ? slot->tid : 0;
+}
+
 FSP_EXPORT int pthread_setaffinity_np(pthread_t thread, size_t size, const cpu_set_t *set) {
     const int error = errno;
-    const bool own = thread == pthread_self();
-    struct change change = {.tid = own && fsp_ready() ? fsp_tid() : 0};
+    struct change change;
+    bool read;
     int result;
 
     if (!fsp_ready()) return FSP_REAL(pthread_setaffinity_np)(thread, size, set);
-    if (own) fsp_mask_read(change.tid, change.before);
+    change.tid = number_of(thread);
+    read = change.tid != 0 && fsp_mask_read(change.tid, change.before) == 0;
     result = FSP_REAL(pthread_setaffinity_np)(thread, size, set);
-    if (result == 0) {
-        const size_t kept = size < sizeof change.after ? size : sizeof change.after;
-
-        if (!own || fsp_mask_read(change.tid, change.after) != 0) memcpy(change.after, set, kept);
+    if (result == 0 && read && fsp_mask_read(change.tid, change.after) == 0) {
         change.site = fsp_site_call(__builtin_return_address(0));
-        note(&change, own ? 0 : (uint64_t)thread);
+        note(&change);
     }
     fsp_keep_errno(error);
     return result;
