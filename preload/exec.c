@@ -13,15 +13,18 @@
 #include <unistd.h>
 
 #include "preload/call.h"
+#include "preload/given.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
 struct fsp_process *fsp_exec_begin(struct fsp_process *slot, const char *path) {
+    struct fsp_given given = {{0}};
+
     if (slot == NULL) return NULL;
     slot->execs++;
     slot->exec_errno = 0;
     slot->t_exec = fsp_now_cold();
-    fsp_text_copy_tail(slot->exec_path, sizeof slot->exec_path, path != NULL ? path : "");
+    fsp_given_copy_tail(&given, slot->exec_path, sizeof slot->exec_path, path);
     return slot;
 }
 
@@ -31,6 +34,7 @@ void fsp_exec_failed(struct fsp_process *slot, int error) {
 
 struct call { /* an exec, whichever of the forms */
     int (*run)(const struct call *call, char *const environment[]);
+    bool by_descriptor;
     int fd, flags;
     const char *path;
     char *const *arguments;
@@ -65,10 +69,25 @@ static const char *path_of(int fd, char *buffer, size_t size) {
     return buffer;
 }
 
-static int run_repaired(const struct call *call, char *const environment[], size_t room) {
-    char *stack = __builtin_alloca_with_align(room, 8 * sizeof(void *));
+static int run_repaired(const struct call *call, char *const environment[],
+                        const struct fsp_repair *repair) {
+    const bool aside = repair->room > FSP_REPAIR_ON_STACK && fsp_tls.vfork == NULL;
+    void *room = aside ? fsp_map(repair->room, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+                       : __builtin_alloca_with_align(repair->room, 8 * sizeof(void *));
+    const int result =
+        call->run(call, room != NULL ? fsp_repair(repair, environment, room) : environment);
 
-    return call->run(call, fsp_repair(environment, stack));
+    if (aside && room != NULL) fsp_unmap(room, repair->room);
+    return result;
+}
+
+/* Of an exec by descriptor, the file behind it. */
+static const char *named_by(const struct call *call, char *buffer, size_t size) {
+    struct fsp_given given = {{0}};
+
+    if (call->by_descriptor && (call->path == NULL || fsp_given_length(&given, call->path, 1) == 0))
+        return path_of(call->fd, buffer, size);
+    return call->path;
 }
 
 static int execute(const struct call *call, char *const environment[]) {
@@ -76,19 +95,17 @@ static int execute(const struct call *call, char *const environment[]) {
     char file[sizeof((struct fsp_process *)0)->exec_path];
     const int before = errno;
     struct fsp_process *slot;
-    size_t room;
+    struct fsp_repair repair;
+    bool needed;
     int result;
 
     if (!fsp_ready()) return call->run(call, environment);
     if (environment == NULL) environment = none; /* as clearenv leaves it */
-    slot = fsp_exec_begin(fsp_acting(), call->path != NULL && call->path[0] != '\0'
-                                            ? call->path
-                                            : path_of(call->fd, file, sizeof file));
-    room = fsp_repair_room(environment);
-    if (room != 0)
-        fsp_event_text(FSP_EVENT_ENV_REPAIRED, 0, 0, slot != NULL ? slot->exec_path : "");
+    slot = fsp_exec_begin(fsp_acting(), named_by(call, file, sizeof file));
+    needed = fsp_repair_needed(environment, &repair);
+    if (needed) fsp_event_text(FSP_EVENT_ENV_REPAIRED, 0, 0, slot != NULL ? slot->exec_path : "");
     fsp_keep_errno(before);
-    result = room != 0 ? run_repaired(call, environment, room) : call->run(call, environment);
+    result = needed ? run_repaired(call, environment, &repair) : call->run(call, environment);
     fsp_exec_failed(slot, errno);
     return result;
 }
@@ -114,16 +131,20 @@ FSP_EXPORT int execvp(const char *file, char *const arguments[]) {
 }
 
 FSP_EXPORT int fexecve(int fd, char *const arguments[], char *const environment[]) {
-    return execute(&(struct call){.run = run_fexecve, .fd = fd, .arguments = arguments},
-                   environment);
+    return execute(
+        &(struct call){.run = run_fexecve, .by_descriptor = true, .fd = fd, .arguments = arguments},
+        environment);
 }
 
 FSP_EXPORT int execveat(int fd, const char *path, char *const arguments[],
                         char *const environment[], int flags) {
-    return execute(
-        &(struct call){
-            .run = run_execveat, .fd = fd, .path = path, .arguments = arguments, .flags = flags},
-        environment);
+    return execute(&(struct call){.run = run_execveat,
+                                  .by_descriptor = true,
+                                  .fd = fd,
+                                  .path = path,
+                                  .arguments = arguments,
+                                  .flags = flags},
+                   environment);
 }
 
 /* ---- execl, execlp, execle ---- */

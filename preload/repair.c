@@ -3,13 +3,15 @@
  *
  * `env -i` or subprocess(env={}) would hide a whole subtree. What is needed is
  * copied at the start, for programs overwrite the strings of their environment
- * (setproctitle). The new array is built on the stack of the exec hook, which
+ * (setproctitle). The new array is built in memory of the exec hook, which
  * may run in the child of a vfork: no heap, and nothing of the application's
- * own environment is changed.
+ * own environment is changed. Nobody has looked at the lists before the kernel
+ * does, so they are read as given.h says.
  */
 #include <unistd.h>
 
 #include "preload/call.h"
+#include "preload/given.h"
 #include "preload/shim.h"
 #include "preload/text.h"
 
@@ -18,7 +20,7 @@ static const char library[] = "libforksight.so"; /* file name, as it is installe
 #define FOLDER  FSP_ENV_DIR "="
 #define FLAGS   FSP_ENV_FLAGS "="
 
-enum { MOST_ENTRIES = 16384, ADDED_ENTRIES = 3 };
+enum { MOST_ENTRIES = 16384, ADDED_ENTRIES = 3, LONGEST_LIST = 1 << 17 };
 
 static struct {
     bool ready, first;                  /* first: our entry led the list at the start */
@@ -104,18 +106,33 @@ static bool lost_preload(const char *list) {
     return own_entry()[0] != '\0' && (list == NULL || !listed(list, own_entry()));
 }
 
-size_t fsp_repair_room(char *const environment[]) {
-    const char *list;
-    size_t count = 0;
+/* False: it cannot be read, or is longer than is worth it. */
+static bool look_through(char *const environment[], struct fsp_repair *repair) {
+    struct fsp_given given = {{0}};
 
-    if (!own.ready || environment == NULL) return 0;
-    list = find(environment, PRELOAD);
-    if (find(environment, FOLDER) != NULL && !lost_preload(list)) return 0;
-    while (count < MOST_ENTRIES && environment[count] != NULL)
-        count++;
-    if (count == MOST_ENTRIES) return 0;
-    return (count + ADDED_ENTRIES + 1) * sizeof(char *) +
-           (list != NULL ? fsp_length(list) + sizeof own.preload + 1 : 0);
+    for (char *const *entry = environment;; entry++, repair->entries++) {
+        if (!fsp_given_there(&given, entry) || !fsp_given_there(&given, (char *)(entry + 1) - 1))
+            return false;
+        if (*entry == NULL) break;
+        if (repair->entries == MOST_ENTRIES || !fsp_given_there(&given, *entry)) return false;
+        if (repair->list == NULL && fsp_given_starts(&given, *entry, PRELOAD))
+            repair->list = *entry + sizeof PRELOAD - 1;
+        else if (repair->folder_lost && fsp_given_starts(&given, *entry, FOLDER))
+            repair->folder_lost = false;
+    }
+    if (repair->list == NULL) return true;
+    repair->list_length = fsp_given_length(&given, repair->list, LONGEST_LIST);
+    return repair->list_length < LONGEST_LIST;
+}
+
+bool fsp_repair_needed(char *const environment[], struct fsp_repair *repair) {
+    *repair = (struct fsp_repair){.folder_lost = true};
+    if (!own.ready || !look_through(environment, repair)) return false;
+    repair->preload_lost = lost_preload(repair->list);
+    if (!repair->folder_lost && !repair->preload_lost) return false;
+    repair->room = (repair->entries + ADDED_ENTRIES + 1) * sizeof(char *) +
+                   (repair->list != NULL ? repair->list_length + sizeof own.preload + 1 : 0);
+    return true;
 }
 
 /* Our entry beside those that are there, at the end where it was at the start. */
@@ -132,26 +149,24 @@ static char *merge(const char *list, char *buffer, size_t size) {
     return buffer;
 }
 
-char **fsp_repair(char *const environment[], void *room) {
-    const char *list = find(environment, PRELOAD);
-    const bool preload = lost_preload(list), folder = find(environment, FOLDER) == NULL;
+char **fsp_repair(const struct fsp_repair *repair, char *const environment[], void *room) {
+    struct fsp_given given = {{0}};
     char **repaired = room;
-    size_t count = 0, kept = 0;
+    size_t kept = 0;
 
-    while (environment[count] != NULL)
-        count++;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < repair->entries; i++) {
         char *entry = environment[i];
 
-        if (preload && list != NULL && entry + fsp_length(PRELOAD) == list)
-            entry = merge(list, (char *)(repaired + count + ADDED_ENTRIES + 1),
-                          fsp_length(list) + sizeof own.preload + 1);
-        else if (fsp_starts(entry, FLAGS))
+        if (repair->preload_lost && repair->list != NULL &&
+            entry + sizeof PRELOAD - 1 == repair->list)
+            entry = merge(repair->list, (char *)(repaired + repair->entries + ADDED_ENTRIES + 1),
+                          repair->list_length + sizeof own.preload + 1);
+        else if (fsp_given_starts(&given, entry, FLAGS))
             continue;
         repaired[kept++] = entry;
     }
-    if (preload && list == NULL) repaired[kept++] = own.preload;
-    if (folder) repaired[kept++] = own.folder;
+    if (repair->preload_lost && repair->list == NULL) repaired[kept++] = own.preload;
+    if (repair->folder_lost) repaired[kept++] = own.folder;
     repaired[kept++] = own.flags;
     repaired[kept] = NULL;
     return repaired;

@@ -262,17 +262,34 @@ void fsp_exec_failed(struct fsp_process *slot, int error);
 void fsp_repair_prepare(char *const environment[], const char *folder, unsigned flags);
 
 /*
- * Repair in two steps, for the new array lies on the caller's stack (the caller
- * may be a vfork child: no heap). fsp_repair_room: how many bytes it takes, 0
- * when nothing is to be repaired (or cannot be). fsp_repair fills them and
- * returns the array.
+ * Repair in two steps, for the room is the caller's, who may be the child of a vfork: no
+ * heap. fsp_repair_needed says what is lost and how many bytes it takes to repair it; false:
+ * nothing is to be repaired, or cannot be. fsp_repair fills them and returns the new array.
  */
-size_t fsp_repair_room(char *const environment[]);
-char **fsp_repair(char *const environment[], void *room);
+struct fsp_repair {
+    size_t room, entries;
+    const char *list; /* value of LD_PRELOAD; NULL: there is none */
+    size_t list_length;
+    bool preload_lost, folder_lost;
+};
+bool fsp_repair_needed(char *const environment[], struct fsp_repair *repair);
+char **fsp_repair(const struct fsp_repair *repair, char *const environment[], void *room);
+
+/* Up to so many bytes lie on the stack. More are put aside, for stacks of threads may be small;
+ * but not in the child of a vfork, where they would stay with the parent. */
+enum { FSP_REPAIR_ON_STACK = 4096 };
 
 /* Takes the recorder out of the environment that programs inherit from now on. */
 void fsp_withdraw(void);
 bool fsp_in_sight(void); /* this object's file, by the path in LD_PRELOAD */
+
+/* ---- sandboxes (sandbox.c) ---- */
+
+/* Before a filter of system calls: nothing is recorded from here on. Returns the state before,
+ * for a filter that the kernel refuses. */
+uint32_t fsp_sandbox_stop(void);
+void fsp_sandbox_stopped(uint32_t before, bool confined); /* after it: for good, or on as before */
+void fsp_sandbox_new_root(void);                          /* after a change of the root */
 
 /* ---- others ---- */
 
@@ -288,8 +305,12 @@ void fsp_libraries_note(uint64_t now);
 void fsp_libraries_note_last(void);       /* the same, where the time of it means nothing */
 void fsp_libraries_note_at(uint64_t now); /* the same, but at most 20 times a second */
 
-/* mpi_names.c: takes names of MPI away where there is no MPI; in the constructor. */
+/* mpi_names.c: takes names of MPI away where there is no MPI, and finds what signal handlers
+ * may be the first to call; in the constructor. */
 void fsp_mpi_names(void);
+
+/* bare.c: what syscall() goes on to. */
+void fsp_bare_next(void *function);
 
 /* exit.c */
 void fsp_exit_register(void);

@@ -9,9 +9,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "preload/call.h"
+#include "preload/given.h"
 #include "preload/shim.h"
 
 typedef __typeof__(posix_spawn) spawner;
+
+/* Commands and paths are the kernel's to judge. */
+static void note(enum fsp_event_kind kind, int32_t b, uint64_t site, const char *given_text) {
+    struct fsp_given given = {{0}};
+    char text[FSP_EVENT_TEXT];
+
+    fsp_given_copy(&given, text, sizeof text, given_text);
+    fsp_event_text(kind, b, site, text);
+}
 
 struct spawn {
     spawner *run;
@@ -22,28 +33,38 @@ struct spawn {
     char *const *arguments;
 };
 
-static int run_repaired(const struct spawn *spawn, char *const environment[], size_t room) {
-    char *stack = __builtin_alloca_with_align(room, 8 * sizeof(void *));
-
+static int run(const struct spawn *spawn, char *const environment[]) {
     return spawn->run(spawn->pid, spawn->path, spawn->actions, spawn->attributes, spawn->arguments,
-                      fsp_repair(environment, stack));
+                      environment);
+}
+
+static int run_repaired(const struct spawn *spawn, char *const environment[],
+                        const struct fsp_repair *repair) {
+    const bool aside = repair->room > FSP_REPAIR_ON_STACK;
+    void *room = aside ? fsp_map(repair->room, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+                       : __builtin_alloca_with_align(repair->room, 8 * sizeof(void *));
+    const int error =
+        run(spawn, room != NULL ? fsp_repair(repair, environment, room) : environment);
+
+    if (aside && room != NULL) fsp_unmap(room, repair->room);
+    return error;
 }
 
 static int hooked(struct spawn *spawn, char *const environment[], const void *return_address) {
     static char *const none[] = {NULL};
     const int before = errno;
     struct fsp_process *slot = fsp_birth_reserve(FSP_BIRTH_SPAWN, return_address);
-    if (environment == NULL) environment = none;
-    const size_t room = fsp_repair_room(environment);
+    struct fsp_repair repair;
     pid_t local = -1, *wanted = spawn->pid;
+    bool needed;
     int error;
 
+    if (environment == NULL) environment = none;
     fsp_exec_begin(slot, spawn->path);
-    if (room != 0) fsp_event_text(FSP_EVENT_ENV_REPAIRED, 0, 0, spawn->path);
+    needed = fsp_repair_needed(environment, &repair);
+    if (needed) note(FSP_EVENT_ENV_REPAIRED, 0, 0, spawn->path);
     spawn->pid = &local;
-    error = room != 0 ? run_repaired(spawn, environment, room)
-                      : spawn->run(&local, spawn->path, spawn->actions, spawn->attributes,
-                                   spawn->arguments, environment);
+    error = needed ? run_repaired(spawn, environment, &repair) : run(spawn, environment);
     fsp_keep_errno(error);
     fsp_birth_parent(slot, FSP_BIRTH_SPAWN, error == 0 ? local : -1, true);
     fsp_keep_errno(before);
@@ -87,7 +108,7 @@ FSP_EXPORT int system(const char *command) {
     int result, after;
 
     if (command == NULL || !fsp_ready()) return FSP_REAL(system)(command);
-    fsp_event_text(FSP_EVENT_SYSTEM, 0, fsp_site_call(__builtin_return_address(0)), command);
+    note(FSP_EVENT_SYSTEM, 0, fsp_site_call(__builtin_return_address(0)), command);
     fsp_keep_errno(before);
     result = FSP_REAL(system)(command);
     after = errno;
@@ -102,7 +123,7 @@ FSP_EXPORT struct _IO_FILE *popen(const char *command, const char *mode) {
     const int before = errno;
 
     if (command != NULL && fsp_ready())
-        fsp_event_text(FSP_EVENT_SYSTEM, 1, fsp_site_call(__builtin_return_address(0)), command);
+        note(FSP_EVENT_SYSTEM, 1, fsp_site_call(__builtin_return_address(0)), command);
     fsp_keep_errno(before);
     return FSP_REAL(popen)(command, mode);
 }
