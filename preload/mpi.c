@@ -23,7 +23,9 @@ enum { NO_MPI = 15 };         /* MPI_ERR_OTHER of Open MPI and MPICH */
 enum { VERSION_ROOM = 8192 }; /* MPI_MAX_LIBRARY_VERSION_STRING is 8192 at most */
 enum { MPICH_WORLD = 0x44000000, ABI_WORLD = 0x101 };
 
-#define DECLARE(type, name, arguments) FSP_EXPORT type name arguments;
+/* In a section of their own, by which mpi_names.c knows them. */
+#define DECLARE(type, name, arguments)                                                             \
+    FSP_EXPORT __attribute__((section("fsp_mpi"))) type name arguments;
 FSP_ENTRIES(DECLARE)
 #undef DECLARE
 

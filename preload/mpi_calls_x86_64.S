@@ -3,7 +3,7 @@
  * function, with registers and stack as they are: rax and r11 are nobody's at a call, and no
  * function of the list takes a variable number of arguments. The slow path asks
  * fsp_mpi_call (mpi_calls.c) where to go on; no argument of these functions lies in a vector
- * register.
+ * register. By their section mpi_names.c knows them.
  */
 #include "preload/mpi_calls.h"
 
@@ -30,7 +30,7 @@
     .size \name, . - \name
     .endm
 
-    .text
+    .section fsp_mpi, "ax", @progbits
     .p2align 4
     .type .Lslow, @function
 .Lslow:

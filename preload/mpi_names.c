@@ -15,6 +15,10 @@
  * stands first in its table of symbols, and of that at weak names: a handful. Relocations are
  * searched only where one of these is ours.
  *
+ * The same look finds what hooks call on that a signal handler may be the first to call, when
+ * the loader must not be asked: sigaction and syscall, of the first object behind the shim that
+ * has them, as RTLD_NEXT has it, for a tenth of what dlsym costs.
+ *
  * An interpreter may load an MPI at any time, for itself (mpi4py), and its extension is
  * bound before anything could be noticed: so there the names stay. Programs that look at no
  * symbol by name need no copy. Constructors of other libraries that ask run before this, and
@@ -43,6 +47,8 @@ enum { SYMBOLS_MAX = 512 };
 
 extern elf_dynamic _DYNAMIC[] __attribute__((visibility("hidden")));
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char __start_fsp_mpi[] __attribute__((visibility("hidden")));
+extern const char __stop_fsp_mpi[] __attribute__((visibility("hidden")));
 
 /* What a dynamic section tells of an object. */
 struct object {
@@ -51,6 +57,7 @@ struct object {
     const elf_symbol *symbols;
     const char *strings;
     size_t strings_size;
+    const uint16_t *versions; /* NULL: none */
     const uint32_t *hash;     /* GNU's; NULL: none */
     const uint32_t *old_hash; /* System V's; NULL: none */
     const elf_relocation *relocations[2];
@@ -75,49 +82,34 @@ static bool is_optional(const char *name) {
 /* ---- objects ---- */
 
 /* The loader has made addresses of offsets, but not in every object. */
-static uintptr_t address_in(uintptr_t base, uintptr_t value) {
-    return value < base ? base + value : value;
+static const void *pointer_in(uintptr_t base, uintptr_t value) {
+    if (value == 0) return NULL;
+    return (const void *)(value < base ? base + value : value);
 }
 
 static void read_dynamic(struct object *object, const elf_dynamic *entry) {
-    for (; entry->d_tag != DT_NULL; entry++) {
-        const uintptr_t at = address_in(object->base, entry->d_un.d_ptr);
+    uintptr_t value[DT_JMPREL + 1] = {0};
 
-        switch (entry->d_tag) {
-        case DT_SYMTAB:
-            object->symbols = (const elf_symbol *)at;
-            break;
-        case DT_STRTAB:
-            object->strings = (const char *)at;
-            break;
-        case DT_STRSZ:
-            object->strings_size = entry->d_un.d_val;
-            break;
-        case DT_GNU_HASH:
-            object->hash = (const uint32_t *)at;
-            break;
-        case DT_HASH:
-            object->old_hash = (const uint32_t *)at;
-            break;
-        case DT_RELA:
-            object->relocations[0] = (const elf_relocation *)at;
-            break;
-        case DT_RELASZ:
-            object->relocation_count[0] = entry->d_un.d_val / sizeof(elf_relocation);
-            break;
-        case DT_RELACOUNT:
+    for (; entry->d_tag != DT_NULL; entry++) {
+        const uint64_t tag = (uint64_t)entry->d_tag;
+
+        if (tag <= DT_JMPREL)
+            value[tag] = entry->d_un.d_val;
+        else if (tag == DT_GNU_HASH)
+            object->hash = pointer_in(object->base, entry->d_un.d_ptr);
+        else if (tag == DT_VERSYM)
+            object->versions = pointer_in(object->base, entry->d_un.d_ptr);
+        else if (tag == DT_RELACOUNT)
             object->relative = entry->d_un.d_val;
-            break;
-        case DT_JMPREL:
-            object->relocations[1] = (const elf_relocation *)at;
-            break;
-        case DT_PLTRELSZ:
-            object->relocation_count[1] = entry->d_un.d_val / sizeof(elf_relocation);
-            break;
-        default:
-            break;
-        }
     }
+    object->symbols = pointer_in(object->base, value[DT_SYMTAB]);
+    object->strings = pointer_in(object->base, value[DT_STRTAB]);
+    object->strings_size = value[DT_STRSZ];
+    object->old_hash = pointer_in(object->base, value[DT_HASH]);
+    object->relocations[0] = pointer_in(object->base, value[DT_RELA]);
+    object->relocation_count[0] = value[DT_RELASZ] / sizeof(elf_relocation);
+    object->relocations[1] = pointer_in(object->base, value[DT_JMPREL]);
+    object->relocation_count[1] = value[DT_PLTRELSZ] / sizeof(elf_relocation);
 }
 
 static bool read_object(struct object *object, const struct dl_phdr_info *info) {
@@ -196,12 +188,62 @@ static uint32_t find(const struct object *object, const char *name, uint32_t has
     return object->hash != NULL ? find_by_hash(object, name, hash) : find_slowly(object, name);
 }
 
-static bool has(const struct object *object, const char *name) {
-    return find(object, name, hash_of(name)) != 0;
+/* Names that every object is asked for; their hashes are made once. */
+enum known {
+    KNOWN_SIGACTION,
+    KNOWN_SYSCALL,
+    KNOWN_MPI,
+    KNOWN_MPI_FORTRAN,
+    KNOWN_LIBC,
+    KNOWN_COUNT
+};
+static const char known_names[KNOWN_COUNT][20] = {"sigaction", "syscall", "MPI_Init", "mpi_init_",
+                                                  "__libc_start_main"};
+
+struct known_hashes {
+    uint32_t of[KNOWN_COUNT];
+};
+
+static uint32_t find_known(const struct object *object, const struct known_hashes *hashes,
+                           enum known known) {
+    return find(object, known_names[known], hashes->of[known]);
 }
 
-static bool has_mpi(const struct object *object) {
-    return has(object, "MPI_Init") || has(object, "mpi_init_");
+static bool has_mpi(const struct object *object, const struct known_hashes *hashes) {
+    return find_known(object, hashes, KNOWN_MPI) != 0 ||
+           find_known(object, hashes, KNOWN_MPI_FORTRAN) != 0;
+}
+
+/* ---- what comes next ---- */
+
+struct next_functions {
+    bool passed; /* the shim itself */
+    uintptr_t sigaction, syscall;
+};
+
+/* 0: it has none, or one that takes more to be called. */
+static uintptr_t function_in(const struct object *object, uint32_t i) {
+    enum { HIDDEN_VERSION = 0x8000 };
+    const elf_symbol *symbol = &object->symbols[i];
+
+    if (i == 0 || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC ||
+        (object->versions != NULL && (object->versions[i] & HIDDEN_VERSION) != 0))
+        return 0;
+    return object->base + symbol->st_value;
+}
+
+static void look_for_next(struct next_functions *next, const struct object *object,
+                          const struct known_hashes *hashes) {
+    if (next->sigaction == 0)
+        next->sigaction = function_in(object, find_known(object, hashes, KNOWN_SIGACTION));
+    if (next->syscall == 0)
+        next->syscall = function_in(object, find_known(object, hashes, KNOWN_SYSCALL));
+}
+
+/* What was not found is asked of dlsym. */
+static void keep_next(const struct next_functions *next) {
+    fsp_real_functions.sigaction = (__typeof__(fsp_real_functions.sigaction))next->sigaction;
+    if (next->syscall != 0) fsp_bare_next((void *)next->syscall);
 }
 
 /* ---- the first look: who asks? ---- */
@@ -210,6 +252,8 @@ enum { ASKED = 1, PROVIDED = 2 };
 
 struct look {
     struct object own;
+    struct known_hashes hashes;
+    struct next_functions next;
     uint32_t count;             /* of own symbols */
     uint8_t state[SYMBOLS_MAX]; /* ASKED: by a weak reference; PROVIDED: another has it, too */
     bool asked;
@@ -265,10 +309,14 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *pointer) {
     struct object object;
 
     (void)size;
-    if (!is_other(&object, info)) return 0;
-    if (!look->mpi) look->mpi = has_mpi(&object);
+    if (!is_other(&object, info)) {
+        look->next.passed |= object.dynamic == _DYNAMIC;
+        return 0;
+    }
+    if (look->next.passed) look_for_next(&look->next, &object, &look->hashes);
+    if (!look->mpi) look->mpi = has_mpi(&object, &look->hashes);
     /* libc looks symbols up for itself alone. */
-    if (!has(&object, "__libc_start_main")) look_at_undefined(look, &object);
+    if (find_known(&object, &look->hashes, KNOWN_LIBC) == 0) look_at_undefined(look, &object);
     return 0;
 }
 
@@ -302,11 +350,12 @@ static int look_for_names(struct dl_phdr_info *info, size_t size, void *pointer)
 
     (void)size;
     if (!is_other(&object, info)) return 0;
-    mpi = look->mpi && has_mpi(&object);
+    mpi = look->mpi && has_mpi(&object, &look->hashes);
     for (uint32_t i = 1; i < look->count; i++) {
         const char *name = own_name(look, i);
 
-        if ((look->state[i] == ASKED || (mpi && is_mpi(name))) && has(&object, name))
+        if ((look->state[i] == ASKED || (mpi && is_mpi(name))) &&
+            find(&object, name, hash_of(name)) != 0)
             look->state[i] |= PROVIDED;
     }
     return 0;
@@ -333,7 +382,7 @@ static int unbind_in(struct dl_phdr_info *info, size_t size, void *pointer) {
     struct object object;
 
     (void)size;
-    if (!is_other(&object, info) || has(&object, "__libc_start_main")) return 0;
+    if (!is_other(&object, info) || find_known(&object, &look->hashes, KNOWN_LIBC) != 0) return 0;
     for (unsigned part = 0; part < 2; part++)
         for (size_t i = part == 0 ? object.relative : 0; i < object.relocation_count[part]; i++) {
             const elf_relocation *relocation = &object.relocations[part][i];
@@ -350,14 +399,15 @@ static int unbind_in(struct dl_phdr_info *info, size_t size, void *pointer) {
     return 0;
 }
 
+/* All functions of MPI lie in a section of their own: a place is told sooner than a name. */
 static void hide(const struct look *look) {
+    const uintptr_t from = (uintptr_t)__start_fsp_mpi - look->own.base;
+    const uintptr_t size = (uintptr_t)(__stop_fsp_mpi - __start_fsp_mpi);
     bool hidden = false;
 
     for (uint32_t i = 0; i < look->count; i++) {
         copy[i] = look->own.symbols[i];
-        if (i == 0 || (look->state[i] & PROVIDED) != 0 || copy[i].st_shndx == SHN_UNDEF ||
-            !is_mpi(own_name(look, i)))
-            continue;
+        if (copy[i].st_value - from >= size || (look->state[i] & PROVIDED) != 0) continue;
         copy[i].st_shndx = SHN_UNDEF;
         copy[i].st_value = 0;
         hidden = true;
@@ -376,7 +426,10 @@ void fsp_mpi_names(void) {
     look.own.base = (uintptr_t)__ehdr_start;
     read_dynamic(&look.own, _DYNAMIC);
     look.by_name = python;
+    for (unsigned i = 0; i < KNOWN_COUNT; i++)
+        look.hashes.of[i] = hash_of(known_names[i]);
     dl_iterate_phdr(look_at, &look);
+    keep_next(&look.next);
     if (!look.asked && (python || !look.by_name)) return;
     look.count = count_symbols(&look.own);
     if (look.count == 0 || look.count > SYMBOLS_MAX) return;

@@ -26,6 +26,15 @@ else
     not_ok shim/elf/exported "$(diff <(echo "$exported") <(echo "$listed") | grep '^[<>]' | tr '\n' ' ')"
 fi
 
+# What mpi_names.c hides is told by its section.
+section=$(readelf -SW "$SHIM" | sed -n 's/^ *\[ *\([0-9]*\)\] fsp_mpi .*/\1/p')
+inside=$(readelf --dyn-syms -W "$SHIM" | awk -v section="$section" '$7 == section { print $8 }' | LC_ALL=C sort)
+if [ "$inside" = "$(grep -xiE 'p?mpi_.*' <<<"$exported")" ]; then
+    ok shim/elf/functions_of_mpi
+else
+    not_ok shim/elf/functions_of_mpi "$(diff <(echo "$inside") <(echo "$exported" | grep -iE '^p?mpi_') | grep '^[<>]' | tr '\n' ' ')"
+fi
+
 # No malloc, no stdio, no exit, no locks: only these.
 # Each is looked up at the start of every program, so a system call is made without libc.
 allowed="PyGILState_Check __environ __errno_location bcmp __register_atfork clock_gettime
