@@ -165,9 +165,10 @@ static int clone_child(void *pointer) {
 }
 
 /* Threads are not ours to look at; a child that shares our memory and runs
- * beside us is known by its pid only. With CLONE_VFORK we stand still, as in
- * vfork. */
+ * beside us is known by its pid only, and so is one with thread-local storage that
+ * libc knows nothing of. With CLONE_VFORK we stand still, as in vfork. */
 FSP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...) {
+    const bool apart = (flags & (CLONE_VM | CLONE_SETTLS)) == 0;
     struct clone_start start = {.function = function, .argument = argument};
     va_list list;
     pid_t *parent_tid, *child_tid;
@@ -183,7 +184,7 @@ FSP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argu
         return FSP_REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
 
     start.slot = fsp_birth_reserve(FSP_BIRTH_CLONE, __builtin_return_address(0));
-    if ((flags & CLONE_VM) == 0) {
+    if (apart) {
         pid = FSP_REAL(clone)(clone_child, stack, flags, &start, parent_tid, tls, child_tid);
     } else {
         struct fsp_process *outer = fsp_tls.vfork;
@@ -192,7 +193,7 @@ FSP_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argu
         pid = FSP_REAL(clone)(function, stack, flags, argument, parent_tid, tls, child_tid);
         fsp_tls.vfork = outer;
     }
-    fsp_birth_parent(start.slot, FSP_BIRTH_CLONE, pid, (flags & CLONE_VM) != 0);
+    fsp_birth_parent(start.slot, FSP_BIRTH_CLONE, pid, !apart);
     return pid;
 }
 

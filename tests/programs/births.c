@@ -5,16 +5,20 @@
  * when the child ended as it should, the checks of the record are the caller's.
  */
 #include <err.h>
+#include <linux/sched.h> /* struct clone_args */
 #include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "preload/call.h"
 
 extern char **environ;
 
@@ -72,11 +76,50 @@ static int cloned(void) {
     return end(clone(returns_seven, stack + sizeof stack, SIGCHLD, NULL), 7 << 8);
 }
 
+/* Nothing but what it is started with can run on storage that libc does not know. */
+static int leaves(void *unused) {
+    (void)unused;
+    fsp_call(SYS_exit_group, 7, 0, 0, 0);
+    return 0;
+}
+
+static int cloned_with_storage(void) {
+    char *pages = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED || mprotect(pages + 4096, 4096, PROT_READ | PROT_WRITE) != 0) return 1;
+    return end(
+        clone(leaves, stack + sizeof stack, CLONE_SETTLS | SIGCHLD, NULL, NULL, pages + 4096),
+        7 << 8);
+}
+
 static int raw_forked(void) {
-    const pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    const pid_t pid = (pid_t)fsp_call6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 
     if (pid == 0) _exit(3);
     return end(pid, 3 << 8);
+}
+
+/* What the child changes is the child's. */
+static int forked_by_syscall(void) {
+    const pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0) {
+        setenv("OMP_NUM_THREADS", "7", 1);
+        _exit(3);
+    }
+    if (end(pid, 3 << 8)) return 1;
+    printf("child %d\n", pid);
+    return 0;
+}
+
+static int forked_with_descriptor(void) {
+    int descriptor = -1;
+    struct clone_args arguments = {
+        .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&descriptor, .exit_signal = SIGCHLD};
+    const pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+
+    if (pid == 0) _exit(3);
+    return end(pid, 3 << 8) || descriptor < 0 || syscall(SYS_clone3, (void *)8, 64) != -1;
 }
 
 static int spawned(void) {
@@ -165,14 +208,25 @@ static const struct {
     const char *name;
     int (*run)(void);
 } kinds[] = {
-    {"fork", forked},         {"_Fork", under_forked},
-    {"vfork", vforked},       {"vfork_failed", vfork_failed},
-    {"clone", cloned},        {"raw_fork", raw_forked},
-    {"spawn", spawned},       {"spawnp", spawned_by_name},
-    {"scrubbed", scrubbed},   {"spawn_failed", spawn_failed},
-    {"shell", by_shell},      {"daemon", daemonised},
-    {"forkpty", on_terminal}, {"twice", forked_twice},
-    {"killed", killed},       {"chain", exec_chain},
+    {"fork", forked},
+    {"_Fork", under_forked},
+    {"vfork", vforked},
+    {"vfork_failed", vfork_failed},
+    {"clone", cloned},
+    {"clone_storage", cloned_with_storage},
+    {"raw_fork", raw_forked},
+    {"syscall_fork", forked_by_syscall},
+    {"clone3", forked_with_descriptor},
+    {"spawn", spawned},
+    {"spawnp", spawned_by_name},
+    {"scrubbed", scrubbed},
+    {"spawn_failed", spawn_failed},
+    {"shell", by_shell},
+    {"daemon", daemonised},
+    {"forkpty", on_terminal},
+    {"twice", forked_twice},
+    {"killed", killed},
+    {"chain", exec_chain},
 };
 
 int main(int argc, char **argv) {

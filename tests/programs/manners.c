@@ -1,16 +1,19 @@
 /*
  * Things that an application does and a recorder must survive or leave alone.
- * usage: manners descriptors|errno|affinity|ends|wait|environment|filters|limited
+ * usage: manners KIND, one of the table at the end
  *
  * Prints what went wrong; the status is 0 when nothing did.
  */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -94,7 +98,14 @@ static void *narrow_self(void *set) {
     return NULL;
 }
 
-/* A probe that ends where it began, a thread of its own, then for good. */
+static pthread_t main_thread;
+
+static void *narrow_main(void *set) {
+    CHECK(pthread_setaffinity_np(main_thread, sizeof(cpu_set_t), set) == 0);
+    return NULL;
+}
+
+/* A probe that ends where it began, a thread of its own, then for good, by another thread. */
 static void affinity(void) {
     cpu_set_t all, one;
     pthread_t thread;
@@ -109,7 +120,9 @@ static void affinity(void) {
           sched_setaffinity(0, sizeof all, &all) == 0);
     CHECK(pthread_create(&thread, NULL, narrow_self, &one) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(pthread_setaffinity_np(pthread_self(), sizeof one, &one) == 0);
+    main_thread = pthread_self();
+    CHECK(pthread_create(&thread, NULL, narrow_main, &one) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
 }
 
 static void *leaves(void *argument) {
@@ -247,6 +260,127 @@ static void environment(void) {
     CHECK(environ[0] != NULL && environ[1] == NULL);
 }
 
+/* Two pages, of which the second cannot be read. */
+static char *before_a_hole(void) {
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(pages != MAP_FAILED && mprotect(pages + 4096, 4096, PROT_NONE) == 0);
+    return pages + 4096;
+}
+
+#define REFUSED(error, call) CHECK((errno = 0, call) == -1 && errno == (error))
+
+/* What is not there is the kernel's to refuse. */
+static void refused(void) {
+    char *const nothing_said[] = {"true", NULL}, *const wrong[] = {"A=b", (char *)8, NULL};
+    char *const nowhere = (char *)8, *const hole = before_a_hole();
+    char *const *const no_list = (char *const *)hole;
+    char **const cut = (char **)hole - 1;
+    const int program = open("/bin/true", O_RDONLY | O_CLOEXEC);
+    FILE *pipe;
+    pid_t pid;
+
+    memcpy(hole - 8, "/no/such", 8);
+    *(hole - 9) = '\0';
+    REFUSED(EFAULT, execv(nowhere, nothing_said));
+    REFUSED(EFAULT, execve(nowhere, nothing_said, environ));
+    REFUSED(EFAULT, execve(hole - 8, nothing_said, environ));
+    REFUSED(ENOENT, execve(hole - 9, nothing_said, environ));
+    REFUSED(EFAULT, execve("/bin/true", nothing_said, no_list));
+    REFUSED(EFAULT, execve("/bin/true", nothing_said, wrong));
+    REFUSED(EFAULT, execveat(AT_FDCWD, nowhere, nothing_said, environ, 0));
+    REFUSED(EFAULT, fexecve(program, nothing_said, no_list));
+    *cut = "A=b";
+    REFUSED(EFAULT, execve("/bin/true", nothing_said, cut));
+    CHECK(posix_spawn(&pid, nowhere, NULL, NULL, nothing_said, environ) == EFAULT);
+    CHECK(posix_spawn(&pid, "/bin/true", NULL, NULL, nothing_said, no_list) == EFAULT);
+    CHECK(system(nowhere) == 127 << 8);
+    pipe = popen(nowhere, "r");
+    CHECK(pipe == NULL || pclose(pipe) == 127 << 8);
+    pid = vfork();
+    if (pid == 0) {
+        execve("/bin/true", nothing_said, wrong);
+        _exit(errno == EFAULT ? 4 : 5);
+    }
+    expect_child(pid, 4);
+}
+
+enum { MANY = 3000 };
+
+static void *execute_there(void *environment) {
+    char *const nothing_said[] = {"true", NULL};
+
+    execve("/bin/true", nothing_said, environment);
+    _exit(126);
+}
+
+/* An environment that is larger than the stack of the thread that passes it on. */
+static void small_stack(void) {
+    static char *environment[MANY + 1];
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    for (unsigned i = 0; i < MANY; i++)
+        environment[i] = "A=b";
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) == 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(pthread_create(&thread, &attributes, execute_there, environment) == 0);
+        for (;;)
+            pause();
+    }
+    expect_child(pid, 0);
+}
+
+/* libc's syscall hands six arguments down, and leaves errno alone when all went well. */
+static void system_calls(void) {
+    FILE *file = tmpfile();
+    const char *map;
+
+    CHECK(file != NULL && ftruncate(fileno(file), 8192) == 0);
+    CHECK(pwrite(fileno(file), "second", 6, 4096) == 6);
+    errno = EDOM;
+    map = (const char *)syscall(SYS_mmap, NULL, 4096L, PROT_READ, MAP_PRIVATE, fileno(file), 4096L);
+    CHECK(map != MAP_FAILED && errno == EDOM && memcmp(map, "second", 6) == 0);
+    CHECK(syscall(SYS_getpid) == getpid() && errno == EDOM);
+    CHECK(syscall(SYS_close, -1) == -1 && errno == EBADF);
+    CHECK(syscall(-1L) == -1 && errno == ENOSYS);
+}
+
+static sigjmp_buf out_of_the_wait;
+
+static void leave_the_wait(int signal) {
+    siglongjmp(out_of_the_wait, signal);
+}
+
+/* One child is waited for without libc, one where a handler leaves the call. */
+static void unseen_waits(void) {
+    pid_t pid = fork();
+
+    if (pid == 0) _exit(0);
+    CHECK(syscall(SYS_wait4, pid, NULL, 0, NULL) == pid);
+    signal(SIGCHLD, leave_the_wait);
+    if (sigsetjmp(out_of_the_wait, 1) == 0) {
+        pid = fork();
+        if (pid == 0) _exit(usleep(20000));
+        for (;;)
+            waitpid(pid, NULL, 0);
+    }
+    signal(SIGCHLD, SIG_DFL);
+    while (syscall(SYS_wait4, -1, NULL, 0, NULL) > 0)
+        continue;
+}
+
+/* A child that ended and is not waited for by anybody. */
+static void forsaken(void) {
+    siginfo_t info;
+    const pid_t pid = fork();
+
+    if (pid == 0) _exit(0);
+    CHECK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -255,6 +389,9 @@ static const struct {
     {"affinity", affinity},       {"ends", ends},
     {"wait", wait_forms},         {"environment", environment},
     {"filters", filters},         {"limited", limited},
+    {"refused", refused},         {"small_stack", small_stack},
+    {"syscalls", system_calls},   {"unseen_waits", unseen_waits},
+    {"forsaken", forsaken},
 };
 
 int main(int argc, char **argv) {
@@ -263,5 +400,5 @@ int main(int argc, char **argv) {
             kinds[i].run();
             return 0;
         }
-    errx(64, "usage: manners descriptors|errno|affinity|ends|wait|environment|filters|limited");
+    errx(64, "usage: manners KIND");
 }

@@ -15,7 +15,12 @@ birth vfork 0 1 'birth=vfork&path=/bin/true&reaped=1' \
     2 'birth=image' 1 'executable=.*/true'
 birth vfork_failed 0 1 'birth=vfork&exit=_exit code=4&exec_errno=2&reaped=1 status=400'
 birth clone 0 1 'birth=clone&exit=_exit code=7&started=1 reaped=1'
+birth clone_storage 0 1 'birth=clone&started=0 reaped=1 status=700'
 birth raw_fork 0 1 'birth=unknown&exit=_exit code=3&reaped=1'
+birth syscall_fork 0 1 'birth=clone&exit=_exit code=3&started=1 reaped=1'
+expect shim/births/of_a_syscall_fork 0 1 \
+    "event setenv&pid=$(sed -n 's/child //p' "$FOLDER/syscall_fork.out") &OMP_NUM_THREADS=7"
+birth clone3 0 1 'birth=clone&exit=_exit code=3&started=1 reaped=1'
 birth spawn 0 1 'birth=spawn&path=/bin/true&reaped=1 status=0' 2 'birth=image'
 birth spawnp 0 1 'birth=spawn&path=true&reaped=1' 2 'birth=image'
 birth spawn_failed 0 0 'birth=spawn' 1 'event fork_failed a=2 b=6' 1 'birth=image&failures=1'

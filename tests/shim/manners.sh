@@ -17,7 +17,13 @@ manner ends 1 'birth=image&threads=3/3/' 3 'thread state=2'
 manner environment 3 'event repaired' 1 'repaired=1&executable=.*/env' 2 'repaired=1&executable=.*/true'
 manner filters 2 'birth=fork&exit=none&reaped=1 status=400' 1 'birth=fork&code=6' 1 'file .* off=4 '
 manner limited 1 'birth=fork&code=3&reaped=1' 0 'snapshot '
-manner affinity 1 'birth=image&calls=3' 2 'mask=1( |$)&before=|^thread'
+manner affinity 1 'birth=image&calls=3&mask=1 before=[^0]' 2 'mask=1( |$)&before=|^thread'
+manner refused 1 'birth=image&execs=9 exec_errno=14' 1 'birth=vfork&code=4&exec_errno=14' \
+    0 'event repaired'
+manner small_stack 1 'event repaired&text=/bin/true' 1 'repaired=1&executable=.*/true'
+manner syscalls
+manner unseen_waits 1 'birth=image&forks=2 &flags=1 '
+manner forsaken 1 'birth=image&forks=1 &flags=0 '
 if grep -q "^ONLY=1" "$FOLDER/environment.out" &&
     [ "$(grep -vc -e "^ONLY=" -e "^LD_PRELOAD=" -e "^FORKSIGHT_" "$FOLDER/environment.out")" = 0 ]; then
     ok shim/manners/clean_environment
@@ -96,9 +102,14 @@ else
 fi
 
 # What another preload object makes of system calls stays.
-echo 'long syscall(long number, ...) { return number == 999999 ? 4242 : -1; }' >"$FOLDER/calls.c"
-echo '#include <unistd.h>
-int main(void) { return syscall(999999) == 4242 ? 0 : 1; }' >"$FOLDER/caller.c"
+echo 'struct sigaction;
+long syscall(long number, ...) { return number == 999999 ? 4242 : -1; }
+int sigaction(int signal, const struct sigaction *action, struct sigaction *old) {
+    return action == (void *)0 && old == (void *)0 ? signal + 4242 : -1;
+}' >"$FOLDER/calls.c"
+echo '#include <signal.h>
+#include <unistd.h>
+int main(void) { return syscall(999999) == 4242 && sigaction(1, 0, 0) == 4243 ? 0 : 1; }' >"$FOLDER/caller.c"
 if ${CC:-cc} -shared -fPIC -o "$FOLDER/libcalls.so" "$FOLDER/calls.c" &&
     ${CC:-cc} -o "$FOLDER/caller" "$FOLDER/caller.c"; then
     mkdir -m 700 "$FOLDER/calls"
