@@ -73,6 +73,46 @@ static int read_rules(const json_t *variant, const char *member, bool may_be_new
     return -1;
 }
 
+struct list {
+    const char *member;
+    bool *table;
+    bool may_be_new;
+    bool alone; /* its rules are in no other list */
+};
+
+enum { LISTS = 4 };
+
+/* The rule that is both in lists[i] and in another one, in whose place `other` is set; NULL. */
+static const struct fs_rule *find_twice(const struct list lists[LISTS], int i, int *other) {
+    for (int rule = 0; rule < FS_RULE_COUNT; rule++)
+        for (*other = 0; *other < LISTS; ++*other)
+            if (*other != i && lists[i].table[rule] && lists[*other].table[rule])
+                return fs_rules[rule];
+    return NULL;
+}
+
+static int read_lists(struct fs_expectation *expectation, const json_t *variant, char *error,
+                      size_t error_size) {
+    const struct list lists[LISTS] = {
+        {"must", expectation->must, false, false},
+        {"later", expectation->tolerated, true, false},
+        {"pass", expectation->pass, false, true},
+        {"not_applicable", expectation->not_applicable, false, true},
+    };
+    for (int i = 0; i < LISTS; i++)
+        if (read_rules(variant, lists[i].member, lists[i].may_be_new, lists[i].table, error,
+                       error_size) < 0)
+            return -1;
+    for (int i = 0, other; i < LISTS; i++) {
+        const struct fs_rule *twice = lists[i].alone ? find_twice(lists, i, &other) : NULL;
+        if (!twice) continue;
+        snprintf(error, error_size, "%s is in \"%s\" and in \"%s\": it cannot come to both",
+                 twice->id, lists[i].member, lists[other].member);
+        return -1;
+    }
+    return 0;
+}
+
 static int read_variant(struct fs_expectation *expectation, const json_t *variant, char *error,
                         size_t error_size) {
     const char *must_not = json_string_value(json_object_get(variant, "must_not"));
@@ -87,8 +127,7 @@ static int read_variant(struct fs_expectation *expectation, const json_t *varian
     if (!must_not &&
         read_rules(variant, "must_not", false, expectation->must_not, error, error_size) < 0)
         return -1;
-    if (read_rules(variant, "must", false, expectation->must, error, error_size) < 0) return -1;
-    return read_rules(variant, "later", true, expectation->tolerated, error, error_size);
+    return read_lists(expectation, variant, error, error_size);
 }
 
 int fs_expectation_read(struct fs_expectation *expectation, const char *path, const char *variant,

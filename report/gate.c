@@ -64,22 +64,37 @@ static const char *status_text(struct fs_arena *arena, const struct fs_outcome *
     return fs_arena_printf(arena, "%s: %s", status, reason_of(outcome));
 }
 
-/* Conditions on one rule by name: what it must find, must not find, may find how often. */
+/* What a rule that found nothing had to come to, and did not; NULL: it did. */
+static const char *missed_status(const struct fs_expectation *expectation, int number,
+                                 enum fs_status status) {
+    if (expectation->must[number]) return "be found";
+    if (expectation->pass[number] && status != FS_PASS) return "pass";
+    if (expectation->not_applicable[number] && status != FS_NOT_APPLICABLE) return "not apply";
+    return NULL;
+}
+
+static bool is_asked_for(const struct fs_expectation *expectation, int number) {
+    return expectation->must[number] || expectation->must_not[number] ||
+           expectation->pass[number] || expectation->not_applicable[number];
+}
+
+/* Conditions on one rule by name: what it must come to, may find how often. */
 static void hold_rule(struct holding *holding, int number) {
     const struct fs_outcome *outcome = &holding->verdict->outcomes[number];
     const struct fs_expectation *expectation = holding->gate->expectation;
     const struct fs_rule *rule = outcome->rule;
     const int most = holding->gate->most[number], found = findings_of(holding->verdict, rule);
-    const bool must = expectation && expectation->must[number];
-    const bool must_not = expectation && expectation->must_not[number];
+    const bool asked = most >= 0 || (expectation && is_asked_for(expectation, number));
     const bool unknown = outcome->status == FS_STATUS_UNKNOWN;
+    const char *missed =
+        expectation && found == 0 ? missed_status(expectation, number, outcome->status) : NULL;
     const char *text = NULL;
 
-    if (unknown && (must || must_not || most >= 0))
+    if (unknown && asked)
         text = fs_arena_printf(holding->arena, "%s is asked for and unknown: %s", rule->id,
                                reason_of(outcome));
-    else if (must && found == 0)
-        text = fs_arena_printf(holding->arena, "%s must be found (%s), but %s", rule->id,
+    else if (missed)
+        text = fs_arena_printf(holding->arena, "%s must %s (%s), but %s", rule->id, missed,
                                expectation->name, status_text(holding->arena, outcome));
     else if (most >= 0 && found > most)
         text = fs_arena_printf(holding->arena, "%s was found %d time%s, at most %d allowed",
@@ -106,17 +121,25 @@ static bool expects_any(const struct fs_expectation *expectation) {
     return false;
 }
 
+/* Why a finding of the rule fails whatever its level and its cause; NULL: it does not. */
+static const char *ruled_out(const struct fs_expectation *expectation, int number) {
+    if (expectation->must_not[number]) return "must not be found";
+    if (expectation->pass[number]) return "must pass";
+    return expectation->not_applicable[number] ? "must not apply" : NULL;
+}
+
 static void hold_finding(struct holding *holding, const struct fs_finding *finding) {
     const struct fs_gate *gate = holding->gate;
     const struct fs_expectation *expectation = gate->expectation;
     const int number = fs_rule_index(finding->rule);
     const bool known = is_known(holding, finding);
+    const char *out = expectation ? ruled_out(expectation, number) : NULL;
     const char *why = "";
 
     if (expectation && (expectation->must[number] || expectation->tolerated[number])) return;
     if (gate->most[number] >= 0) return; /* hold_rule counts them */
-    if (expectation && expectation->must_not[number]) {
-        why = fs_arena_printf(holding->arena, " (must not be found: %s)", expectation->name);
+    if (out) {
+        why = fs_arena_printf(holding->arena, " (%s: %s)", out, expectation->name);
     } else if (expectation && expectation->no_other) {
         if (finding->follows && expects_any(expectation)) return;
         why = fs_arena_printf(holding->arena, " (not expected: %s)", expectation->name);

@@ -26,6 +26,8 @@ struct fs_expectation {
     bool must[FS_RULE_COUNT];
     bool must_not[FS_RULE_COUNT];
     bool tolerated[FS_RULE_COUNT];
+    bool pass[FS_RULE_COUNT]; /* judged, with evidence, and nothing found */
+    bool not_applicable[FS_RULE_COUNT];
     bool no_other; /* no finding but those that must be, are tolerated, or follow from them */
     bool may_be_incomplete; /* its record, for a reason that the file gives */
 };
@@ -33,8 +35,10 @@ struct fs_expectation {
 /*
  * Reads a variant of a file of the form of kernels/expectations.json: an object with
  * "variants", each with "name", "must" (rules), "must_not" (rules, or "any other"), "later"
- * (rules that may find something; this forksight need not know them), "incomplete" (why its
- * record may be). variant NULL: the only one. Returns 0, or -1 with one line in error.
+ * (rules that may find something; this forksight need not know them), "pass" and
+ * "not_applicable" (rules that must come to that), "incomplete" (why its record may be). A rule
+ * cannot be asked for two outcomes. variant NULL: the only one. Returns 0, or -1 with one line
+ * in error.
  */
 int fs_expectation_read(struct fs_expectation *expectation, const char *path, const char *variant,
                         char *error, size_t error_size);

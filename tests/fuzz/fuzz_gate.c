@@ -45,6 +45,8 @@ uint8_t *fuzz_seed(unsigned number, size_t *size) {
         "{\"variants\": [{\"name\": \"b\"}, {\"name\": \"a\", \"must\": [\"AFF-01\"],"
         " \"must_not\": [\"PRC-03\"], \"later\": [\"XYZ-99\"], \"guards\": 3}]}",
         "{\"variants\": [{\"name\": \"a\", \"must\": [], \"must_not\": \"any other\"}]}",
+        "{\"variants\": [{\"name\": \"a\", \"must\": [\"AFF-01\"], \"pass\": [\"OVS-02\"],"
+        " \"not_applicable\": [\"MPI-01\", \"MPI-02\"]}]}",
         "{\"schema\": \"forksight.report/1\", \"findings\": [{\"fingerprint\": \"AFF-01-0\"},"
         " {\"fingerprint\": \"AFF-01-1\"}]}",
         "# a site\nfail-on = note\ndisable AFF-01 = small cpusets\nallow-incomplete = static\n"

@@ -1,5 +1,5 @@
-/* What fails a check, what cannot be told, and what holds; the files that say what is asked. */
-#include "tests/unit/rule_fixture.h"
+/* What fails a check, what cannot be told, and what holds; the result as JUnit XML. */
+#include "tests/unit/gate_fixture.h"
 
 #include "report/gate.h"
 #include "report/print/json.h"
@@ -7,14 +7,6 @@
 #include "report/totals.h"
 
 #include <locale.h>
-#include <stdio.h>
-#include <unistd.h>
-
-static int rule_number(const char *id) {
-    const struct fs_rule *rule = fs_rule_find(id);
-    assert_non_null(rule);
-    return fs_rule_index(rule);
-}
 
 /* PRC-03, a note. */
 static void unjoined(struct fixture *f) {
@@ -159,12 +151,14 @@ static void asked_for_and_unknown(void **state) {
     struct fs_expectation expectation = expectation_of("AFF-01", NULL, NULL);
     struct fs_gate gate;
     struct fixture f;
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 5; way++) {
         fs_gate_init(&gate);
         if (way == 0) gate.expectation = &expectation;
         if (way == 1) gate.most[rule_number("AFF-01")] = 5;
-        if (way == 2) {
-            expectation = expectation_of(NULL, "AFF-01", NULL);
+        if (way >= 2) {
+            expectation = expectation_of(NULL, way == 2 ? "AFF-01" : NULL, NULL);
+            expectation.pass[rule_number("AFF-01")] = way == 3;
+            expectation.not_applicable[rule_number("AFF-01")] = way == 4;
             gate.expectation = &expectation;
         }
         fixture_squeezed(&f);
@@ -176,13 +170,41 @@ static void asked_for_and_unknown(void **state) {
     }
 }
 
-static char path[] = "/tmp/forksight-gate-XXXXXX";
-
-static void write_file(const char *text) {
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(text, out);
-    assert_int_equal(fclose(out), 0);
+/* A rule that must pass: judged, and nothing found; or that must not apply. */
+static void passed_or_does_not_apply(void **state) {
+    (void)state;
+    static const struct {
+        const char *rule, *must_pass, *must_not_apply; /* what the line says; NULL: it holds */
+        void (*build)(struct fixture *f);
+    } cases[] = {
+        {"AFF-01", NULL, "AFF-01 must not apply (variant), but it passed: ", fixture_clean},
+        {"SLM-02", "SLM-02 must pass (variant), but it does not apply: not started by srun", NULL,
+         fixture_clean},
+        {"PRC-03", "(must pass: variant)", "(must not apply: variant)", unjoined},
+        {"OVS-02", "(must pass: variant)", "(must not apply: variant)",
+         fixture_squeezed}, /* it follows */
+    };
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        const bool pass = i % 2 == 0;
+        const char *text = pass ? cases[i / 2].must_pass : cases[i / 2].must_not_apply;
+        struct fs_expectation expectation = {.name = "variant"};
+        struct fs_gate gate;
+        struct fixture f;
+        fs_gate_init(&gate);
+        gate.fail_on = FS_FAIL_ON_NEVER;
+        gate.expectation = &expectation;
+        (pass ? expectation.pass : expectation.not_applicable)[rule_number(cases[i / 2].rule)] =
+            true;
+        cases[i / 2].build(&f);
+        hold(&f, &gate);
+        assert_int_equal(result.unknown, 0);
+        assert_int_equal(result.failed, text != NULL);
+        if (!text) continue;
+        if (!strstr(result.conditions[0].text, text))
+            print_error("%s\n", result.conditions[0].text);
+        assert_non_null(strstr(result.conditions[0].text, text));
+        assert_ptr_equal(result.conditions[0].rule, fs_rule_find(cases[i / 2].rule));
+    }
 }
 
 static void baseline_knows_as_many_as_it_has(void **state) {
@@ -216,132 +238,6 @@ static void baseline_knows_as_many_as_it_has(void **state) {
     f.digest.group_count = 2;
     assert_int_equal(hold(&f, &gate)->failed, 1);
     fs_baseline_free(&baseline);
-}
-
-static void refuses(int (*read)(char *error, size_t error_size), const char *text,
-                    const char *word) {
-    char error[1000] = "";
-    write_file(text);
-    assert_int_equal(read(error, sizeof error), -1);
-    if (!strstr(error, word) || strchr(error, '\n')) print_error("%s\n", error);
-    assert_non_null(strstr(error, word));
-    assert_non_null(strstr(error, path));
-    assert_null(strchr(error, '\n'));
-}
-
-static struct fs_expectation read_into;
-
-static int read_variant_a(char *error, size_t error_size) {
-    return fs_expectation_read(&read_into, path, "a", error, error_size);
-}
-
-static int read_only_variant(char *error, size_t error_size) {
-    return fs_expectation_read(&read_into, path, NULL, error, error_size);
-}
-
-static int read_baseline(char *error, size_t error_size) {
-    struct fs_baseline baseline;
-    return fs_baseline_read(&baseline, path, error, error_size);
-}
-
-static void expectation_files(void **state) {
-    (void)state;
-    char error[1000];
-    write_file("{\"variants\": [{\"name\": \"b\"}, {\"name\": \"a\", \"must\": [\"aff-01\"],"
-               " \"must_not\": [\"PRC-03\", \"OVS-01\"], \"later\": [\"XYZ-99\", \"EFF-01\"],"
-               " \"guards\": 3}]}");
-    assert_int_equal(read_variant_a(error, sizeof error), 0);
-    assert_true(read_into.must[rule_number("AFF-01")]);
-    assert_true(read_into.must_not[rule_number("PRC-03")]);
-    assert_true(read_into.must_not[rule_number("OVS-01")]);
-    assert_true(read_into.tolerated[rule_number("EFF-01")]);
-    assert_false(read_into.no_other);
-    write_file("{\"variants\": [{\"name\": \"x\", \"must_not\": \"any other\","
-               " \"incomplete\": \"ldconfig is static\"}]}");
-    assert_int_equal(read_only_variant(error, sizeof error), 0);
-    assert_true(read_into.may_be_incomplete);
-    assert_string_equal(read_into.name, "x");
-    assert_true(read_into.no_other);
-
-    refuses(read_variant_a, "", "no JSON");
-    refuses(read_variant_a, "{", "no JSON");
-    refuses(read_variant_a, "[]", "no JSON object");
-    refuses(read_variant_a, "{}", "no \"variants\"");
-    refuses(read_variant_a, "{\"variants\": 3}", "no \"variants\"");
-    refuses(read_variant_a, "{\"variants\": [1, {}]}", "no variant 'a'");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"b\"}, {\"name\": \"c\"}]}", "b, c");
-    refuses(read_only_variant, "{\"variants\": [{\"name\": \"b\"}, {\"name\": \"c\"}]}",
-            "--variant");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": [\"AFF-99\"]}]}",
-            "AFF-99");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": [7]}]}", "no rule");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must\": \"AFF-01\"}]}", "no list");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must_not\": \"others\"}]}",
-            "any other");
-    refuses(read_variant_a, "{\"variants\": [{\"name\": \"a\", \"must_not\": {}}]}", "no list");
-    unlink(path);
-    assert_int_equal(read_variant_a(error, sizeof error), -1);
-    assert_non_null(strstr(error, "No such file"));
-}
-
-static void baseline_files(void **state) {
-    (void)state;
-    refuses(read_baseline, "{}", "is no report");
-    refuses(read_baseline, "{\"schema\": \"forksight.report/2\", \"findings\": []}",
-            "is no report");
-    refuses(read_baseline, "{\"schema\": \"forksight.report/1\"}", "is no report");
-    refuses(read_baseline, "{\"schema\": \"forksight.report/1\", \"findings\": [{}]}",
-            "fingerprint");
-    refuses(read_baseline, "{\"schema\": \"forksight.report/1\", \"findings\": [3]}",
-            "fingerprint");
-    refuses(read_baseline, "\xff", "no JSON");
-}
-
-static void policy_file(void **state) {
-    (void)state;
-    struct fs_gate gate;
-    struct fixture f;
-    char error[1000] = "";
-    struct fs_thresholds *thresholds = fs_thresholds_new();
-    fs_gate_init(&gate);
-    write_file(
-        "# our machine\n\nfail-on = note\n disable AFF-01 = cpusets are cut small here # yes\n"
-        "allow-incomplete = the launcher is static\nAFF-01.wait = 0.9\n");
-    if (fs_policy_read(&gate, thresholds, path, error, sizeof error) != 0) fail_msg("%s", error);
-    assert_int_equal(gate.fail_on, FS_FAIL_ON_NOTE);
-    assert_true(gate.allow_incomplete);
-    assert_string_equal(fs_disabled(thresholds, fs_rule_find("AFF-01")),
-                        "cpusets are cut small here");
-    assert_null(fs_disabled(thresholds, fs_rule_find("AFF-02")));
-
-    fixture_squeezed(&f);
-    fixture_judge(&f, thresholds);
-    assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_NOT_APPLICABLE);
-    assert_string_equal(fixture_outcome(&f, "AFF-01")->why, "disabled: cpusets are cut small here");
-    assert_null(fs_verdict_find(&f.verdict, "OVS-02")->follows); /* it stands by itself now */
-    assert_int_equal(f.verdict.errors, 1);
-    fixture_free(&f);
-    fs_thresholds_free(thresholds);
-}
-
-static int read_policy(char *error, size_t error_size) {
-    struct fs_gate gate;
-    struct fs_thresholds *thresholds = fs_thresholds_new();
-    fs_gate_init(&gate);
-    const int status = fs_policy_read(&gate, thresholds, path, error, error_size);
-    fs_thresholds_free(thresholds);
-    return status;
-}
-
-static void policy_files(void **state) {
-    (void)state;
-    refuses(read_policy, "\nfail-on = often\n", ":2: fail-on wants");
-    refuses(read_policy, "disable AFF-01 =\n", ":1: say why");
-    refuses(read_policy, "disable AFF-01\n", ":1: no '='");
-    refuses(read_policy, "disable NOT-01 = x\n", "NOT-01");
-    refuses(read_policy, "allow-incomplete =  \n", "say why");
-    refuses(read_policy, "AFF-01.nothing = 3\n", "AFF-01.nothing");
-    refuses(read_policy, "nonsense = 3\n", "nonsense");
 }
 
 /* --- JUnit --- */
@@ -400,6 +296,18 @@ static void junit_has_a_case_for_each_rule(void **state) {
     fixture_clean(&f);
     junit_of(&f, &gate, states, sizeof states);
     assert_non_null(strstr(states, "AFF-01: failed\n")); /* it must be found and was not */
+
+    expectation = expectation_of(NULL, NULL, NULL);
+    expectation.pass[rule_number("AFF-01")] = expectation.pass[rule_number("SLM-02")] = true;
+    expectation.not_applicable[rule_number("MPI-05")] = true;
+    expectation.not_applicable[rule_number("PRC-03")] = true;
+    fixture_clean(&f);
+    junit_of(&f, &gate, states, sizeof states);
+    assert_int_equal(count_of(states, ": failed\n"), 2);
+    assert_non_null(strstr(states, "AFF-01: passed\n"));
+    assert_non_null(strstr(states, "SLM-02: failed\n")); /* it must pass and does not apply */
+    assert_non_null(strstr(states, "MPI-05: skipped\n"));
+    assert_non_null(strstr(states, "PRC-03: failed\n")); /* it must not apply and passed */
 }
 
 static void junit_is_not_green_on_missing_facts(void **state) {
@@ -451,12 +359,6 @@ static void junit_survives_any_text(void **state) {
     free(text);
 }
 
-static int make_file(void **state) {
-    (void)state;
-    const int descriptor = mkstemp(path);
-    return descriptor < 0 ? -1 : close(descriptor);
-}
-
 static int remove_file(void **state) {
     (void)state;
     fs_arena_free(&arena);
@@ -472,11 +374,8 @@ int main(void) {
         cmocka_unit_test(incomplete_record_is_no_pass),
         cmocka_unit_test(expectations),
         cmocka_unit_test(asked_for_and_unknown),
+        cmocka_unit_test(passed_or_does_not_apply),
         cmocka_unit_test(baseline_knows_as_many_as_it_has),
-        cmocka_unit_test(expectation_files),
-        cmocka_unit_test(baseline_files),
-        cmocka_unit_test(policy_file),
-        cmocka_unit_test(policy_files),
         cmocka_unit_test(junit_has_a_case_for_each_rule),
         cmocka_unit_test(junit_is_not_green_on_missing_facts),
         cmocka_unit_test(junit_survives_any_text),
