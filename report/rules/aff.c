@@ -143,7 +143,8 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
     else if (load->busy <= load->cores)
         fs_vote(outcome, FS_PASS, "no more workers were busy at once than they have cores");
     else if ((double)group->overlap_ns < overlap * 1e9)
-        fs_vote(outcome, FS_PASS, "workers overlapped for less than %g s", overlap);
+        fs_vote(outcome, fs_too_short(node, group->window_ns, overlap),
+                "workers overlapped for less than %g s", overlap);
     else if (load->wait < least_wait)
         fs_vote(outcome, FS_PASS, "workers hardly waited for a CPU (%.0f %%)", 100 * load->wait);
     else

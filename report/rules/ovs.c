@@ -114,7 +114,8 @@ static void judge_teams(const struct fs_load *load, const struct fs_thresholds *
     else if (total <= factor * load->effective)
         fs_vote(outcome, FS_PASS, "the threads of all workers fit the CPUs");
     else if (load->busy < 2 || (double)load->group->overlap_ns < overlap * 1e9)
-        fs_vote(outcome, FS_PASS, "workers overlapped for less than %g s", overlap);
+        fs_vote(outcome, fs_too_short(load->node, load->group->window_ns, overlap),
+                "workers overlapped for less than %g s", overlap);
     else if (isnan(load->wait))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "run-queue wait was not recorded");
     else if (load->wait < least_wait)
@@ -237,7 +238,8 @@ static void judge_crowd(const struct fs_load *load, const struct fs_thresholds *
     else if (total <= load->effective)
         fs_vote(outcome, FS_PASS, "no more workers were busy at once than there are CPUs");
     else if ((double)load->group->overlap_ns < overlap * 1e9)
-        fs_vote(outcome, FS_PASS, "workers overlapped for less than %g s", overlap);
+        fs_vote(outcome, fs_too_short(load->node, load->group->window_ns, overlap),
+                "workers overlapped for less than %g s", overlap);
     else if (isnan(load->wait) || isnan(load->use))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "run-queue wait was not recorded");
     else if (load->use < use && load->demand <= load->effective)

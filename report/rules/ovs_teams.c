@@ -112,7 +112,8 @@ static void judge_team(const struct fs_node *node, const struct fs_team *team,
 
     if (!fs_team_may_be_openmp(team)) return;
     if ((double)team->team_ns < time * 1e9)
-        fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
+        fs_vote(outcome, fs_too_short(node, node->digest->wall_ns, time),
+                "the teams worked for less than %g s", time);
     else if (!fs_team_is_openmp(team))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who started the threads of %s was not recorded",
                 fs_team_name(outcome->arena, team));
@@ -279,7 +280,8 @@ static void judge_spinning(const struct fs_node *node, const struct fs_threshold
     else if (rivals->teams < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "never did two OpenMP teams work at one time");
     else if ((double)rivals->ns < time * 1e9)
-        fs_vote(outcome, FS_PASS, "two teams worked at once for less than %g s", time);
+        fs_vote(outcome, fs_too_short(node, node->digest->wall_ns, time),
+                "two teams worked at once for less than %g s", time);
     else if (!rivals->mask || isnan(wait))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "masks or run-queue wait were not recorded");
     else if (rivals->threads <= cpus || runnable <= cpus * (double)rivals->ns)

@@ -63,7 +63,8 @@ static void judge_gil(const struct fs_node *node, const struct fs_team *team,
     else if (usable < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the process may use one CPU only");
     else if ((double)team->shared_ns < time * 1e9)
-        fs_vote(outcome, FS_PASS, "Python threads ran together for less than %g s", time);
+        fs_vote(outcome, fs_too_short(node, node->digest->wall_ns, time),
+                "Python threads ran together for less than %g s", time);
     else if (cpus > most)
         fs_vote(outcome, FS_PASS, "the threads used %.1f CPUs", cpus);
     else if (wanted > most)

@@ -63,7 +63,10 @@ static void judge_size(const struct fs_node *node, const struct fs_team *team,
         fs_vote(outcome, FS_NOT_APPLICABLE, "SLURM_CPUS_PER_TASK is not set");
     else if (fs_team_beside_workers(node, team) || (team->workers > 1 && !fs_team_is_rank(team)))
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job has worker processes, too");
-    else if ((double)team->team_ns < time * 1e9 || cpu < share * (double)node->digest->cpu_ns)
+    else if ((double)team->team_ns < time * 1e9)
+        fs_vote(outcome, fs_too_short(node, node->digest->wall_ns, time),
+                "the teams worked for less than %g s", time);
+    else if (cpu < share * (double)node->digest->cpu_ns)
         fs_vote(outcome, FS_PASS, "the teams did little of the job's work");
     else if (!fs_team_is_openmp(team))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who started the threads of %s was not recorded",
@@ -167,7 +170,8 @@ static void judge_collapse(const struct fs_node *node, const struct fs_team *tea
     else if (node->job_cores < 2)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the job has one core");
     else if ((double)team->team_ns < time * 1e9)
-        fs_vote(outcome, FS_PASS, "the teams worked for less than %g s", time);
+        fs_vote(outcome, fs_too_short(node, node->digest->wall_ns, time),
+                "the teams worked for less than %g s", time);
     else if (fs_mask_cores(node->digest->topology, team->cpus) > 1)
         fs_vote(outcome, FS_PASS, "the threads of the BLAS library ran on several cores");
     else if (fs_is_outside(node->digest) && fs_mask_cores(node->digest->topology, team->mask) < 2)

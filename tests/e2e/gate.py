@@ -148,6 +148,20 @@ def broken_expectation_fails(folder):
     (folder / "broken.json").write_text(json.dumps(expectations))
     expect_lines(check(folder, "--expect", "broken.json", *variant), 1, "PRC-03", "must not")
 
+    entry["must"], entry["must_not"] = ["PRC-03"], "any other"
+    entry["pass"], entry["not_applicable"] = ["OVS-08", "AFF-01"], ["MPI-05"]
+    (folder / "broken.json").write_text(json.dumps(expectations))
+    expect_lines(check(folder, "--expect", "broken.json", "--junit", "all.xml", *variant), 1,
+                 "AFF-01 must pass (k1-unjoined), but it does not apply: no two like processes")
+    h.python_path("junitparser")
+    cases = junit.cases(folder / "all.xml")
+    h.equal([cases[rule][0] for rule in ("AFF-01", "OVS-08", "MPI-05", "PRC-03")],
+            ["failed", "passed", "skipped", "passed"], "cases")
+    entry["not_applicable"].append("PRC-03")
+    (folder / "broken.json").write_text(json.dumps(expectations))
+    refuses(check(folder, "--expect", "broken.json", *variant), 2, '"not_applicable"', '"must"')
+    del entry["pass"], entry["not_applicable"]
+
     refuses(check(folder, "--expect", right, "--variant", "k99", "job"), 2, "k99", "k1-joined")
     refuses(check(folder, "--expect", right, "job"), 2, "--variant")
     refuses(check(folder, "--expect", "missing.json", "job"), 2, "missing.json")

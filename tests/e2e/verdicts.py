@@ -184,9 +184,11 @@ def ovs_04_fires_quota_of_half_a_cpu(folder):
 
 @h.test
 def ovs_04_guard_quota_that_is_not_reached(folder):
+    # Something to run in more than the ten periods that the rule wants to see.
+    script = ("import time\nend = time.monotonic() + 1.8\nwhile time.monotonic() < end:\n"
+              "    sum(range(100_000)); time.sleep(0.07)\n")
     with quota_group() as group:
-        result = h.under_forksight([h.PYTHON, "-c", "import time; time.sleep(1)"],
-                                   outer=group.enter, cwd=folder)
+        result = h.under_forksight([h.PYTHON, "-c", script], outer=group.enter, cwd=folder)
     h.expect_clean(result)
 
 

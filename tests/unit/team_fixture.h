@@ -57,6 +57,10 @@ static inline void not_kept(struct fixture *f) {
 static inline void short_work(struct fixture *f) {
     f->teams[0].team_ns = f->teams[0].shared_ns = SECOND / 2;
 }
+static inline void short_job(struct fixture *f) {
+    short_work(f);
+    f->digest.wall_ns = SECOND / 2;
+}
 static inline void unknown_owner(struct fixture *f) {
     f->teams[0].owner = NULL;
     f->teams[0].family = 0;

@@ -140,6 +140,9 @@ static void idle_workers(struct fixture *f) {
 static void short_overlap(struct fixture *f) {
     f->group[0].overlap_ns = SECOND / 2;
 }
+static void short_life(struct fixture *f) {
+    f->group[0].overlap_ns = f->group[0].window_ns = SECOND / 2;
+}
 static void no_wait(struct fixture *f) {
     f->group[0].wait_ns = f->group[0].run_ns / 10;
 }
@@ -176,6 +179,7 @@ static void squeeze_guards(void **state) {
         {"a single worker", one_core_each, FS_NOT_APPLICABLE},
         {"demand below the union", idle_workers, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
+        {"short life", short_life, FS_NOT_APPLICABLE},
         {"no contention", no_wait, FS_PASS},
         {"pinned apart", pinned_apart, FS_PASS},
         {"a launcher's share of all cores", share_of_a_task, FS_PASS},

@@ -94,6 +94,28 @@ static void aff_05_takes_a_mask_for_the_launchers_if_it_gives_such_ones(void **s
     }
 }
 
+/* --- AFF-01: what was before is not known --- */
+
+static void squeezed_workers(struct fixture *f) {
+    fixture_squeezed(f);
+    fixture_audit(f);
+}
+static void seldom_at_once(struct fixture *f) {
+    f->group[0].overlap_ns = SECOND / 2;
+}
+static void seen_shortly(struct fixture *f) {
+    f->group[0].overlap_ns = f->group[0].window_ns = SECOND / 2;
+}
+
+static void aff_01_guard_audited(void **state) {
+    (void)state;
+    static const struct guard guards[] = {
+        {"seldom at once", seldom_at_once, FS_PASS},
+        {"seen for half a second", seen_shortly, FS_STATUS_UNKNOWN},
+    };
+    CHECK_GUARDS("AFF-01", squeezed_workers, guards);
+}
+
 /* --- AFF-06: two ranks on one core --- */
 
 static void overlapping(struct fixture *f) {
@@ -357,6 +379,7 @@ int main(void) {
         cmocka_unit_test(aff_05_guard_audited_masks_that_others_may_have_set),
         cmocka_unit_test(aff_05_takes_a_mask_for_the_launchers_if_it_gives_such_ones),
         cmocka_unit_test(aff_06_says_what_is_seen_of_who_did_it),
+        cmocka_unit_test(aff_01_guard_audited),
         cmocka_unit_test(aff_06_guard_audited),
         cmocka_unit_test(aff_07_guard_audited),
         cmocka_unit_test(aff_08_guard_audited),

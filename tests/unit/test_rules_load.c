@@ -80,6 +80,9 @@ static void idle_pool(struct fixture *f) {
 static void short_overlap(struct fixture *f) {
     f->group[0].overlap_ns = SECOND / 2;
 }
+static void short_life(struct fixture *f) {
+    f->group[0].overlap_ns = f->group[0].window_ns = SECOND / 2;
+}
 static void no_contention(struct fixture *f) {
     f->group[0].wait_ns = f->group[0].run_ns / 20;
 }
@@ -98,6 +101,7 @@ static void teams_guards(void **state) {
         {"the threads fit", few_threads, FS_PASS},
         {"idle pool", idle_pool, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
+        {"short life", short_life, FS_NOT_APPLICABLE},
         {"no contention", no_contention, FS_PASS},
         {"threads unknown", threads_unknown, FS_STATUS_UNKNOWN},
         {"wait unknown", no_schedstat, FS_STATUS_UNKNOWN},
@@ -229,6 +233,7 @@ static void crowd_guards(void **state) {
         {"few busy at once", few_busy, FS_PASS},
         {"a CPU each", smt, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
+        {"short life", short_life, FS_NOT_APPLICABLE},
         {"no contention", no_contention, FS_PASS},
         {"load unknown", busy_unknown, FS_STATUS_UNKNOWN},
         {"wait unknown", no_schedstat, FS_STATUS_UNKNOWN},

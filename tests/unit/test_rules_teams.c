@@ -119,6 +119,7 @@ static void ovs_06_guards(void **state) {
         {"idle on average", idle_threads, FS_PASS},
         {"no contention", no_waiting, FS_PASS},
         {"short", short_work, FS_PASS},
+        {"short job", short_job, FS_NOT_APPLICABLE},
         {"forked workers", workers_with_threads, FS_PASS},
         {"threads of a JVM", other_owner, FS_NOT_APPLICABLE},
         {"owner unknown", unknown_owner, FS_STATUS_UNKNOWN},
@@ -230,6 +231,10 @@ static void little_demand(struct fixture *f) {
 static void met_shortly(struct fixture *f) {
     f->digest.rivals.ns = SECOND / 2;
 }
+static void met_in_a_short_job(struct fixture *f) {
+    met_shortly(f);
+    f->digest.wall_ns = SECOND / 2;
+}
 static void never_met(struct fixture *f) {
     f->digest.rivals.teams = 0;
 }
@@ -248,6 +253,7 @@ static void ovs_07_guards(void **state) {
         {"a CPU for each", room_for_all, FS_PASS},
         {"little demand", little_demand, FS_PASS},
         {"short", met_shortly, FS_PASS},
+        {"short job", met_in_a_short_job, FS_NOT_APPLICABLE},
         {"one after the other", never_met, FS_NOT_APPLICABLE},
         {"masks unknown", masks_unknown, FS_STATUS_UNKNOWN},
         {"not sampled", not_sampled, FS_STATUS_UNKNOWN},
@@ -304,6 +310,7 @@ static void thr_07_guards(void **state) {
         {"right size", right_size, FS_PASS},
         {"a thread for each core", thread_per_core, FS_PASS},
         {"short", short_work, FS_PASS},
+        {"short job", short_job, FS_NOT_APPLICABLE},
         {"a small part of the job", small_part, FS_PASS},
         {"beside a pool", beside_a_pool, FS_NOT_APPLICABLE},
         {"it forks", forks, FS_NOT_APPLICABLE},
