@@ -189,8 +189,7 @@ static void judge_quota(const struct fs_node *node, const struct fs_thresholds *
 
     if (isinf(node->quota))
         fs_vote(outcome, FS_NOT_APPLICABLE, "no CPU quota");
-    else if (isnan(node->quota) || node->job_cpus < 0 || quota->periods < 0 ||
-             quota->throttled < 0 || isnan(quota->runnable_mean))
+    else if (isnan(node->quota) || node->job_cpus < 0 || quota->periods < 0 || quota->throttled < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the CPU quota or its use could not be read");
     else if (quota->cpus >= node->job_cpus)
         fs_vote(outcome, FS_PASS, "the quota covers all CPUs of the mask");
@@ -198,6 +197,8 @@ static void judge_quota(const struct fs_node *node, const struct fs_thresholds *
         fs_vote(outcome, FS_PASS, "a short burst: %lld periods", (long long)quota->periods);
     else if ((double)quota->throttled <= least * (double)quota->periods)
         fs_vote(outcome, FS_PASS, "the quota hardly stopped the job");
+    else if (isnan(quota->runnable_mean))
+        fs_vote(outcome, FS_STATUS_UNKNOWN, "how many threads were runnable was not sampled");
     else if (quota->runnable_mean <= quota->cpus)
         fs_vote(outcome, FS_PASS, "no more threads were runnable than the quota allows");
     else

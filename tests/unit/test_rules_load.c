@@ -361,6 +361,13 @@ static void hardly(struct fixture *f) {
 static void one_runnable(struct fixture *f) {
     f->digest.quota.runnable_mean = 0.4;
 }
+static void unseen(struct fixture *f) {
+    f->digest.quota.runnable_mean = NAN;
+}
+static void hardly_and_unseen(struct fixture *f) {
+    hardly(f);
+    unseen(f);
+}
 static void quota_unknown(struct fixture *f) {
     f->digest.quota.cpus = NAN;
 }
@@ -373,6 +380,8 @@ static void quota_guards(void **state) {
         {"burst", burst, FS_PASS},
         {"hardly throttled", hardly, FS_PASS},
         {"runnable below it", one_runnable, FS_PASS},
+        {"hardly throttled, never seen to run", hardly_and_unseen, FS_PASS},
+        {"never seen to run", unseen, FS_STATUS_UNKNOWN},
         {"unknown", quota_unknown, FS_STATUS_UNKNOWN},
     };
     CHECK_GUARDS("OVS-04", throttled, guards);
