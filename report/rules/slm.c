@@ -1,6 +1,8 @@
 /* slm.c - rules on what the job asked the batch system for. */
+#include "report/launched.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
+#include "tracer/text.h"
 
 #include <string.h>
 
@@ -31,10 +33,71 @@ static int was_given_narrow(const struct fs_load *load) {
     return -1;
 }
 
+/* The only one of the step on this node; NULL: it is not recorded. */
+static const struct fs_task *task_of_step(const struct fs_digest *digest) {
+    for (size_t i = 0; i < digest->task_count; i++)
+        if (digest->tasks[i].launch == FS_LAUNCH_SRUN) return &digest->tasks[i];
+    return NULL;
+}
+
+/* Whether the job's command is what the task runs, and not what called srun, elsewhere. */
+static bool is_command_of_task(const struct fs_digest *digest, const struct fs_task *task) {
+    enum { TELLING = 4 }; /* characters */
+    const size_t count = digest->command_count;
+
+    if (digest->launcher) return false;
+    if (!task || !task->command || count == 0) return true;
+    return strstr(task->command, fs_base_name(digest->command[0])) ||
+           (strlen(digest->command[count - 1]) >= TELLING &&
+            strstr(task->command, digest->command[count - 1]));
+}
+
+static bool is_assigned(const struct fs_launch *launch, const char *name) {
+    const size_t length = strlen(name);
+
+    for (size_t i = 0; i < launch->word_count; i++)
+        if (fs_begins(launch->words[i], name) && launch->words[i][length] == '=') return true;
+    return false;
+}
+
+static void add_step_fixes(const struct fs_load *load, int allocated, struct fs_outcome *outcome) {
+    static const char when[] = "unless other steps need those CPUs";
+    static const char fewer[] = "and as many workers as CPUs";
+    struct fs_arena *arena = outcome->arena;
+    const struct fs_digest *digest = load->node->digest;
+    const bool many = load->workers > allocated;
+    const struct fs_remedy remedy = fs_remedy_command(arena, load, NULL, many ? allocated : 0);
+    const struct fs_task *task = task_of_step(digest);
+    const struct fs_launch *launch = task ? fs_task_launch(load->node, task) : NULL;
+    const char *places = fs_arena_printf(arena, "-c %d --cpu-bind=cores", allocated);
+    const char *srun =
+        fs_arena_printf(arena, "srun -n 1 %s %s", places, remedy.variable ? "env " : "");
+    bool sized = remedy.variable != NULL;
+
+    if (launch) {
+        sized = sized && !is_assigned(launch, remedy.variable);
+        fs_add_launch_fix(outcome, when, launch,
+                          &(struct fs_launch_change){.add = places, .replace = true});
+        if (sized)
+            fs_add_fix(outcome, FS_FIX_ENVIRONMENT, fewer, "export %s=%d", remedy.variable,
+                       allocated);
+    } else if (is_command_of_task(digest, task)) {
+        fs_add_remedy(outcome, when, srun, &remedy);
+    } else if (task && task->command) {
+        const char *workers =
+            sized ? fs_arena_printf(arena, "%s=%d ", remedy.variable, allocated) : "";
+        fs_add_command_fix(outcome, when,
+                           fs_arena_printf(arena, "%s%s%s", srun, workers, task->command));
+    } else {
+        fs_add_fix(outcome, FS_FIX_CODE, when, "srun %s ...", places);
+    }
+    if (many && !sized)
+        fs_add_fix(outcome, FS_FIX_CODE, fewer, "%s",
+                   fs_pool_size_code(arena, load, allocated, allocated));
+}
+
 static void report_step(const struct fs_load *load, int allocated, struct fs_outcome *outcome) {
     struct fs_arena *arena = outcome->arena;
-    const struct fs_remedy remedy =
-        fs_remedy_command(arena, load, NULL, load->workers > allocated ? allocated : 0);
 
     fs_add_finding(outcome, FS_ERROR, load->node, load)->confidence = FS_INFERRED;
     fs_set_title(outcome, "step of %d workers was given %d of %d CPUs", load->workers, load->cpus,
@@ -49,12 +112,7 @@ static void report_step(const struct fs_load *load, int allocated, struct fs_out
     fs_add_wait(outcome, load->wait);
     fs_add_cause(outcome, "srun without -c binds its one task to one CPU or core");
     fs_add_birth_cause(outcome, load);
-    const char *srun = fs_arena_printf(arena, "srun -n 1 -c %d --cpu-bind=cores %s", allocated,
-                                       remedy.variable ? "env " : "");
-    fs_add_remedy(outcome, "unless other steps need those CPUs", srun, &remedy);
-    if (load->workers > allocated && !remedy.variable)
-        fs_add_fix(outcome, FS_FIX_CODE, "and as many workers as CPUs", "%s",
-                   fs_pool_size_code(arena, load, allocated, allocated));
+    add_step_fixes(load, allocated, outcome);
     const int usable = load->workers < allocated ? load->workers : allocated;
     fs_set_gain(outcome, "up to %.0fx CPU time (est)", (double)usable / load->cpus);
 }

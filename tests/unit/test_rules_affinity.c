@@ -281,6 +281,48 @@ static void step_finding(void **state) {
     fixture_free(&f);
 }
 
+/* In front of srun its line is the job's command: no step inside a step is advised. */
+static void step_finding_in_front_of_srun(void **state) {
+    static const struct {
+        const char *command[2], *srun, *fix, *also;
+    } cases[] = {
+        {{"srun", "app"},
+         "srun -n 1 -c1 --cpu-bind=threads app",
+         "srun -c 64 --cpu-bind=cores -n 1 app",
+         "export NUM_PROCS=64"},
+        {{"./job.sh", "x"},
+         "srun -n 1 env NUM_PROCS=64 app",
+         "srun -c 64 --cpu-bind=cores -n 1 env NUM_PROCS=64 app",
+         "Pool(len(os.sched_getaffinity(0)))"},
+        {{"srun", "app"}, NULL, "srun -n 1 -c 64 --cpu-bind=cores env NUM_PROCS=64 app 7", NULL},
+        {{"./job.sh", "7"}, NULL, "srun -n 1 -c 64 --cpu-bind=cores env NUM_PROCS=64 app 7", NULL},
+        {{"/opt/app", "7"},
+         NULL,
+         "srun -n 1 -c 64 --cpu-bind=cores env NUM_PROCS=64 /opt/app 7",
+         NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture f;
+        narrow_step(&f);
+        fixture_pool(&f, &f.group[0], 65, "0,1");
+        fixture_variable(&f, "NUM_PROCS", "65");
+        for (int word = 0; word < 2; word++)
+            f.command[word] = (char *)(uintptr_t)cases[i].command[word];
+        if (strcmp(cases[i].command[0], "srun") == 0) f.digest.launcher = (char *)"srun";
+        if (cases[i].srun) fixture_launch(&f, "/usr/bin/srun", cases[i].srun, 1);
+        struct fs_task *task = fixture_task(&f, "0,1");
+        task->launch = FS_LAUNCH_SRUN;
+        task->launcher = 0;
+        task->command = (char *)"app 7";
+        const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "SLM-02");
+        assert_string_equal(finding->fix[0].text, cases[i].fix);
+        assert_int_equal(finding->fix_count, cases[i].also ? 2 : 1);
+        if (cases[i].also) assert_string_equal(finding->fix[1].text, cases[i].also);
+        fixture_free(&f);
+    }
+}
+
 static void no_slurm(struct fixture *f) {
     f->digest.scheduler.name = NULL;
 }
@@ -353,6 +395,7 @@ int main(void) {
         cmocka_unit_test(binding_guards),
         cmocka_unit_test(places_alone_bind),
         cmocka_unit_test(step_finding),
+        cmocka_unit_test(step_finding_in_front_of_srun),
         cmocka_unit_test(squeezed_beside_another_step),
         cmocka_unit_test(step_guards),
     };
