@@ -124,6 +124,20 @@ bool fs_has_launched_share(const struct fs_load *load) {
     return false;
 }
 
+bool fs_is_launchers_mask(const struct fs_node *node, int pid, hwloc_const_bitmap_t mask) {
+    const struct fs_digest *digest = node->digest;
+    bool any = false;
+
+    for (size_t i = 0; i < digest->task_count; i++) {
+        const struct fs_task *task = &digest->tasks[i];
+        const bool gave =
+            task->mask && !task->mask_before && mask && hwloc_bitmap_isequal(mask, task->mask);
+        if (task->pid == pid) return gave;
+        any = any || gave;
+    }
+    return any;
+}
+
 const char *fs_task_name(struct fs_arena *arena, const struct fs_task *task) {
     if (task->rank >= 0) return fs_arena_printf(arena, "rank %d", task->rank);
     return fs_arena_printf(arena, "process %d", task->pid);

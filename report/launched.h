@@ -38,6 +38,13 @@ bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a, const
  */
 bool fs_has_launched_share(const struct fs_load *load);
 
+/*
+ * Whether a launcher gave that mask: to the task that the process is or, where it is none, to any
+ * task of the node, and the task kept it. No call in the job tells: Slurm's daemon, which sets
+ * masks, is no part of it.
+ */
+bool fs_is_launchers_mask(const struct fs_node *node, int pid, hwloc_const_bitmap_t mask);
+
 /* "rank 3", "task 0 (process 4711)" */
 const char *fs_task_name(struct fs_arena *arena, const struct fs_task *task);
 

@@ -170,10 +170,13 @@ static void fold_reap(struct fs_table *table, struct fs_slot *entry,
 
 static void fold_affinity(struct fs_table *table, const struct fs_segment_file *file,
                           struct fs_record *record, const struct fsp_process *slot) {
-    if (!slot->t_affinity) return;
     for (size_t i = record->stage_count; i-- > 0;) {
         struct fs_stage *stage = &record->stages[i];
         if (stage->image != file->image) continue;
+        /* Until the end, bare system calls leave no trace in the slot. */
+        if (!stage->mask_begin && !slot->t_affinity && !slot->t_exit)
+            stage->mask_begin = fs_intern_words(&table->interned, slot->mask);
+        if (!slot->t_affinity) return;
         stage->t_affinity = (int64_t)slot->t_affinity;
         stage->mask_before = fs_intern_words(&table->interned, slot->mask_before);
         stage->mask_after = fs_intern_words(&table->interned, slot->mask);

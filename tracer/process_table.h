@@ -103,6 +103,7 @@ struct fs_stage {
     int64_t t;              /* birth, or the start of the image */
     int64_t t_affinity;     /* last call that changed its mask; FS_UNKNOWN: none */
     uint32_t mask_before, mask_after;
+    uint32_t mask_begin; /* with which the image, or the forked process, began; 0: not known */
     struct fs_site_key affinity_site;
     int affinity_caller;
 };

@@ -230,11 +230,15 @@ static hwloc_bitmap_t mask_of(const struct fs_table *table, uint32_t number) {
 /* The mask with which a process began, when it changed that by itself: what a launcher sets in
  * the child that is to become the task is given to it. */
 static uint32_t mask_before(const struct fs_record *record) {
-    for (size_t i = 0; i < record->stage_count; i++)
-        if ((!record->stages[i].image || record->stages[i].image->role != FS_ROLE_LAUNCHER) &&
-            record->stages[i].t_affinity != FS_UNKNOWN)
-            return record->stages[i].mask_before;
-    return record->given != record->mask ? record->given : 0;
+    uint32_t given = record->given;
+
+    for (size_t i = 0; i < record->stage_count; i++) {
+        const struct fs_stage *stage = &record->stages[i];
+        if (stage->image && stage->image->role == FS_ROLE_LAUNCHER) continue;
+        if (stage->t_affinity != FS_UNKNOWN) return stage->mask_before;
+        if (!given) given = stage->mask_begin;
+    }
+    return given != record->mask ? given : 0;
 }
 
 static int status_of(const struct fs_record *record) {

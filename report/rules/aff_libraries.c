@@ -1,5 +1,6 @@
 /* aff_libraries.c - rules on thread libraries that bind the process they are loaded into. */
 #include "preload/recorded_variables.h"
+#include "report/launched.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/thread_libraries.h"
@@ -55,6 +56,10 @@ static void judge_interface(const struct fs_load *load, const struct fs_threshol
     const struct fs_thread_library *runtime =
         program ? fs_program_library(program, FSP_LIBRARIES_KMP) : NULL;
     const char *value = fs_load_variable(load, "KMP_AFFINITY");
+    const struct fs_group *group = load->group;
+    const bool given =
+        !group->narrowing && fs_is_launchers_mask(load->node, group->parent, group->mask_union);
+    const bool narrowed = load->cpus < load->node->job_cpus;
 
     if (!runtime)
         fs_vote(outcome, FS_NOT_APPLICABLE, "no worker loaded libomp or libiomp5");
@@ -62,13 +67,12 @@ static void judge_interface(const struct fs_load *load, const struct fs_threshol
         fs_vote(outcome, FS_PASS, "KMP_AFFINITY is disabled");
     else if (load->cpus < 0 || load->node->job_cpus < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "the masks were not recorded");
-    else if (load->cpus < load->node->job_cpus && !load->group->narrowing &&
-             fs_is_outside(load->node->digest))
+    else if (narrowed && !group->narrowing && fs_is_outside(load->node->digest))
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
-    else if (load->cpus < load->node->job_cpus && !by_runtime(load))
+    else if (narrowed && !by_runtime(load))
         fs_vote(outcome, FS_PASS, "another program narrowed the mask");
     else
-        report_interface(load, program, runtime, load->cpus < load->node->job_cpus, outcome);
+        report_interface(load, program, runtime, narrowed && !given, outcome);
 }
 
 static void check_interface(const struct fs_job *job, const struct fs_thresholds *thresholds,
@@ -90,7 +94,8 @@ const struct fs_rule fs_rule_aff_03 = {
                "disabled: a warning when the workers' masks are smaller than the job's, and a note "
                "otherwise.",
     .exceptions = "Silent when another program (taskset, a launcher) narrowed the mask: that is "
-                  "AFF-01, or the launcher's rule.",
+                  "AFF-01, or the launcher's rule. A note when the workers have the mask with "
+                  "which srun started their task.",
     .fix = "export KMP_AFFINITY=disabled",
     .dispute = "Documents written for Knights Landing processors ask for it always. On other "
                "processors, with masks as they were, it is advice.",

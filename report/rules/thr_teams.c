@@ -1,4 +1,5 @@
 /* thr_teams.c - rules on the size of OpenMP teams, and on BLAS teams that share one core. */
+#include "report/launched.h"
 #include "report/remedy.h"
 #include "report/rules/rules.h"
 #include "report/teams.h"
@@ -156,6 +157,15 @@ static void report_collapse(const struct fs_node *node, const struct fs_team *te
     if (usable > 1) fs_set_gain(outcome, "up to %d.0x shorter (est)", usable);
 }
 
+/* Whether the process had one core before any runtime bound it: no binding took others away. */
+static bool had_one_core(const struct fs_node *node, const struct fs_team *team) {
+    hwloc_topology_t topology = node->digest->topology;
+
+    if (team->narrowing) return fs_mask_cores(topology, team->narrowing->before) == 1;
+    return fs_mask_cores(topology, team->mask) == 1 &&
+           fs_is_launchers_mask(node, team->pid, team->mask);
+}
+
 static void judge_collapse(const struct fs_node *node, const struct fs_team *team,
                            const struct fs_thresholds *thresholds, struct fs_outcome *outcome) {
     const double time = fs_threshold(thresholds, outcome->rule, COLLAPSE_TIME);
@@ -178,6 +188,8 @@ static void judge_collapse(const struct fs_node *node, const struct fs_team *tea
         fs_vote(outcome, FS_STATUS_UNKNOWN, "who narrowed the mask is not seen from outside");
     else if (narrowing && !fs_is_openmp_runtime(narrowing->place.module))
         fs_vote(outcome, FS_PASS, "it was not the OpenMP runtime that narrowed the mask");
+    else if (had_one_core(node, team))
+        fs_vote(outcome, FS_PASS, "the process was given one core");
     else
         report_collapse(node, team, variable, outcome);
 }
@@ -203,7 +215,8 @@ const struct fs_rule fs_rule_thr_08 = {
                "once for `time`; and in all samples they were on one core, though the job has "
                "more.",
     .exceptions = "Silent for teams of other libraries, which place their threads themselves, and "
-                  "when something else than an OpenMP runtime made the mask narrow.",
+                  "when something else than an OpenMP runtime made the mask narrow, or a launcher "
+                  "gave the process that one core.",
     .fix = "unset OMP_PROC_BIND OMP_PLACES",
     .thresholds = collapse_thresholds,
     .sources = (const char *const[]){"BL", "CSC", NULL},

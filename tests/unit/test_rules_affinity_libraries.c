@@ -38,6 +38,35 @@ static void by_taskset(struct fixture *f) {
     f->group[0].narrowing = &f->narrowing;
 }
 
+/* srun -n 2 -c 2 on four CPUs: its daemon set the masks, and is not recorded. */
+static void given_by_srun(struct fixture *f, int parent, const char *cpus) {
+    bound_by_llvm(f);
+    for (int i = 0; i < 2; i++) {
+        struct fs_task *task = fixture_task(f, i ? "1" : cpus);
+        task->launch = FS_LAUNCH_SRUN;
+        task->pid = i ? 300 : parent;
+    }
+}
+
+static void aff_03_guard_mask_of_the_launcher(void **state) {
+    (void)state;
+    struct fixture f;
+    given_by_srun(&f, 100, "0");
+    assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_NOTE);
+    assert_null(fixture_find(&f, "OVS-02")->follows);
+    fixture_free(&f);
+    given_by_srun(&f, 99, "0"); /* the pool is made by a child of the task */
+    assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_NOTE);
+    fixture_free(&f);
+    given_by_srun(&f, 100, "0"); /* bound by bare system calls */
+    f.tasks[0].mask_before = fixture_mask(&f, "0-1");
+    assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_WARNING);
+    fixture_free(&f);
+    given_by_srun(&f, 100, "0-1"); /* the workers bound themselves */
+    assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_WARNING);
+    fixture_free(&f);
+}
+
 static void aff_03_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
@@ -99,6 +128,7 @@ static void aff_04_guards(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aff_03_fires_by_masks),
+        cmocka_unit_test(aff_03_guard_mask_of_the_launcher),
         cmocka_unit_test(aff_03_guards),
         cmocka_unit_test(aff_04_fires_and_folds_the_squeeze),
         cmocka_unit_test(aff_04_guards),

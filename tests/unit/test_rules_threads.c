@@ -66,11 +66,33 @@ static void cpus_unknown(struct fixture *f) {
     f->teams[0].cpus = NULL;
 }
 
+/* One SMT core for each task of srun, of which libgomp may take a half. */
+static void core_of_srun(struct fixture *f) {
+    f->teams[0].narrowing = NULL;
+    f->teams[0].mask = fixture_mask(f, "0-1");
+    fixture_task(f, "0-1")->pid = f->teams[0].pid;
+}
+static void half_of_a_core(struct fixture *f) {
+    f->narrowing.before = fixture_mask(f, "0-1");
+}
+
+static void thr_08_fires_for_a_task_that_was_bound_by_bare_calls(void **state) {
+    (void)state;
+    struct fixture f;
+    collapsed(&f);
+    core_of_srun(&f);
+    f.tasks[0].mask_before = fixture_mask(&f, "0-3");
+    assert_int_equal(fixture_find(&f, "THR-08")->severity, FS_WARNING);
+    fixture_free(&f);
+}
+
 static void thr_08_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
         {"seen on two cores", on_two_cores, FS_PASS},
         {"narrowed by taskset", by_taskset, FS_PASS},
+        {"a core that srun gave", core_of_srun, FS_PASS},
+        {"half of a core that srun gave", half_of_a_core, FS_PASS},
         {"short", short_work, FS_PASS},
         {"short job", short_job, FS_NOT_APPLICABLE},
         {"not bound", not_bound, FS_NOT_APPLICABLE},
@@ -360,6 +382,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thr_08_fires_and_names_library_and_variable),
         cmocka_unit_test(thr_08_fires_on_both_hardware_threads),
+        cmocka_unit_test(thr_08_fires_for_a_task_that_was_bound_by_bare_calls),
         cmocka_unit_test(thr_08_guards),
         cmocka_unit_test(aff_09_fires_and_tells_how_often),
         cmocka_unit_test(aff_09_guards),
