@@ -64,6 +64,27 @@ static void the_processes_of_a_step_are_tasks_but_not_their_children(void **stat
     fs_digest_free(&digest);
 }
 
+/* LLVM's runtime binds by bare system calls: only sampling shows the other mask. */
+static void a_mask_that_changed_without_a_call_was_not_given(void **state) {
+    (void)state;
+    struct made_segment one = image(PARENT, 1, 10 * MILLISECOND, "/home/u/solve");
+    SET_ENVIRONMENT(&one, "SLURM_STEP_ID=0\0SLURM_PROCID=0\0SLURM_STEP_NUM_TASKS=2");
+    struct made_segment other = image(2000, 1, 12 * MILLISECOND, "/home/u/solve");
+    SET_ENVIRONMENT(&other, "SLURM_STEP_ID=0\0SLURM_PROCID=1\0SLURM_STEP_NUM_TASKS=2");
+    put_as(&one, "1000-10.seg");
+    put_as(&other, "2000-12.seg");
+    fs_fold_pass(&fold, now, false);
+    uint64_t bound[FSP_MASK_WORDS] = {1};
+    for (struct fs_record *record = table.first; record; record = record->next)
+        if (record->pid == 2000) record->mask = fs_intern_words(&table.interned, bound);
+    struct fs_digest digest = evaluated();
+    assert_int_equal(digest.task_count, 2);
+    assert_null(digest.tasks[0].mask_before);
+    assert_int_equal(hwloc_bitmap_weight(digest.tasks[1].mask), 1);
+    assert_int_equal(hwloc_bitmap_weight(digest.tasks[1].mask_before), 2);
+    fs_digest_free(&digest);
+}
+
 /* A batch script has a rank of Slurm as well, but no step. */
 static void a_batch_script_is_no_task(void **state) {
     (void)state;
@@ -206,6 +227,7 @@ int main(void) {
 #define FOLDED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         FOLDED(the_processes_of_a_step_are_tasks_but_not_their_children),
+        FOLDED(a_mask_that_changed_without_a_call_was_not_given),
         FOLDED(a_batch_script_is_no_task),
         FOLDED(a_launcher_and_its_daemon_are_no_tasks),
         FOLDED(a_rank_that_a_process_gave_itself_makes_no_task_of_its_children),
