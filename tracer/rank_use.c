@@ -14,6 +14,7 @@
 
 #include "tracer/command_text.h"
 #include "tracer/process_table.h"
+#include "tracer/python_modules.h"
 #include "tracer/text.h"
 #include "tracer/tools.h"
 
@@ -88,7 +89,8 @@ struct modules {
         bool package, wanted, read;
     } module[MODULES_MAX];
     size_t count;
-    bool cut; /* there are more */
+    bool cut;     /* there are more */
+    bool foreign; /* a module from elsewhere is imported, which may know its rank */
 };
 
 static bool is_name_byte(char byte) {
@@ -122,6 +124,17 @@ static void note_imports(struct modules *modules, const char *text, size_t size)
     }
 }
 
+static bool note_foreign(void *context, const char *name, size_t length) {
+    struct modules *modules = context;
+
+    for (size_t i = 0; i < modules->count; i++)
+        if (strlen(modules->module[i].name) == length &&
+            memcmp(modules->module[i].name, name, length) == 0)
+            return false;
+    modules->foreign = !fs_python_module_is_known(name, length);
+    return modules->foreign;
+}
+
 static enum fs_rank_use read_bytes(struct fs_rank_readings *readings, int file, int64_t size,
                                    struct modules *modules) {
     if (size == 0) return FS_RANK_UNUSED;
@@ -141,6 +154,8 @@ static enum fs_rank_use read_bytes(struct fs_rank_readings *readings, int file, 
     else if (bytes && got == size)
         use = FS_RANK_UNUSED;
     if (bytes && modules) note_imports(modules, bytes, (size_t)got);
+    if (bytes && modules && !modules->foreign)
+        fs_python_imports(bytes, (size_t)got, note_foreign, modules);
     free(bytes);
     return use;
 }
@@ -223,7 +238,7 @@ static enum fs_rank_use read_imports(struct fs_rank_readings *readings, struct m
             more = true;
         }
     }
-    return modules->cut ? fs_rank_use_both(use, FS_RANK_NOT_LOOKED) : use;
+    return modules->cut || modules->foreign ? fs_rank_use_both(use, FS_RANK_NOT_LOOKED) : use;
 }
 
 static enum fs_rank_use read_python(struct fs_rank_readings *readings, const char *path) {
@@ -280,6 +295,14 @@ static bool takes_word(const char *option) {
            strcmp(option, "-I") == 0 || strcmp(option, "-o") == 0;
 }
 
+/* A program that Python was given with -c. */
+static enum fs_rank_use use_of_text(const char *text) {
+    struct modules none = {.count = 0};
+
+    fs_python_imports(text, strlen(text), note_foreign, &none);
+    return none.foreign ? FS_RANK_NOT_LOOKED : FS_RANK_UNUSED;
+}
+
 /* Of an interpreter: its script. Words given with -c were read as arguments. */
 static enum fs_rank_use use_of_script(struct fs_rank_readings *readings, const char *name,
                                       const char *const *words, size_t count,
@@ -287,7 +310,8 @@ static enum fs_rank_use use_of_script(struct fs_rank_readings *readings, const c
     const bool python = fs_is_python(name);
     for (size_t i = 1; i < count; i++) {
         if (*words[i] != '-') return read_script(readings, words[i], directory, python);
-        if (strcmp(words[i], "-c") == 0 || strcmp(words[i], "-e") == 0) return FS_RANK_UNUSED;
+        if (strcmp(words[i], "-c") == 0 || strcmp(words[i], "-e") == 0)
+            return python && i + 1 < count ? use_of_text(words[i + 1]) : FS_RANK_UNUSED;
         if (strcmp(words[i], "-m") == 0 || strcmp(words[i], "-") == 0) return FS_RANK_NOT_LOOKED;
         i += takes_word(words[i]) && python && strcmp(words[i], "-O") != 0 &&
              strcmp(words[i], "-I") != 0;

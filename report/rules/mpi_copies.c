@@ -154,7 +154,8 @@ const struct fs_rule fs_rule_mpi_03 = {
                   "torch.distributed; beside Dask, Ray, Dragon, GNU parallel and the like; and for "
                   "a tool of the system (tar, gzip) on each of several nodes, which it may be "
                   "meant for. "
-                  "Unknown for `python -m MODULE`, for a program on standard input, for a command "
+                  "Unknown for a Python script that imports packages of its own from elsewhere, "
+                  "for `python -m MODULE`, for a program on standard input, for a command "
                   "line of more than 380 bytes, and when the file is not at hand. Copies that are "
                   "wanted, such as random trials with seeds "
                   "of their own, look the same: give them their rank as the seed.",

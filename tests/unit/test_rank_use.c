@@ -43,6 +43,10 @@ static int set_up(void **state) {
     put("chain.py", "import json\nif True:\n    from link import me\n");
     put("link.py", "import sys, main\n");
     put("similar.py", "import packaged_not, sublink\n");
+    put("prose.py", "\"\"\"\nimport the data from the disk\nfrom here on, important\n\"\"\"\n"
+                    "import os.path, numpy as np; from . import x\nimportant = 1\n");
+    put("mine.py", "import os, solver.core as s\n");
+    put("tool", "#!/usr/bin/python3\nimport re\nif 1:\n    from solver.cli import run\n");
     put("main.py", "import packaged.split\n");
     put("packaged/split.py", "import os\nme = os.environ['SLURM_PROCID']\n");
     return 0;
@@ -66,7 +70,12 @@ static void programs_that_can_and_cannot_tell_their_rank(void **state) {
         {"/usr/bin/python3.11", "python3 alone/serial.py --rank PMI_RANK", FS_RANK_USED},
         {"/usr/bin/python3.11", "python3 main.py", FS_RANK_USED},
         {"/usr/bin/python3.11", "python3 chain.py", FS_RANK_USED},
-        {"/usr/bin/python3.11", "python3 similar.py", FS_RANK_UNUSED},
+        {"/usr/bin/python3.11", "python3 similar.py", FS_RANK_NOT_LOOKED},
+        {"/usr/bin/python3.11", "python3 prose.py", FS_RANK_UNUSED},
+        {"/usr/bin/python3.11", "python3 mine.py", FS_RANK_NOT_LOOKED},
+        {"/usr/bin/python3.11", "python3 tool in.dat", FS_RANK_NOT_LOOKED},
+        {"/usr/bin/python3.11", "python3 -c 'import time; import solver'", FS_RANK_NOT_LOOKED},
+        {"/usr/bin/python3.11", "python3 -c 'import time, sys; print(1)'", FS_RANK_UNUSED},
         {"/usr/bin/python3.11", "python3 missing.py", FS_RANK_NOT_LOOKED},
         {"/usr/bin/python3.11", "python3 -m alone.serial", FS_RANK_NOT_LOOKED},
         {"/usr/bin/python3.11", "python3", FS_RANK_NOT_LOOKED},
