@@ -20,10 +20,9 @@ syscall:
     cmpq $__NR_clone3, %rdi
     je 1f
 #endif
-    cmpq $__NR_clone, %rdi
-    je 1f
-    cmpq $__NR_fork, %rdi
-    je 1f
+    leaq -__NR_clone(%rdi), %r10
+    cmpq $(__NR_fork - __NR_clone), %r10
+    jbe 1f
     cmpq $__NR_pivot_root, %rdi
     je 1f
     jmp *%r11

@@ -2,7 +2,8 @@
  * exec.c - the exec family.
  *
  * Any context, and above all the child of a vfork, which runs in its parent's
- * memory: stores into the child's own slot, arrays on the stack, nothing else.
+ * memory: stores into the child's own slot, arrays on the stack, nothing else there.
+ * What lies behind the arguments is the kernel's to judge (given.h).
  * The attempt is stored before the call, for a success does not come back.
  * The variadic forms are served by the array forms: libc's own do not pass
  * through them.

@@ -4,7 +4,7 @@
  * execve((char *)8, ...) gives an error code and no crash, for nobody but the kernel looks at
  * that address. So where a hook looks first, it asks first. The question is a change of the
  * mask of blocked signals that makes no sense: the kernel reads the mask there and refuses.
- * 0.1 us a page; the pages of one call are asked about once.
+ * 0.2 us a page; those of one call are asked about once.
  *
  * What libc itself reads (the name of setenv, the file of execvp) needs no question.
  */
