@@ -41,16 +41,41 @@ static int visit(void *context, const char *name, size_t length, const char *val
 }
 
 /* srun is two processes; the child is left out. */
-static bool is_foreign_srun(struct fs_proc *proc, const struct fs_table *table, int pid,
-                            const char *job) {
-    struct asked asked = {.job = job};
+static bool is_srun(struct fs_proc *proc, int pid) {
     struct fs_proc_stat stat;
     char name[32];
 
-    if (fs_table_newest(table, pid) || fs_proc_stat(proc, pid, &stat) != 0) return false;
-    if (fs_proc_text(proc, stat.ppid, "comm", name, sizeof name) > 0 && strcmp(name, "srun\n") == 0)
-        return false;
+    return fs_proc_stat(proc, pid, &stat) == 0 &&
+           !(fs_proc_text(proc, stat.ppid, "comm", name, sizeof name) > 0 &&
+             strcmp(name, "srun\n") == 0);
+}
+
+static bool is_of_job(struct fs_proc *proc, int pid, const char *job) {
+    struct asked asked = {.job = job};
+
     return fs_proc_environment(proc, pid, visit, &asked, NULL) == 1 && asked.same;
+}
+
+/* Whether a task of the record is its child. */
+static bool has_task(const struct fs_table *table, int daemon) {
+    for (const struct fs_record *record = table->first; record; record = record->next)
+        if (record->ppid == daemon) return true;
+    return false;
+}
+
+/* Steps and sruns, of the record and not of it. */
+struct seen {
+    int own_steps, steps, own_sruns, sruns;
+};
+
+static int beside(const struct seen *seen, bool in_step) {
+    const bool started_here = seen->own_sruns > 0;
+    const int sruns = seen->sruns - (seen->sruns > 0 && in_step && !started_here);
+    /* The tasks of a step that an srun of the record begins just now are not known yet. */
+    const int begun = seen->own_sruns > seen->own_steps ? seen->own_sruns - seen->own_steps : 0;
+    const int steps = seen->steps > begun ? seen->steps - begun : 0;
+
+    return steps > sruns ? steps : sruns;
 }
 
 int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
@@ -58,7 +83,7 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
     const int *pids;
     size_t count;
     char name[32], title[256];
-    int steps = 0, sruns = 0;
+    struct seen seen = {0};
     const char *own = scheduler->job ? fs_own_step(scheduler->job) : NULL;
 
     if (!scheduler->name || strcmp(scheduler->name, "slurm") != 0 || !scheduler->job ||
@@ -67,12 +92,19 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
     for (size_t i = 0; i < count; i++) {
         if (fs_proc_text(proc, pids[i], "comm", name, sizeof name) <= 0) continue;
         if (strcmp(name, "slurmstepd\n") == 0 &&
-            fs_proc_command(proc, pids[i], title, sizeof title) > 0)
-            steps += fs_is_other_step(title, scheduler->job, scheduler->step) &&
-                     fs_is_other_step(title, scheduler->job, own);
-        else if (strcmp(name, "srun\n") == 0)
-            sruns += is_foreign_srun(proc, table, pids[i], scheduler->job);
+            fs_proc_command(proc, pids[i], title, sizeof title) > 0) {
+            if (!fs_is_other_step(title, scheduler->job, NULL)) continue;
+            if (!fs_is_other_step(title, scheduler->job, scheduler->step) ||
+                !fs_is_other_step(title, scheduler->job, own) || has_task(table, pids[i]))
+                seen.own_steps++;
+            else
+                seen.steps++;
+        } else if (strcmp(name, "srun\n") == 0 && is_srun(proc, pids[i])) {
+            if (fs_table_newest(table, pids[i]))
+                seen.own_sruns++;
+            else
+                seen.sruns += is_of_job(proc, pids[i], scheduler->job);
+        }
     }
-    sruns -= sruns > 0 && scheduler->in_step;
-    return steps > sruns ? steps : sruns;
+    return beside(&seen, scheduler->in_step);
 }

@@ -10,8 +10,8 @@
 /*
  * How many run now, as far as this node tells: its slurmstepds name their steps, and an srun
  * of the job that is no process of `table` starts one somewhere. In a step the one srun that
- * started it is left out, and so is the step of a look from outside. FS_UNKNOWN: not in a job of
- * Slurm, or /proc cannot be read.
+ * started it is left out, and so are the steps that an srun of `table` started and that of a look
+ * from outside. FS_UNKNOWN: not in a job of Slurm, or /proc cannot be read.
  */
 int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
                     const struct fs_scheduler *scheduler);

@@ -32,7 +32,7 @@ STEPS = {
 # Job name: options of sbatch, then the lines of its script. `$record NAME` begins the command
 # that records, of a step or of each of its tasks. One that fails does not stop the others.
 JOBS = {
-    "one_core": ("--exclusive -n 1", f"NUM_PROCS=16 srun -n 1 $record one_core -- {POOL} 1.5\n"),
+    "one_core": ("--exclusive -n 1", f"NUM_PROCS=16 $record one_core -- srun -n 1 {POOL} 1.5\n"),
     "dropped": ("-n 1 -c 8", f"NUM_PROCS=8 srun --cpu-bind=cores $record dropped -- {POOL} 3\n"),
     "taken": ("-n 1 -c 8", "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK NUM_PROCS=2\n"
                            f"srun --cpu-bind=cores $record taken -- {POOL} 3\n"),
@@ -90,7 +90,9 @@ def slm_02_fires_pool_of_16_on_the_core_that_srun_gave(folder):
     h.check("step of 16 workers was given 2 of 16 CPUs" in text, text)
     h.check("mask 0-1: 2 CPUs (1 core)" in text, text)
     fixes = "\n".join(h.fixes(result.report, "SLM-02"))
-    h.check("srun -n 1 -c 16" in fixes and "busy_pool.py 1.5" in fixes, f"no fix\n{text}")
+    # The job's command is the srun line: it is put right, not wrapped in another one.
+    h.check("srun -c 16 --cpu-bind=cores -n 1" in fixes and "busy_pool.py 1.5" in fixes,
+            f"no fix\n{text}")
     first, second = strip_of(result)
     h.equal(first.replace("#", "."), ".---.---", "CPUs that the workers may use")
     h.check("#" in first and set(second) == {"-"}, f"busy CPUs of the strip\n{result}")
