@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import audits
 import harness as h
 import schema
 
@@ -43,10 +44,6 @@ def report_of(place, *options):
     result = audit(place, "--format", "json", *options)
     h.equal(result.status, 0, f"status\n{result}")
     return json.loads(result.stdout)
-
-
-def found(report):
-    return [finding["rule"] for finding in report["findings"]]
 
 
 def cpu_seconds(pid):
@@ -207,7 +204,7 @@ def a_job_that_runs_is_captured(folder):
     h.equal(schema.problems(first), [], "held against the schema")
     h.check(first["data"]["audited"]["captured"], "it is not marked")
     h.equal(report_of(folder / "captured", main)["findings"], first["findings"], "by its number")
-    h.equal(found(report_of(folder / "captured", "--user", str(os.geteuid())))[:1], ["AFF-01"], "by user")
+    h.equal(audits.found(report_of(folder / "captured", "--user", str(os.geteuid())))[:1], ["AFF-01"], "by user")
 
 
 @h.test
@@ -385,9 +382,9 @@ def add_kept(name, harm):
         report = report_of(place)
         h.equal(schema.problems(report), [], "held against the schema")
         if name == "no sys":  # masks and times are in proc: only cores are not known
-            h.equal(found(report), ["OVS-02"], "findings")
+            h.equal(audits.found(report), ["OVS-02"], "findings")
         elif name not in ("links in a circle", "a circle of parents", "large numbers"):
-            h.equal(found(report), [], "findings without their facts")
+            h.equal(audits.found(report), [], "findings without their facts")
     h.add(f"looked-at-{name}".replace(" ", "-"), body)
 
 

@@ -78,7 +78,7 @@ def env_01_fires_in_open_mpi_and_its_fix_ends_it(folder):
         h.check(MESSAGE in result.stderr.split("forksight ")[0], f"hwloc was silent\n{result}")
         for fact in (f"could not open display :{server.number}", f"says: {MESSAGE}"):
             h.check(fact in text, f"'{fact}' is not in\n{result}")
-        fix = h.fixes(result.report, "ENV-01")[0].split("  #")[0].split("\n")[0].strip()
+        fix = h.command_of(h.fixes(result.report, "ENV-01")[0])
         again = h.under_forksight(["sh", "-c", f"{fix}; exec {' '.join(job)}"], cwd=folder,
                                   directory=folder / "again", env=server.environment("wrong"))
         h.check(MESSAGE not in again.stderr, f"the fix did not help\n{again}")

@@ -57,7 +57,7 @@ def finding(result, rule, severity, *facts):
 
 def export(result, rule):
     """The exports of the first fix, as a shell would take them."""
-    line = h.fixes(result.report, rule)[0].split("  #")[0].split("\n")[0]
+    line = h.command_of(h.fixes(result.report, rule)[0])
     h.check(line.startswith("export "), f"no export: {line}")
     return dict(word.split("=") for word in line.split()[1:])
 
@@ -184,8 +184,7 @@ def frk_01_fires_in_mpi4py_with_both_lines_and_its_fixes_work(folder):
     result = job("faulty", POOL)
     finding(result, "FRK-01", "warning", "4 of 4 children", "2 ranks of 2 made 4 children",
             "job.py:7 in <module>", "MPI began at job.py:3 in <module>")
-    first, second = (fix.split("  #")[0].split("\n")[0]
-                     for fix in h.fixes(result.report, "FRK-01"))
+    first, second = map(h.command_of, h.fixes(result.report, "FRK-01"))
     again = job("rc", POOL.replace("# START", first).replace("# INIT", "MPI.Init()"))
     h.equal(again.status, 0, f"status\n{again}")
     h.check("total 570" in again.stdout, f"output\n{again}")

@@ -164,7 +164,7 @@ def mpi_01_mpi_02_fires_on_a_cluster_with_fixes_that_work(_folder):
                 continue
             fix = h.fixes(report, rule)[0]
             h.check(f"--mpi={'pmix' if mpi == 'openmpi' else 'pmi2'}" in fix, fix)
-            _, output = report_of(cluster, fix.split("  #")[0], f"fixed{number}")
+            _, output = report_of(cluster, h.command_of(fix), f"fixed{number}")
             for rank in range(2):
                 h.check(f"Hello from rank {rank} of 2 " in output, f"{fix}\n{output}")
 

@@ -43,7 +43,7 @@ def mpi_05_fires_more_ranks_than_cores_and_its_fix(folder):
     h.check("no rank came up" in " ".join(text.split()) and f"status {result.status}" in text,
             f"evidence\n{text}")
     h.check_screen(result.report)
-    fix = h.fixes(result.report, "MPI-05")[0].split("#")[0].strip()
+    fix = h.command_of(h.fixes(result.report, "MPI-05")[0])
     h.equal(fix, f"mpirun.openmpi --bind-to none -n {slots} {h.PYTHON} spin.py", "fix")
     again = h.under_forksight(fix.split(), cwd=folder, directory=folder / "again",
                               env=h.environment(**AS_ROOT))
@@ -94,7 +94,7 @@ def pool_words(folder):
 
 def paste(fix, folder, name, **variables):
     """Runs a fix that is one command line."""
-    return h.under_forksight(re.split(r"\s+#", fix)[0].split(), cwd=folder, directory=folder / name,
+    return h.under_forksight(h.command_of(fix).split(), cwd=folder, directory=folder / name,
                              env=h.environment(**AS_ROOT, **variables))
 
 
@@ -129,7 +129,7 @@ def aff_06_fires_two_ranks_behind_one_taskset_and_its_fix(folder):
     h.check("sched_setaffinity by taskset" in text, f"who did it\n{text}")
     h.check("in no rank's mask: CPU 1" in text, f"what is unused\n{text}")
     h.check_screen(result.report)
-    fix = re.split(r"\s+#", h.fixes(result.report, "AFF-06")[0])[0]
+    fix = h.command_of(h.fixes(result.report, "AFF-06")[0])
     h.equal(fix, f"mpirun.openmpi --bind-to none -n 2 {h.PYTHON} spin.py", "fix")
     again = paste(fix, folder, "apart")
     h.equal(again.status, 0, f"the pasted fix\n{again}")

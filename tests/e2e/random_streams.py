@@ -56,7 +56,7 @@ def frk_10_fires_pool_map_and_its_fix(folder):
     h.equal(h.findings(result.report)["FRK-10"][0], "warning", "severity")
     h.check("2 of 2 workers" in text and "2,000 numbers" in text, f"counts\n{text}")
     h.check("job.py:9" in text, f"no place of the fork\n{text}")
-    fix = h.fixes(result.report, "FRK-10")[0].split("#")[0].strip()
+    fix = h.command_of(h.fixes(result.report, "FRK-10")[0])
     pasted = POOL.format(more="", counts="1000, 1000").replace("Pool(2)", fix)
     h.check(pasted.count("initializer") == 1, f"the fix is no pool: {fix}")
     result, numbers = run(folder, "import multiprocessing\n" + pasted, name="fixed.py")
@@ -91,7 +91,7 @@ def frk_10_fires_children_of_fork(folder):
     same(numbers)
     text = h.section(result.report, "FRK-10")
     h.check("3 of 3 workers" in text and "drew 2 numbers" in " ".join(text.split()), f"counts\n{text}")
-    fix = h.fixes(result.report, "FRK-10")[0].split("#")[0].strip()
+    fix = h.command_of(h.fixes(result.report, "FRK-10")[0])
     script = FORK.format(before="", child=fix + "; print(np.random.random(), flush=True)")
     different(run(folder, script, name="fixed.py")[1])
 

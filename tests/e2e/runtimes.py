@@ -40,7 +40,7 @@ def pasted(folder, script, result, rule, want):
     shell, a line of Python before the pool is made."""
     fix = next((f for f in h.fixes(result, rule) if want in f), None)
     h.check(fix, f"{rule} prints no fix with {want}\n{result}")
-    line = fix.split("  #")[0].split("\n")[0]
+    line = h.command_of(fix)
     if not line.startswith("export "):
         script, line = script.replace("# START\n", f"import multiprocessing\n    {line}\n"), "true"
     (folder / "job.py").write_text(script)

@@ -141,7 +141,7 @@ def expect_strip(result, *cpus):
 
 
 def expect_fix(result, rule, command):
-    h.equal(re.split(r"\s+#", " ".join(h.fixes(result.report, rule)[0].split()))[0], command, "fix")
+    h.equal(h.command_of(h.fixes(result.report, rule)[0]), command, "fix")
 
 
 def expect_fixed(folder, result, rule, twin):

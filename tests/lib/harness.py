@@ -203,6 +203,11 @@ def fixes(text, rule):
     return result
 
 
+def command_of(fix):
+    """What of a fix is to be pasted: its first line, without the words on when it applies."""
+    return re.split(r"\s+#", fix)[0].split("\n")[0].strip()
+
+
 def expect_rules(result, must=(), must_not="any other", allowed=()):
     """Checks the report's findings; folded symptoms of a cause that must show are allowed."""
     check(result.report, f"no report\n{result}")
