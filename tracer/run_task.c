@@ -155,8 +155,7 @@ int fs_run_task(const struct fs_run_options *options, const char *preload,
     fs_environment_free(environment);
     if (task.membership.connection >= 0) close(task.membership.connection);
     if (launch->rank == 0 && !options->quiet)
-        fprintf(stderr, "forksight: the record is in %s; forksight report prints it\n",
-                task.job.path);
+        fprintf(stderr, "forksight: recorded; to see it: forksight report %s\n", task.job.path);
     if (task.supervisor.ended) die_alike(task.supervisor.status);
     return status;
 }
