@@ -291,9 +291,9 @@ def preload_library_that_is_missing(folder):
 def ordinary_user(folder):
     user, forksight = h.as_user(folder, 65534)
     result = h.execute([*user, forksight, "run", "-o", "job", "--", "sh", "-c", "id -u; true"],
-                       cwd=folder)
+                       cwd=folder, directory=folder / "job")
     h.equal(result.stdout, "65534\n", f"output\n{result}")
-    h.expect_clean(result)
+    h.expect_clean(result, "PRC-03", "ENV-03")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,9 @@ def team_report(folder, name):
         (folder / "jobs.sh").write_text(script)
         result = emulator.execute(folder, LIMIT, "-t", "2:2:1", "sh", "jobs.sh")
         for file in folder.glob("*.txt"):
-            reports[file.stem] = h.Result([file.stem], result.status, b"", file.read_bytes(), None)
+            reports[file.stem] = h.Result([file.stem], result.status, b"", file.read_bytes(), folder / file.stem)
         h.check(len(reports) == 5, f"reports of {sorted(reports)}\n{result}")
+        h.expect_outcome(reports["bound"], "pass", "AFF-09")  # while its record is there
     return reports[name]
 
 
@@ -80,7 +81,7 @@ def aff_09_fires_for_a_team_that_the_kernel_moves(folder):
 
 @h.test
 def aff_09_guard_the_same_team_bound(folder):
-    h.expect_clean(team_report(folder, "bound"))
+    h.expect_clean(team_report(folder, "bound"), "AFF-09")
 
 
 @h.test

@@ -205,7 +205,7 @@ def mem_01_guard_memory_limit_that_is_not_reached(folder):
     limit = 256 << 20
     with Group("memory", {"memory.limit_in_bytes": limit}, {"memory.max": limit}) as group:
         result = h.under_forksight([h.PYTHON, "-c", "print(1)"], outer=group.enter, cwd=folder)
-    h.expect_clean(result)
+    h.expect_clean(result, "MEM-01")
 
 
 if __name__ == "__main__":

@@ -157,5 +157,18 @@ def every_kernel_has_expectations(_folder):
         h.check(len(lines) <= 80, f"{name} has {len(lines)} lines")
 
 
+@h.test
+def every_guard_says_what_its_rules_come_to(_folder):
+    """A variant without a finding proves something where the rules were judged: those which it
+    names under "pass", `forksight check` sees to it. What its kernel's faulty variants must find
+    either passes there or does not apply."""
+    for variant in VARIANTS:
+        if variant["must"]:
+            continue
+        twins = {rule for other in VARIANTS if other["kernel"] == variant["kernel"] for rule in other["must"]}
+        silent = twins - {*variant["pass"], *variant.get("not_applicable", ())}
+        h.check(variant["pass"] and not silent, f"{variant['name']} does not tell of {silent or 'any rule'}")
+
+
 if __name__ == "__main__":
     h.main()

@@ -25,13 +25,6 @@ def mpi(folder, line, seconds=2, **variables):
     return h.under_forksight(words, cwd=folder, env=h.environment(**AS_ROOT, **variables))
 
 
-def report_of_rule(result, rule):
-    text = h.execute([h.FORKSIGHT, "report", "--rules", result.directory])
-    found = re.search(rf"^(\S+)\s+{rule}: (.*)$", text.stdout + text.stderr, re.M)
-    h.check(found, f"{rule} is not in the list of rules\n{text}")
-    return found[1], found[2]
-
-
 @h.test
 def mpi_05_fires_more_ranks_than_cores_and_its_fix(folder):
     slots = h.core_count()
@@ -48,8 +41,8 @@ def mpi_05_fires_more_ranks_than_cores_and_its_fix(folder):
     again = h.under_forksight(fix.split(), cwd=folder, directory=folder / "again",
                               env=h.environment(**AS_ROOT))
     h.equal(again.status, 0, f"the pasted fix\n{again}")
-    h.expect_clean(again)
-    h.equal(report_of_rule(again, "MPI-05"), ("pass", "mpirun started its ranks"), "MPI-05")
+    h.expect_clean(again, "MPI-05")
+    h.equal(again.outcomes["MPI-05"], ("pass", "mpirun started its ranks"), "MPI-05")
 
 
 @h.test
@@ -68,21 +61,22 @@ def mpi_05_fires_for_an_mpirun_in_a_script_with_a_hostfile(folder):
 def mpi_05_guard_other_failures_of_mpirun(folder):
     result = mpi(folder, "mpirun.openmpi --oversubscribe -n 2 ./missing")
     h.check(result.status != 0, f"it succeeded\n{result}")
-    h.equal(report_of_rule(result, "MPI-05")[0], "pass", "a missing program")
+    h.expect_outcome(result, "pass", "MPI-05")
     h.expect_rules(result, must_not=["MPI-05"])
     (folder / "fails.py").write_text("raise SystemExit(3)\n")
     words = ["mpirun.openmpi", "--host", "localhost:9", "-n", "3", h.PYTHON, "fails.py"]
     failing = h.under_forksight(words, cwd=folder, directory=folder / "fails",
                                 env=h.environment(**AS_ROOT))
     h.equal(failing.status, 3, f"status of a rank\n{failing}")
-    h.equal(report_of_rule(failing, "MPI-05"), ("pass", "mpirun started its ranks"), "ranks failed")
+    h.equal(failing.outcomes["MPI-05"], ("pass", "mpirun started its ranks"), "ranks failed")
 
 
 @h.test
 def mpi_05_guard_mpich_starts_what_it_is_told(folder):
     result = mpi(folder, f"mpirun.mpich -n {h.core_count() + 1} true")
     h.equal(result.status, 0, f"status\n{result}")
-    h.expect_clean(result)
+    h.expect_clean(result, "PRC-03")
+    h.expect_outcome(result, "na", "MPI-05")
 
 
 # --- masks of ranks ---------------------------------------------------------------------
@@ -115,7 +109,7 @@ def aff_05_fires_a_pool_in_a_bound_rank_and_its_fixes(folder):
     for name, fix in zip(("unbound", "wide"), h.fixes(result.report, "AFF-05")):
         again = paste(fix, folder, name, NUM_PROCS=2)
         h.equal(again.status, 0, f"the pasted fix {fix!r}\n{again}")
-        h.expect_clean(again)
+        h.expect_clean(again, "AFF-01", "AFF-05")
 
 
 @h.test
@@ -133,16 +127,15 @@ def aff_06_fires_two_ranks_behind_one_taskset_and_its_fix(folder):
     h.equal(fix, f"mpirun.openmpi --bind-to none -n 2 {h.PYTHON} spin.py", "fix")
     again = paste(fix, folder, "apart")
     h.equal(again.status, 0, f"the pasted fix\n{again}")
-    h.expect_clean(again)
+    h.expect_clean(again, "AFF-06")
 
 
 @h.test
 def aff_05_06_07_ovs_05_guard_ranks_bound_to_a_core_each(folder):
     h.need_cpus(2)
     result = mpi(folder, "mpirun.openmpi --bind-to core -n 2 SPIN")
-    h.expect_clean(result)
-    h.equal(report_of_rule(result, "AFF-06")[0], "pass", "AFF-06")
-    h.equal(report_of_rule(result, "OVS-05"), ("pass", "no more ranks than cores"), "OVS-05")
+    h.expect_clean(result, "AFF-05", "AFF-06", "OVS-05")
+    h.equal(result.outcomes["OVS-05"], ("pass", "no more ranks than cores"), "OVS-05")
 
 
 @h.test
@@ -187,7 +180,7 @@ def slm_05_guard_alone_in_a_job_or_without_a_batch_system(folder):
             result = h.under_forksight(pool(here), ["--threshold", "SLM-05.pool=0.5"], outer, cwd=here,
                                        env=h.environment(NUM_PROCS=2, **variables))
         h.expect_rules(result, must_not=["SLM-05"])
-        h.equal(report_of_rule(result, "SLM-05")[0], "pass" if name == "alone" else "n/a", name)
+        h.equal(result.outcomes["SLM-05"][0], "pass" if name == "alone" else "na", name)
 
 
 if __name__ == "__main__":

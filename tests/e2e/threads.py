@@ -149,7 +149,7 @@ def thr_04_guard_mkl_stand_in_with_one_thread(folder):
     h.need_cpus(2)
     script = pool(before=MKL.format(library=str(STANDINS / "libmkl_rt.so.2")),
                   start="[product(ctypes.c_long(200_000_000)) for _ in range(2)]", seconds=0.3)
-    h.expect_clean(run(folder, script, outer=TWO_CPUS, OMP_NUM_THREADS=1, MKL_NUM_THREADS=1))
+    h.expect_clean(run(folder, script, outer=TWO_CPUS, OMP_NUM_THREADS=1, MKL_NUM_THREADS=1), "THR-04")
 
 
 BLIS = "/usr/lib/x86_64-linux-gnu/blis-pthread"
@@ -175,7 +175,8 @@ def thr_01_guard_blis_runs_alone_when_nothing_is_set(folder):
     h.python_path("numpy")
     h.expect_clean(h.under_forksight([h.PYTHON, h.KERNELS / "k9_threaded_blas.py", "40", "900"],
                                      cwd=folder, outer=TWO_CPUS,
-                                     env=h.environment(NUM_PROCS=2, LD_LIBRARY_PATH=BLIS)))
+                                     env=h.environment(NUM_PROCS=2, LD_LIBRARY_PATH=BLIS)),
+                   "THR-01", "OVS-01")
 
 
 # --- THR-05 --------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def thr_05_guard_variable_for_a_program_that_is_started_later(folder):
     script = ("import os, subprocess, sys\nimport numpy as np\n"
               "os.environ['OMP_NUM_THREADS'] = '1'\n"
               "subprocess.run([sys.executable, '-c', 'print(1)'], check=True)\n" + PRODUCTS)
-    h.expect_clean(run(folder, script, outer=TWO_CPUS))
+    h.expect_clean(run(folder, script, outer=TWO_CPUS), "THR-05")
 
 
 @h.test
@@ -215,7 +216,7 @@ def thr_05_guard_runtime_that_reads_at_its_first_use(folder):
               "print(sum(range(40_000_000)))\n")
     result = run(folder, script)
     h.check(result.stdout.startswith("1\n"), f"libomp read it earlier\n{result}")
-    h.expect_clean(result)
+    h.expect_clean(result, "THR-05")
 
 
 @h.test
@@ -224,7 +225,7 @@ def thr_05_guard_threadpoolctl_after_the_import(folder):
     h.python_path("numpy, threadpoolctl")
     script = ("import os\nimport numpy as np\nfrom threadpoolctl import threadpool_limits\n"
               "os.environ['OMP_NUM_THREADS'] = '1'\nthreadpool_limits(1)\n" + PRODUCTS)
-    h.expect_clean(run(folder, script, outer=TWO_CPUS))
+    h.expect_clean(run(folder, script, outer=TWO_CPUS), "THR-05")
 
 
 # --- THR-06 --------------------------------------------------------------------------
@@ -279,7 +280,8 @@ def aff_03_fires_a_note_for_masks_that_are_whole(folder):
 def aff_03_guard_interface_that_is_disabled(folder):
     h.need_cpus(2)
     h.need_files(LIBOMP)
-    h.expect_clean(run(folder, pool(before=LLVM), outer=TWO_CPUS, KMP_AFFINITY="disabled"))
+    h.expect_clean(run(folder, pool(before=LLVM), outer=TWO_CPUS, KMP_AFFINITY="disabled"),
+                   "AFF-03")
 
 
 # --- AFF-04 --------------------------------------------------------------------------
@@ -298,7 +300,7 @@ def aff_04_fires_stand_in_of_openblas_with_affinity(folder):
     h.equal(h.fixes(result.report, "AFF-04")[0], "export OPENBLAS_MAIN_FREE=1", "fix")
     fixed = h.under_forksight([h.PYTHON, "job.py"], cwd=folder, outer=TWO_CPUS,
                               directory=folder / "fixed", env=h.environment(OPENBLAS_MAIN_FREE=1))
-    h.expect_clean(fixed)
+    h.expect_clean(fixed, "AFF-04", "AFF-01")
 
 
 @h.test
@@ -315,7 +317,9 @@ def aff_04_guard_stand_in_loaded_after_the_fork(folder):
 @h.test
 def thr_01_guard_serial_script_with_nothing_set(folder):
     h.python_path("numpy")
-    h.expect_clean(run(folder, "import numpy as np\n" + PRODUCTS))
+    result = run(folder, "import numpy as np\n" + PRODUCTS)
+    h.expect_clean(result, "THR-05")
+    h.expect_outcome(result, "na", "THR-01")
 
 
 @h.test
@@ -323,7 +327,7 @@ def thr_01_guard_pool_that_loads_numpy_and_uses_no_blas(folder):
     h.need_cpus(2)
     h.python_path("numpy")
     h.expect_clean(run(folder, pool(before="import numpy as np", start="np.ones(5).sum()"),
-                       outer=TWO_CPUS))
+                       outer=TWO_CPUS), "THR-01")
 
 
 @h.test
@@ -333,7 +337,7 @@ def thr_01_guard_workers_limited_by_threadpoolctl(folder):
     script = pool(before="import numpy as np\nfrom threadpoolctl import threadpool_limits",
                   start="threadpool_limits(1); a = np.ones((700, 700)); "
                         "[a @ a for _ in range(30)]", seconds=0.2)
-    h.expect_clean(run(folder, script, outer=TWO_CPUS))
+    h.expect_clean(run(folder, script, outer=TWO_CPUS), "THR-01")
 
 
 @h.test
@@ -353,7 +357,7 @@ def thr_01_guard_joblib_limits_its_workers(folder):
 def thr_02_guard_hybrid_job_that_fits(folder):
     h.need_cpus(2)
     # As many workers as threads by chance: 1 x 1 fits, and so would 2 x 2 on four CPUs.
-    h.expect_clean(run(folder, pool(), outer=TWO_CPUS, OMP_NUM_THREADS=1))
+    h.expect_clean(run(folder, pool(), outer=TWO_CPUS, OMP_NUM_THREADS=1), "THR-02")
 
 
 if __name__ == "__main__":

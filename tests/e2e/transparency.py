@@ -37,7 +37,7 @@ def the_report_goes_to_stderr_after_the_application(folder):
     result = h.under_forksight(["sh", "-c", "echo out; echo err >&2"], cwd=folder)
     h.equal(result.raw_stdout, b"out\n", "stdout")
     h.check(result.stderr.startswith("err\n"), f"the application's stderr comes first\n{result}")
-    h.expect_clean(result)
+    h.expect_clean(result, "PRC-03", "ENV-03")
 
 
 @h.test

@@ -78,7 +78,7 @@ def aff_01_fires_squeeze_by_taskset_and_its_fix(folder):
     again = h.execute(["sh", "-c", paste(fix, folder / "fixed")], cwd=folder,
                       env=h.environment(NUM_PROCS=4), directory=folder / "fixed")
     h.equal(again.status, 0, f"status of the pasted fix {fix!r}\n{again}")
-    h.expect_clean(again)
+    h.expect_clean(again, "AFF-01", "OVS-02")
 
 
 @h.test
@@ -94,7 +94,7 @@ def aff_01_fires_squeeze_with_a_literal_worker_count_and_its_fix(folder):
     again = h.execute(["sh", "-c", paste(fix, folder / "fixed")], cwd=folder,
                       directory=folder / "fixed")
     h.equal(again.status, 0, f"status of the pasted fix {fix!r}\n{again}")
-    h.expect_clean(again)
+    h.expect_clean(again, "AFF-01", "OVS-02")
 
 
 @h.test
@@ -130,8 +130,10 @@ def aff_02_fires_openmp_binding_inherited_through_fork(folder):
             f"the symptom is not folded\n{result}")
     shell = ("export OMP_PROC_BIND=false; unset GOMP_CPU_AFFINITY OMP_PLACES\n"
              f"exec '{h.FORKSIGHT}' run -o clean -- {h.PYTHON} '{script}' 40")
-    clean = h.execute(["sh", "-c", shell], cwd=folder, env=h.environment(**steer))
-    h.expect_clean(clean)
+    clean = h.execute(["sh", "-c", shell], cwd=folder, env=h.environment(**steer),
+                      directory=folder / "clean")
+    h.expect_clean(clean, "AFF-01")
+    h.expect_outcome(clean, "na", "AFF-02")
 
 
 @h.test
@@ -140,7 +142,7 @@ def aff_02_guard_openmp_binding_after_the_fork_is_no_matter(folder):
     result = h.under_forksight(
         [h.PYTHON, h.PROGRAMS / "busy_pool.py", "40"], cwd=folder,
         env=h.environment(OMP_PROC_BIND="true", NUM_PROCS=2))
-    h.expect_clean(result)
+    h.expect_clean(result, "AFF-02")
 
 
 @h.test
@@ -152,16 +154,21 @@ def aff_01_guard_workers_that_pin_themselves_apart_are_not_squeezed(folder):
         "    sum(i * i for i in range(30_000_000))\n\n"
         "ps = [Process(target=work, args=(c,)) for c in sorted(os.sched_getaffinity(0))[:2]]\n"
         "for p in ps: p.start()\nfor p in ps: p.join()\n")
-    h.expect_clean(h.under_forksight([h.PYTHON, "apart.py"], cwd=folder))
+    h.expect_clean(h.under_forksight([h.PYTHON, "apart.py"], cwd=folder), "AFF-01", "OVS-02")
 
 
 @h.test
 def ovs_02_guard_sleeping_workers_do_not_crowd(folder):
+    h.need_cpus(2)
+    # Together they compute for longer than the half second from which load is looked at.
     (folder / "sleep.py").write_text(
         "import time\nfrom multiprocessing import Pool\n\n"
+        "def wait(seconds):\n    while time.process_time() < seconds:\n"
+        "        time.sleep(0.02)\n        sum(range(80_000))\n\n"
         "if __name__ == '__main__':\n    with Pool(8) as pool:\n"
-        "        pool.map(time.sleep, [1.5] * 8, chunksize=1)\n")
-    h.expect_clean(h.under_forksight(["taskset", "-c", "0", h.PYTHON, "sleep.py"], cwd=folder))
+        "        pool.map(wait, [0.11] * 8, chunksize=1)\n")
+    result = h.under_forksight([h.PYTHON, "sleep.py"], cwd=folder, outer=["taskset", "-c", "0,1"])
+    h.expect_clean(result, "OVS-02")
 
 
 def quota_group():
@@ -189,7 +196,7 @@ def ovs_04_guard_quota_that_is_not_reached(folder):
               "    sum(range(100_000)); time.sleep(0.07)\n")
     with quota_group() as group:
         result = h.under_forksight([h.PYTHON, "-c", script], outer=group.enter, cwd=folder)
-    h.expect_clean(result)
+    h.expect_clean(result, "OVS-04")
 
 
 @h.test

@@ -6,6 +6,7 @@ AssertionError (see check) when it failed and Skip when something is missing tha
 cannot do without. Each test gets a fresh folder. The environment names the build:
 BUILD, the folder with forksight, libforksight.so, programs/ and kernels/.
 """
+import functools
 import json
 import os
 import re
@@ -64,8 +65,9 @@ def environment(**changes):
 class Result:
     """A finished command: stdout and stderr as text, status as subprocess gives it."""
 
-    def __init__(self, arguments, status, stdout, stderr, directory):
+    def __init__(self, arguments, status, stdout, stderr, directory, thresholds=()):
         self.arguments, self.status, self.directory = arguments, status, directory
+        self.thresholds = thresholds  # options with which the record was judged
         self.raw_stdout, self.raw_stderr = stdout, stderr
         self.stdout = stdout.decode("utf-8", "replace")
         self.stderr = stderr.decode("utf-8", "replace")
@@ -75,6 +77,13 @@ class Result:
         """The report alone: stderr from its first line on (the application's stderr comes before)."""
         at = re.search(r"^forksight \d", self.stderr, re.M)
         return self.stderr[at.start():] if at else ""
+
+    @functools.cached_property
+    def outcomes(self):
+        """{rule: (status, why)} of the record, as in a report: "pass", "na", "unknown", "fail"."""
+        report = execute([FORKSIGHT, "report", "--format", "json", *self.thresholds, self.directory])
+        equal(report.status, 0, f"status\n{report}")
+        return {rule["id"]: (rule["status"], rule["why"]) for rule in json.loads(report.stdout)["rules"]}
 
     def __str__(self):
         return (f"$ {' '.join(map(str, self.arguments))}\nstatus {self.status}\n"
@@ -221,9 +230,18 @@ def expect_rules(result, must=(), must_not="any other", allowed=()):
     check(not extra, f"not expected: {sorted(extra)}\n{result}")
 
 
-def expect_clean(result):
-    """No finding, and the report counts the rules that passed and that do not apply."""
+def expect_outcome(result, status, *rules):
+    """Each of the rules came to that: "pass", "na" or "unknown"."""
+    other = {rule: result.outcomes[rule] for rule in rules if result.outcomes[rule][0] != status}
+    check(not other, f"must be {status}: {other}\n{result}")
+
+
+def expect_clean(result, *passed):
+    """No finding, and the rules which the job is there to guard were judged and passed: one that
+    does not apply, because the job was too short or did something else, was not guarded."""
+    check(passed, "which rules must have passed?")
     expect_rules(result)
+    expect_outcome(result, "pass", *passed)
     verdict = re.search(r"no findings: (\d+) rules? passed, (\d+) not applicable", result.report)
     check(verdict, f"the verdict does not count rules\n{result}")
     check(int(verdict[1]) > 0, f"no rule passed\n{result}")
