@@ -1,5 +1,5 @@
 /* fuzz_report.c - whatever a digest says, it is judged, held against a gate, and told in every
- * form; nothing but printable ASCII comes out, and JSON is JSON. */
+ * form; JSON is JSON, and nothing comes out but printable ASCII, in XML printable UTF-8. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "report/print/junit.h"
 #include "report/print/text.h"
 #include "tests/fuzz/digest_seeds.h"
+#include "tracer/text_bytes.h"
 
 struct told {
     char *text;
@@ -23,12 +24,17 @@ static FILE *begin(struct told *told) {
     return told->out;
 }
 
-static void end(struct told *told, int result, bool json) {
+enum form { PAGE, JSON, XML };
+
+static void end(struct told *told, int result, enum form form) {
     if (result || fclose(told->out)) abort();
-    for (size_t i = 0; i < told->size; i++)
-        if (told->text[i] != '\n' && (told->text[i] < ' ' || told->text[i] > '~')) abort();
-    json_t *report = json ? json_loads(told->text, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (json && !report) abort();
+    for (size_t i = 0; i < told->size; i++) {
+        const unsigned char byte = (unsigned char)told->text[i];
+        if (byte != '\n' && (byte < ' ' || byte == 0x7f || (byte > '~' && form != XML))) abort();
+    }
+    if (!fs_utf8_valid(told->text, told->size)) abort();
+    json_t *report = form == JSON ? json_loads(told->text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (form == JSON && !report) abort();
     json_decref(report);
     free(told->text);
 }
@@ -39,15 +45,15 @@ static void tell(const struct fs_job *job, const struct fs_verdict *verdict) {
     struct fs_gate_result result;
     struct told told;
     end(&told, fs_text_print(job, verdict, begin(&told), &(struct fs_text_options){.rules = true}),
-        false);
-    end(&told, fs_json_print(job, verdict, begin(&told)), true);
+        PAGE);
+    end(&told, fs_json_print(job, verdict, begin(&told)), JSON);
     fs_gate_init(&gate);
     gate.fail_on = FS_FAIL_ON_NOTE;
     fs_gate_hold(&gate, job, verdict, &arena, &result);
     if (!job->totals.complete && result.unknown == 0) abort(); /* no false green */
     const struct fs_junit junit = {
         .name = "job", .job = job, .verdict = verdict, .result = &result};
-    end(&told, fs_junit_print(&junit, begin(&told)), false);
+    end(&told, fs_junit_print(&junit, begin(&told)), XML);
     fs_arena_free(&arena);
 }
 
