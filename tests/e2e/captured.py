@@ -187,7 +187,8 @@ def a_job_that_runs_is_captured(folder):
         result = h.execute([h.FORKSIGHT, "audit", "--capture", "--window", f"{window:.1f}", "-o", "captured",
                             main], cwd=folder)
         h.equal((result.status, result.stderr), (0, ""), f"status\n{result}")
-        h.check("captured: 3 processes" in result.stdout, f"what it says\n{result}")
+        h.check(f"3 processes captured; look at it with: forksight audit --root {folder}/captured\n" in result.stdout,
+                f"what it says\n{result}")
         again = h.execute([h.FORKSIGHT, "audit", "--capture", "-o", "captured", main], cwd=folder)
         h.check(again.status == 3 and "not empty" in again.stderr, f"into a capture\n{again}")
     finally:
