@@ -349,8 +349,18 @@ int fs_collector_write(struct fs_collector *collector) {
     return write_files(collector, NULL, true);
 }
 
+/* A process may end between the two parts of a look: then its segment, which was read first, did
+ * not tell how, and /proc no more. */
+static void read_once_more(struct fs_collector *collector) {
+    const int64_t now = fs_now();
+
+    fs_fold_pass(&collector->fold, now, false);
+    fs_cohorts_assign(&collector->cohorts, now);
+}
+
 int fs_collector_finish(struct fs_collector *collector, const struct fs_supervisor *supervisor,
                         char *error, size_t error_size) {
+    read_once_more(collector);
     fs_fork_stacks_resolve(&collector->fold);
     int failed = write_files(collector, supervisor, true) != 0 ? errno : 0;
 
