@@ -387,10 +387,8 @@ void fs_sampler_sample(struct fs_sampler *sampler, int64_t now) {
         sampler->runnable_samples++;
         if (runnable > sampler->runnable_peak) sampler->runnable_peak = runnable;
     }
-    if (busy) {
-        sampler->busy_samples++;
-        sampler->active_ns += sampler->interval_ns;
-    }
+    if (!hwloc_bitmap_iszero(sampler->scratch)) sampler->busy_samples++;
+    if (busy) sampler->active_ns += sampler->interval_ns;
 }
 
 hwloc_bitmap_t fs_sampler_busy_cpus(const struct fs_sampler *sampler) {

@@ -61,7 +61,7 @@ struct fs_sampler {
     int busy_cpus_peak;
     int64_t *cpu_busy_samples;
     size_t cpu_room;      /* by CPU: full samples that saw it busy */
-    int64_t busy_samples; /* full samples that saw anybody busy */
+    int64_t busy_samples; /* full samples that saw anybody busy on any CPU, launchers aside */
     int64_t active_ns;
     int64_t runnable_sum, runnable_samples;
     int runnable_peak;
