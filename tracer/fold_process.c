@@ -59,14 +59,15 @@ static struct fs_record *find_for_fork(const struct fs_table *table, int pid, in
 
 /*
  * The program that a fork child runs is its parent's; it comes before those it became.
- * /proc may have shown it already, with a start that is a tick too early.
+ * /proc may have shown it already, from the start that it tells: a tick too early, or later
+ * than the call of fork, where that waited for a CPU.
  */
 static void add_inherited_stage(struct fs_table *table, struct fs_record *record,
                                 struct fs_image *image, int64_t t) {
     struct fs_stage *first = record->stage_count ? &record->stages[0] : NULL;
+    const bool from_begin = first && (first->t <= t || first->t == record->t_start);
 
-    if (first && first->t <= t && !first->image->shim && image &&
-        first->image->executable == image->executable)
+    if (from_begin && !first->image->shim && image && first->image->executable == image->executable)
         *first = (struct fs_stage){.image = image, .t = t, .t_affinity = FS_UNKNOWN};
     else
         fs_record_add_stage(table, record, image, first && first->t <= t ? first->t - 1 : t);

@@ -60,6 +60,30 @@ static void program_is_seen_before_its_spawn_is_told(void **state) {
     free(child.bytes);
 }
 
+/* A parent that was kept from the CPU in fork, across a tick of the clock. */
+static void child_that_proc_shows_before_its_slot_runs_its_parents_program(void **state) {
+    (void)state;
+    struct made_segment parent = image(PARENT, 1, 10 * MILLISECOND, "/bin/a");
+    put(&parent, "1000-10.seg");
+    fs_fold_pass(&fold, now, false);
+    struct fs_image *shown = fs_table_add_image(&table, 0);
+    fs_image_describe(&table, shown, "/bin/a", "a", 2);
+    struct fs_record *record = fs_table_add(&table, CHILD);
+    record->birth = FS_BIRTH_INSIDE_LIBC;
+    record->start_ticks = 3;
+    record->t_start = 30 * MILLISECOND;
+    fs_record_set_parent(&table, record, PARENT, 30 * MILLISECOND);
+    fs_record_add_stage(&table, record, shown, 30 * MILLISECOND);
+    add_child(&parent, 1, CHILD, FSP_BIRTH_FORK, 20 * MILLISECOND);
+    put(&parent, "1000-10.seg");
+    fs_fold_pass(&fold, now, false);
+    assert_int_equal(table.count, 2);
+    assert_int_equal(record->birth, FSP_BIRTH_FORK);
+    assert_int_equal(record->stage_count, 1);
+    assert_ptr_equal(fs_record_image(record), fs_record_image(record->parent));
+    free(parent.bytes);
+}
+
 static void programs_of_one_process_come_in_order(void **state) {
     (void)state;
     static const char *const paths[] = {"/bin/one", "/bin/two", "/bin/three"};
@@ -352,6 +376,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(fork_child_and_its_program_are_one),
         CASE(program_is_seen_before_its_spawn_is_told),
+        CASE(child_that_proc_shows_before_its_slot_runs_its_parents_program),
         CASE(programs_of_one_process_come_in_order),
         CASE(pid_that_comes_again_is_another_process),
         CASE(wait_and_exit_tell_the_end),
