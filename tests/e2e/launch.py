@@ -166,7 +166,7 @@ def what_killed_tasks_left_is_removed_by_the_next_run(folder):
     place = local_place(folder)
     env = environment(FORKSIGHT_LOCAL_DIR=place)
     command = ["mpirun.mpich", "-n", "2", h.FORKSIGHT, "run", "-q", "-o", folder / "job", "--",
-               "sh", "-c", "touch up.$$; sleep 1000"]
+               "sh", "-c", "touch up.$$; exec sleep 1000"]
     job = subprocess.Popen([str(c) for c in command], cwd=folder, stdin=subprocess.DEVNULL, env=env,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
