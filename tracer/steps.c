@@ -40,14 +40,15 @@ static int visit(void *context, const char *name, size_t length, const char *val
     return 1;
 }
 
-/* srun is two processes; the child is left out. */
-static bool is_srun(struct fs_proc *proc, int pid) {
+/* srun is two processes, and what slurmstepd forks has its name and title until it becomes a
+ * task, its prolog or its epilog: children of the same name are left out. */
+static bool is_first(struct fs_proc *proc, int pid, const char *name) {
     struct fs_proc_stat stat;
-    char name[32];
+    char above[32];
 
     return fs_proc_stat(proc, pid, &stat) == 0 &&
-           !(fs_proc_text(proc, stat.ppid, "comm", name, sizeof name) > 0 &&
-             strcmp(name, "srun\n") == 0);
+           !(fs_proc_text(proc, stat.ppid, "comm", above, sizeof above) > 0 &&
+             strcmp(above, name) == 0);
 }
 
 static bool is_of_job(struct fs_proc *proc, int pid, const char *job) {
@@ -93,13 +94,14 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
         if (fs_proc_text(proc, pids[i], "comm", name, sizeof name) <= 0) continue;
         if (strcmp(name, "slurmstepd\n") == 0 &&
             fs_proc_command(proc, pids[i], title, sizeof title) > 0) {
-            if (!fs_is_other_step(title, scheduler->job, NULL)) continue;
+            if (!fs_is_other_step(title, scheduler->job, NULL) || !is_first(proc, pids[i], name))
+                continue;
             if (!fs_is_other_step(title, scheduler->job, scheduler->step) ||
                 !fs_is_other_step(title, scheduler->job, own) || has_task(table, pids[i]))
                 seen.own_steps++;
             else
                 seen.steps++;
-        } else if (strcmp(name, "srun\n") == 0 && is_srun(proc, pids[i])) {
+        } else if (strcmp(name, "srun\n") == 0 && is_first(proc, pids[i], name)) {
             if (fs_table_newest(table, pids[i]))
                 seen.own_sruns++;
             else

@@ -86,6 +86,8 @@ static void the_step_of_a_recorded_srun_is_none_beside(void **state) {
     assert_int_equal(steps_beside(false, NULL), 0); /* its task is about to be started */
     fs_table_add_root(&table, 40, 30, 1);
     assert_int_equal(steps_beside(true, "0"), 0);
+    add_process(40, 30, "slurmstepd", "slurmstepd: [42.0]"); /* not the task yet */
+    assert_int_equal(steps_beside(false, NULL), 0);
 }
 
 static void a_script_of_two_sruns_has_no_steps_beside(void **state) {
