@@ -402,7 +402,7 @@ static int unbind_in(struct dl_phdr_info *info, size_t size, void *pointer) {
 /* All functions of MPI lie in a section of their own: a place is told sooner than a name. */
 static void hide(const struct look *look) {
     const uintptr_t from = (uintptr_t)__start_fsp_mpi - look->own.base;
-    const uintptr_t size = (uintptr_t)(__stop_fsp_mpi - __start_fsp_mpi);
+    const uintptr_t size = (uintptr_t)__stop_fsp_mpi - (uintptr_t)__start_fsp_mpi;
     bool hidden = false;
 
     for (uint32_t i = 0; i < look->count; i++) {
