@@ -235,7 +235,7 @@ static void draw_for_ever(struct fs_twister *memory, int blocks) {
 
 /* Looks at a process that makes numbers all the time find states that there were, or nothing. */
 static void no_sight_is_half_of_one_state(void **state) {
-    enum { BLOCKS = 8, SIGHTS = 2000, SAMPLES = 4000000 };
+    enum { BLOCKS = 256, SIGHTS = 500, SAMPLES = 4000000 };
     struct fs_twister memory = drawn(inherited(1), 1, 0);
     struct fs_random_source source = {.state = malloc(sizeof *source.state)};
     int64_t blocks = FS_RANDOM_SEARCH;

@@ -53,7 +53,7 @@ static void aff_03_guard_mask_of_the_launcher(void **state) {
     struct fixture f;
     given_by_srun(&f, 100, "0");
     assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_NOTE);
-    assert_null(fixture_find(&f, "OVS-02")->follows);
+    assert_null(fs_verdict_find(&f.verdict, "OVS-02")->follows);
     fixture_free(&f);
     given_by_srun(&f, 99, "0"); /* the pool is made by a child of the task */
     assert_int_equal(fixture_find(&f, "AFF-03")->severity, FS_NOTE);
