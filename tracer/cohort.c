@@ -12,6 +12,10 @@ static const int64_t watch_window = FS_SECOND / 2;
  * wake-ups, and on a busy node for longer than it runs; one that is at work and gets none waits
  * all the time. */
 static const double polling_share = 0.02, queueing_share = 0.2;
+/* A window over these is work. One between them and those above may be a wake-up that the machine
+ * made dear: it counts where there was another one not long before. */
+static const double work_share = 0.1, starving_share = 0.5;
+static const int64_t doubt_kept = 2 * FS_SECOND;
 enum { MANY_ZOMBIES = 4 };
 
 static bool is_manager(const struct fs_table *table, const struct fs_record *record) {
@@ -152,9 +156,22 @@ static void watch_zombies(struct fs_cohort *cohort, int64_t now) {
         cohort->zombies_ns = now - cohort->zombies_since;
 }
 
+static bool is_below(const struct fs_used *used, double run, double wait, int64_t window) {
+    return (double)used->run_ns <= run * (double)window &&
+           (double)used->wait_ns <= wait * (double)window;
+}
+
 static bool is_waiting(const struct fs_used *used, int64_t window) {
-    return (double)used->run_ns <= polling_share * (double)window &&
-           (double)used->wait_ns <= queueing_share * (double)window;
+    return is_below(used, polling_share, queueing_share, window);
+}
+
+static bool is_work(struct fs_cohort *cohort, int64_t window, int64_t now) {
+    const struct fs_used *used = &cohort->watch_used;
+
+    if (is_waiting(used, window)) return false;
+    const bool again = cohort->doubt_until >= now;
+    cohort->doubt_until = now + doubt_kept;
+    return again || !is_below(used, work_share, starving_share, window);
 }
 
 static void watch_idleness(struct fs_cohort *cohort, int64_t now) {
@@ -162,7 +179,7 @@ static void watch_idleness(struct fs_cohort *cohort, int64_t now) {
     cohort->watch_used.wait_ns += cohort->now.used.wait_ns;
     const int64_t window = now - cohort->watch_since;
     if (window < watch_window) return;
-    if (!is_waiting(&cohort->watch_used, window)) cohort->last_active = now;
+    if (is_work(cohort, window, now)) cohort->last_active = now;
     cohort->watch_since = now;
     cohort->watch_used = (struct fs_used){0};
 }

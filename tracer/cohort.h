@@ -54,6 +54,7 @@ struct fs_cohort {
     int64_t zombies_since, zombies_ns; /* a spell of many zombies; the longest one */
     int64_t watch_since;               /* a window of the watch for idleness */
     struct fs_used watch_used;
+    int64_t doubt_until; /* until then a window that may be work is work */
     int64_t last_active; /* end of the last window in which anybody did anything */
     struct {
         const char *module;

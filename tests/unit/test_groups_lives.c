@@ -66,7 +66,14 @@ static void parent_that_polls_on_a_busy_node_does_nothing(void **state) {
     struct fs_cohort *pool = worker->cohort;
     assert_false(counts_as_active(pool, 0, 0));
     assert_false(counts_as_active(pool, 5 * millisecond, 60 * millisecond));
-    assert_true(counts_as_active(pool, 20 * millisecond, 0));
+    assert_false(counts_as_active(pool, 20 * millisecond, 0)); /* one that was held up */
+    assert_true(counts_as_active(pool, 20 * millisecond, 0));  /* work, if little */
+    for (int i = 0; i < 4; i++)
+        assert_false(counts_as_active(pool, 0, 0));
+    assert_false(counts_as_active(pool, 5 * millisecond, 200 * millisecond));
+    for (int i = 0; i < 4; i++)
+        assert_false(counts_as_active(pool, 0, 0));
+    assert_true(counts_as_active(pool, 400 * millisecond, 0));
     assert_true(counts_as_active(pool, 5 * millisecond, 480 * millisecond)); /* gets no CPU */
 }
 
