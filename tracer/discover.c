@@ -26,6 +26,12 @@ static int is_context(void *unused, const char *name, size_t length, const char 
 /* What Slurm runs before and after a task is a child of the task's process, but no part of the
  * job; the recorder keeps out of it, too. It is there for a moment when the task is announced. */
 static bool is_script_of_slurm(struct fs_sampler *sampler, int pid) {
+    char name[32];
+
+    /* Until its exec it is what slurmstepd forked. */
+    if (fs_proc_text(sampler->proc, pid, "comm", name, sizeof name) > 0 &&
+        strcmp(name, "slurmstepd\n") == 0)
+        return true;
     return fs_proc_environment(sampler->proc, pid, is_context, NULL, NULL) > 0;
 }
 
