@@ -108,10 +108,10 @@ static bool lost_preload(const char *list) {
 
 /* False: it cannot be read, or is longer than is worth it. */
 static bool look_through(char *const environment[], struct fsp_repair *repair) {
-    struct fsp_given given = {{0}};
+    struct fsp_given given = {{0}}, array = {{0}}; /* each pushes none of the other's pages out */
 
     for (char *const *entry = environment;; entry++, repair->entries++) {
-        if (!fsp_given_there(&given, entry) || !fsp_given_there(&given, (char *)(entry + 1) - 1))
+        if (!fsp_given_there(&array, entry) || !fsp_given_there(&array, (char *)(entry + 1) - 1))
             return false;
         if (*entry == NULL) break;
         if (repair->entries == MOST_ENTRIES || !fsp_given_there(&given, *entry)) return false;
