@@ -17,6 +17,7 @@
 
 #include "preload/call.h"
 #include "preload/shim.h"
+#include "preload/text.h"
 
 typedef void object; /* PyObject */
 
@@ -177,24 +178,37 @@ void fsp_random_note(struct fsp_process *slot, const void *return_address) {
     keep(state, slot->random_key);
 }
 
-void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_random_view *view) {
-    static const unsigned viewed[] = FSP_RANDOM_VIEWED;
-    enum { WORDS = sizeof viewed / sizeof viewed[0] };
-    const uintptr_t at = (uintptr_t)slot->random_at;
-    uint32_t words[WORDS + 1] = {0};
-    struct iovec here = {words, sizeof words}, there[WORDS + 1];
-    long got;
+enum { VIEWED = sizeof((unsigned[])FSP_RANDOM_VIEWED) / sizeof(unsigned), LOOKS = 16 };
 
-    if (at == 0) return;
-    for (unsigned i = 0; i < WORDS; i++)
-        there[i] = (struct iovec){(void *)(at + viewed[i] * sizeof(uint32_t)), sizeof(uint32_t)};
-    there[WORDS] =
-        (struct iovec){(void *)(at + FSP_RANDOM_WORDS * sizeof(uint32_t)), sizeof(uint32_t)};
-    got = fsp_call6(SYS_process_vm_readv, pid, (long)&here, 1, (long)there, WORDS + 1, 0);
-    if (got != (long)sizeof words) return;
+/* The words of the view, then the position. */
+static bool read_view(pid_t pid, uintptr_t at, uint32_t words[VIEWED + 1]) {
+    static const unsigned viewed[] = FSP_RANDOM_VIEWED;
+    const long size = (long)((VIEWED + 1) * sizeof *words);
+    struct iovec here = {words, (size_t)size}, there[VIEWED + 1];
+
+    for (unsigned i = 0; i <= VIEWED; i++)
+        there[i] = (struct iovec){
+            (void *)(at + (i < VIEWED ? viewed[i] : FSP_RANDOM_WORDS) * sizeof *words),
+            sizeof *words};
+    return fsp_call6(SYS_process_vm_readv, pid, (long)&here, 1, (long)there, VIEWED + 1, 0) == size;
+}
+
+/* The process draws on meanwhile: words that are the same in two looks are of one state, unless
+ * the position was at the end in the first, where numpy makes them anew (the reader judges). */
+void fsp_random_look(const struct fsp_process *slot, pid_t pid, struct fsp_random_view *view) {
+    const uintptr_t at = (uintptr_t)slot->random_at;
+    uint32_t words[2][VIEWED + 1] = {{0}};
+    unsigned look = 0;
+
+    if (at == 0 || !read_view(pid, at, words[0])) return;
+    do {
+        if (++look == LOOKS || !read_view(pid, at, words[look % 2])) return;
+    } while (!fsp_same((const char *)words[0], (const char *)words[1], VIEWED * sizeof **words));
+    const uint32_t *whole = words[(look - 1) % 2];
+
     atomic_store_explicit(&view->seen, 0, memory_order_release);
-    for (unsigned i = 0; i < WORDS; i++)
-        view->word[i] = words[i];
-    view->position = (uint16_t)(words[WORDS] < UINT16_MAX ? words[WORDS] : UINT16_MAX);
+    for (unsigned i = 0; i < VIEWED; i++)
+        view->word[i] = whole[i];
+    view->position = (uint16_t)(whole[VIEWED] < UINT16_MAX ? whole[VIEWED] : UINT16_MAX);
     atomic_store_explicit(&view->seen, 1, memory_order_release);
 }

@@ -45,23 +45,28 @@ static void count_births(const struct fs_table *table, struct fs_random_births *
 
 /* --- sights --- */
 
-static const struct fs_random_sight *last_sight(const struct fs_record *record) {
-    const struct fs_random_heir *heir = record->heir;
-
-    if (heir->exit.seen) return &heir->exit;
-    return heir->kill.seen ? &heir->kill : NULL;
-}
-
-/* Since its fork: whoever lives and was found as it was has drawn nothing yet. */
-static bool was_sampled(const struct fs_record *record) {
-    return record->heir->t_same > fs_record_begin(record);
-}
-
 static bool is_as_inherited(const struct fs_random_source *source,
                             const struct fs_random_sight *sight) {
     const struct fs_twister_view inherited = fs_twister_view(source->state);
 
     return memcmp(&sight->view, &inherited, sizeof inherited) == 0;
+}
+
+/* Whoever was killed may have been at work: at the end of a block its words may be of two, unless
+ * they are those that it began with. */
+static const struct fs_random_sight *last_sight(const struct fs_record *record) {
+    const struct fs_random_heir *heir = record->heir;
+
+    if (heir->exit.seen) return &heir->exit;
+    return heir->kill.seen && (heir->kill.view.position != FSP_RANDOM_WORDS ||
+                               is_as_inherited(heir->source, &heir->kill))
+               ? &heir->kill
+               : NULL;
+}
+
+/* Since its fork: whoever lives and was found as it was has drawn nothing yet. */
+static bool was_sampled(const struct fs_record *record) {
+    return record->heir->t_same > fs_record_begin(record);
 }
 
 static struct fs_twister_goal goal_of(const struct fs_record *record,

@@ -104,6 +104,29 @@ static void heirs_are_told_apart(void **state) {
     free(made.bytes);
 }
 
+/* Position 624 is where numpy makes the words anew, one after the other. */
+static void words_seen_while_they_are_made_say_nothing(void **state) {
+    (void)state;
+    const struct fs_twister start = inherited(1);
+    struct made_segment made = image(PARENT, 1, IMAGE, "/usr/bin/python3");
+    struct fs_digest digest;
+    struct fs_twister torn = drawn(start, 2, FSP_RANDOM_WORDS);
+    torn.word[1] = drawn(start, 3, 0).word[1];
+    struct fsp_process *killed = add_heir(&made, 1, start);
+    killed->random_kill = view_of(torn);
+    killed->random_exit.seen = 0;
+    add_heir(&made, 2, drawn(start, 1, 1));
+    put_state(start);
+    put(&made, "1000-10.seg");
+    fs_fold_pass(&fold, now, false);
+    evaluate(&digest, FS_RANDOM_SEARCH);
+    assert_int_equal(digest.random_streams[0].drew, 1);
+    assert_int_equal(digest.random_streams[0].reseeded, 0);
+    assert_int_equal(digest.random_streams[0].unknown, 1);
+    fs_digest_free(&digest);
+    free(made.bytes);
+}
+
 static void without_a_search_nothing_is_claimed(void **state) {
     (void)state;
     struct made_segment made = four_heirs();
@@ -326,6 +349,7 @@ static void strange_files_are_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(heirs_are_told_apart),
+        CASE(words_seen_while_they_are_made_say_nothing),
         CASE(without_a_search_nothing_is_claimed),
         CASE(without_the_state_all_are_unknown),
         CASE(who_inherits_nothing_is_left_out),
