@@ -9,6 +9,7 @@
 
 #include "preload/task_script.h"
 #include "tracer/clock.h"
+#include "tracer/steps.h"
 #include "tracer/text.h"
 
 #include <stdio.h>
@@ -25,14 +26,9 @@ static int is_context(void *unused, const char *name, size_t length, const char 
 
 /* What Slurm runs before and after a task is a child of the task's process, but no part of the
  * job; the recorder keeps out of it, too. It is there for a moment when the task is announced. */
-static bool is_script_of_slurm(struct fs_sampler *sampler, int pid) {
-    char name[32];
-
-    /* Until its exec it is what slurmstepd forked. */
-    if (fs_proc_text(sampler->proc, pid, "comm", name, sizeof name) > 0 &&
-        strcmp(name, "slurmstepd\n") == 0)
-        return true;
-    return fs_proc_environment(sampler->proc, pid, is_context, NULL, NULL) > 0;
+static bool is_script_of_slurm(struct fs_sampler *sampler, int pid, int task) {
+    return fs_is_fork_of(sampler->proc, pid, task, FS_STEP_DAEMON) || /* until its exec */
+           fs_proc_environment(sampler->proc, pid, is_context, NULL, NULL) > 0;
 }
 
 static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, int64_t now) {
@@ -46,7 +42,7 @@ static void meet(struct fs_sampler *sampler, struct fs_record *parent, int pid, 
     }
     if (fs_proc_stat(sampler->proc, pid, &stat) != 0) return;
     if (record && record->start_ticks == stat.starttime) return; /* a zombie that we know */
-    if (stat.ppid != parent->pid || is_script_of_slurm(sampler, pid)) return;
+    if (stat.ppid != parent->pid || is_script_of_slurm(sampler, pid, stat.ppid)) return;
     /* Its parent's wait was folded before the kernel let it go. */
     if (record && fs_start_of(stat.starttime) <= fs_record_end(record) - 30 * FS_MILLISECOND)
         return;

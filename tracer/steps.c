@@ -40,15 +40,22 @@ static int visit(void *context, const char *name, size_t length, const char *val
     return 1;
 }
 
-/* srun is two processes, and what slurmstepd forks has its name and title until it becomes a
- * task, its prolog or its epilog: children of the same name are left out. */
+static bool has_name(struct fs_proc *proc, int pid, const char *name) {
+    char comm[32];
+    const ssize_t length = fs_proc_text(proc, pid, "comm", comm, sizeof comm);
+
+    return length > 1 && fs_text_is(comm, (size_t)length - 1, name);
+}
+
+bool fs_is_fork_of(struct fs_proc *proc, int pid, int parent, const char *name) {
+    return has_name(proc, parent, name) && has_name(proc, pid, name);
+}
+
+/* srun is two processes. */
 static bool is_first(struct fs_proc *proc, int pid, const char *name) {
     struct fs_proc_stat stat;
-    char above[32];
 
-    return fs_proc_stat(proc, pid, &stat) == 0 &&
-           !(fs_proc_text(proc, stat.ppid, "comm", above, sizeof above) > 0 &&
-             strcmp(above, name) == 0);
+    return fs_proc_stat(proc, pid, &stat) == 0 && !fs_is_fork_of(proc, pid, stat.ppid, name);
 }
 
 static bool is_of_job(struct fs_proc *proc, int pid, const char *job) {
@@ -92,16 +99,17 @@ int fs_steps_beside(struct fs_proc *proc, const struct fs_table *table,
         return FS_UNKNOWN;
     for (size_t i = 0; i < count; i++) {
         if (fs_proc_text(proc, pids[i], "comm", name, sizeof name) <= 0) continue;
-        if (strcmp(name, "slurmstepd\n") == 0 &&
+        if (strcmp(name, FS_STEP_DAEMON "\n") == 0 &&
             fs_proc_command(proc, pids[i], title, sizeof title) > 0) {
-            if (!fs_is_other_step(title, scheduler->job, NULL) || !is_first(proc, pids[i], name))
+            if (!fs_is_other_step(title, scheduler->job, NULL) ||
+                !is_first(proc, pids[i], FS_STEP_DAEMON))
                 continue;
             if (!fs_is_other_step(title, scheduler->job, scheduler->step) ||
                 !fs_is_other_step(title, scheduler->job, own) || has_task(table, pids[i]))
                 seen.own_steps++;
             else
                 seen.steps++;
-        } else if (strcmp(name, "srun\n") == 0 && is_first(proc, pids[i], name)) {
+        } else if (strcmp(name, "srun\n") == 0 && is_first(proc, pids[i], "srun")) {
             if (fs_table_newest(table, pids[i]))
                 seen.own_sruns++;
             else

@@ -7,6 +7,12 @@
 #include "tracer/proc.h"
 #include "tracer/process_table.h"
 
+#define FS_STEP_DAEMON "slurmstepd"
+
+/* Whether both have that name: what slurmstepd forks keeps it until it becomes a task, its prolog
+ * or its epilog. The parent is looked at first, so that it is no parent that has become a task. */
+bool fs_is_fork_of(struct fs_proc *proc, int pid, int parent, const char *name);
+
 /*
  * How many run now, as far as this node tells: its slurmstepds name their steps, and an srun
  * of the job that is no process of `table` starts one somewhere. In a step the one srun that

@@ -123,6 +123,19 @@ static void in_a_step_its_own_srun_is_left_out(void **state) {
     assert_int_equal(steps_beside(true, "1"), 1);
 }
 
+/* What it forked keeps its name until its exec; a user's program of that name is no such fork. */
+static void a_fork_of_a_daemon_is_told_by_both_names(void **state) {
+    (void)state;
+    add_process(30, 1, "slurmstepd", "slurmstepd: [42.1]");
+    add_process(40, 30, "slurmstepd", "slurmstepd: [42.1]");
+    add_process(50, 30, "bash", "bash");
+    add_process(60, 50, "slurmstepd", "./slurmstepd");
+    assert_true(fs_is_fork_of(proc, 40, 30, FS_STEP_DAEMON));
+    assert_false(fs_is_fork_of(proc, 50, 30, FS_STEP_DAEMON));
+    assert_false(fs_is_fork_of(proc, 60, 50, FS_STEP_DAEMON));
+    assert_false(fs_is_fork_of(proc, 70, 30, FS_STEP_DAEMON)); /* gone */
+}
+
 int main(void) {
 #define MADE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -130,6 +143,7 @@ int main(void) {
         MADE(a_script_of_two_sruns_has_no_steps_beside),
         MADE(steps_of_others_are_beside),
         MADE(in_a_step_its_own_srun_is_left_out),
+        MADE(a_fork_of_a_daemon_is_told_by_both_names),
     };
     return cmocka_run_group_tests_name("steps", tests, NULL, NULL);
 }
