@@ -121,6 +121,17 @@ static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcom
     fs_set_cores_gain(outcome, load);
 }
 
+/* CPUs that the workers would use while any is at work if they never waited. That they wait tells
+ * less: other programs on their CPUs make them wait, too. INFINITY: they did nothing else. */
+static double cpus_worth(const struct fs_load *load) {
+    const struct fs_group *group = load->group;
+    const double time = (double)(group->busy_ns > 0 ? group->busy_ns : group->window_ns);
+    const double rest = time * load->workers * load->threads - (double)group->wait_ns;
+
+    if (rest <= 0) return INFINITY;
+    return (double)group->run_ns / rest * load->workers * load->threads;
+}
+
 static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds *thresholds,
                           struct fs_outcome *outcome) {
     const struct fs_node *node = load->node;
@@ -147,6 +158,9 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
                 "workers overlapped for less than %g s", overlap);
     else if (load->wait < least_wait)
         fs_vote(outcome, FS_PASS, "workers hardly waited for a CPU (%.0f %%)", 100 * load->wait);
+    else if (cpus_worth(load) <= load->cores)
+        fs_vote(outcome, FS_PASS, "the workers' own work would fit their cores (%.1f of %d)",
+                cpus_worth(load), load->cores);
     else
         report_squeeze(load, outcome);
 }
@@ -169,13 +183,15 @@ const struct fs_rule fs_rule_aff_01 = {
            "stand idle.",
     .decided = "Two or more workers of one parent; the union of their masks has fewer cores than "
                "min(workers, cores of the job); more workers were busy at once than the union has "
-               "cores; they overlapped for `overlap` seconds; and they waited in the run queue "
-               "for at least `wait` of the time in which they could have run.",
+               "cores; they overlapped for `overlap` seconds; they waited in the run queue for at "
+               "least `wait` of the time in which they could have run; and without that wait they "
+               "would have used more CPUs than the union has cores.",
     .exceptions =
         "Silent when the job itself was given no more CPUs, when a launcher gave all of them "
         "away to its tasks, each its share, or other steps of the job ran beside this one (that is "
         "OVS-02), when the workers do not all have work "
-        "at once, and when each pinned itself to a CPU of "
+        "at once or have less than their cores could do (others made them wait then), and when "
+        "each pinned itself to a CPU of "
         "its own. The last mask counts: libraries that probe by binding for a moment "
         "leave no trace. Where Slurm granted more CPUs than the step's mask and control group "
         "show, only their number is certain: none of them is named then.",

@@ -146,6 +146,17 @@ static void short_life(struct fixture *f) {
 static void no_wait(struct fixture *f) {
     f->group[0].wait_ns = f->group[0].run_ns / 10;
 }
+static void bursts_beside_others(struct fixture *f) {
+    f->group[0].run_ns = 4 * SECOND;
+    f->group[0].wait_ns = 10 * SECOND;
+}
+static void work_beside_others(struct fixture *f) {
+    f->group[0].run_ns = 2 * SECOND;
+    f->group[0].wait_ns = 38 * SECOND;
+}
+static void nothing_but_wait(struct fixture *f) {
+    f->group[0].wait_ns = 41 * SECOND;
+}
 static void no_masks(struct fixture *f) {
     f->group[0].masks_known = false;
 }
@@ -181,6 +192,9 @@ static void squeeze_guards(void **state) {
         {"short overlap", short_overlap, FS_PASS},
         {"short life", short_life, FS_NOT_APPLICABLE},
         {"no contention", no_wait, FS_PASS},
+        {"bursts, held up by others", bursts_beside_others, FS_PASS},
+        {"... that work all the time", work_beside_others, FS_FINDING},
+        {"... and hardly run", nothing_but_wait, FS_FINDING},
         {"pinned apart", pinned_apart, FS_PASS},
         {"a launcher's share of all cores", share_of_a_task, FS_PASS},
         {"... that the task narrowed", share_that_a_task_narrowed, FS_FINDING},
