@@ -45,7 +45,8 @@ def run_until_interrupted(folder, command, options=(), seconds=5, env=None):
 def frk_08_fires_on_a_lock_of_python(folder):
     text = run_until_interrupted(folder, [h.PYTHON, LOCKED])
     section = h.section(text, "FRK-08")
-    h.check("2 of 2 workers" in section, f"population\n{text}")
+    # Pool may replace those that Ctrl-C ended before it ends itself.
+    h.check(re.search(r"\b2 of [2-4] workers", section), f"population\n{text}")
     line = 1 + LOCKED.read_text().splitlines().index("    with progress_lock:")
     h.check(f"frk08_progress_lock.py:{line} in square" in section, f"where\n{section}")
     h.check("in main" in section, f"who forked\n{section}")
