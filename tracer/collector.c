@@ -66,6 +66,7 @@ static int fill_meta(struct fs_collector *collector, char **command) {
     meta->start_realtime = fs_clock_read(CLOCK_REALTIME);
     meta->collector = getpid();
     meta->collector_start = fs_start_ticks(getpid());
+    meta->pid_namespace = fs_pid_namespace();
     meta->mask_start = collector->mask_start ? fs_mask_text(collector->mask_start) : NULL;
     meta->oom_kills = collector->oom_kills;
     return meta->host && meta->folder && meta->boot_id ? 0 : -1;

@@ -5,7 +5,8 @@
  * `forksight report` can still fold, so it is swept only when nobody can want
  * it: its collector is gone, no process that wrote into it lives, and its job
  * directory has the final digest, does not exist any more, or the folder has
- * not been touched for a day.
+ * not been touched for a day. From another PID namespace, as of a container that
+ * shares /dev/shm, only the last of these can be told.
  */
 #include "tracer/clock.h"
 #include "tracer/jobdir.h"
@@ -30,9 +31,9 @@ static int write_owner(const struct fs_jobdir *job) {
     char path[PATH_MAX + 16];
 
     snprintf(path, sizeof path, "%s/owner", job->folder);
-    json_t *owner =
-        json_pack("{s:i, s:I, s:s, s:s}", "pid", (int)getpid(), "start",
-                  (json_int_t)fs_start_ticks(getpid()), "job", job->path, "step", job->step);
+    json_t *owner = json_pack("{s:i, s:I, s:I, s:s, s:s}", "pid", (int)getpid(), "start",
+                              (json_int_t)fs_start_ticks(getpid()), "namespace",
+                              (json_int_t)fs_pid_namespace(), "job", job->path, "step", job->step);
     const int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     const int result = descriptor >= 0 && owner ? json_dumpfd(owner, descriptor, 0) : -1;
     json_decref(owner);
@@ -171,6 +172,7 @@ int fs_folder_owner(const char *folder, struct fs_owner *owner) {
     if (sound) {
         owner->pid = (pid_t)pid;
         owner->start = start > 0 ? (uint64_t)start : 0;
+        owner->pid_namespace = (uint64_t)json_integer_value(json_object_get(root, "namespace"));
         memcpy(owner->job, job, strlen(job) + 1);
         snprintf(owner->step, sizeof owner->step, "%s", step ? step : "");
     }
@@ -191,9 +193,11 @@ static bool is_left_over(const char *path) {
 
     if (lstat(path, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
         return false;
-    if (has_living_writer(path)) return false;
+    const bool known = fs_folder_owner(path, &owner) == 0;
     const bool old = time(NULL) - status.st_mtime > LEFT_ALONE_FOR_S;
-    if (fs_folder_owner(path, &owner) != 0) return old;
+    if (known && owner.pid_namespace != fs_pid_namespace()) return old;
+    if (has_living_writer(path)) return false;
+    if (!known) return old;
     if (owner.start && fs_start_ticks(owner.pid) == owner.start) return false;
     recover(&owner, path);
     return access(path, F_OK) == 0 && (old || !job_needs_it(owner.job, path));

@@ -53,6 +53,7 @@ struct fs_meta {
     int64_t start_realtime;
     pid_t collector;          /* 0: none */
     uint64_t collector_start; /* identity: pid and start in ticks since boot */
+    uint64_t pid_namespace;   /* in which these pids are meant (fs_pid_namespace()) */
     pid_t main_pid;           /* 0: not started yet */
     char *mask_start;         /* hwloc list syntax */
     int64_t oom_kills;        /* counters of the job's cgroups at the start; -1: unknown */
@@ -105,7 +106,7 @@ const char *fs_folder_place(const char *place, int index);
 /* What a folder's file "owner" says. */
 struct fs_owner {
     pid_t pid;
-    uint64_t start;
+    uint64_t start, pid_namespace;
     char job[PATH_MAX], step[64];
 };
 /* -1: the folder is not this user's, or says nothing. */
@@ -150,5 +151,9 @@ void fs_meta_free(struct fs_meta *meta);
 void fs_boot_id(char *text, size_t size);
 /* Start of a process in ticks since the boot; 0: there is no such process, or it is a zombie. */
 uint64_t fs_start_ticks(pid_t pid);
+
+/* Of this process; 0: not known. Containers that share /dev/shm may have one each: a pid says
+ * nothing about the processes of another. */
+uint64_t fs_pid_namespace(void);
 
 #endif

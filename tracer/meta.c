@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { META_VERSION = 1, META_SIZE_MAX = 4 << 20 };
@@ -39,12 +40,13 @@ int fs_meta_write(const struct fs_jobdir *job, const struct fs_meta *meta) {
     for (size_t i = 0; i < meta->command_count; i++)
         json_array_append_new(command, text_or_null(meta->command[i]));
     json_t *root = json_pack(
-        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:b}", "forksight",
-        META_VERSION, "identity", text_or_null(meta->identity), "host", text_or_null(meta->host),
-        "boot", text_or_null(meta->boot_id), "folder", text_or_null(meta->folder), "command",
-        command, "directory", text_or_null(meta->directory), "start", (json_int_t)meta->start,
-        "start_realtime", (json_int_t)meta->start_realtime, "collector",
-        (json_int_t)meta->collector, "collector_start", (json_int_t)meta->collector_start, "main",
+        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:b}",
+        "forksight", META_VERSION, "identity", text_or_null(meta->identity), "host",
+        text_or_null(meta->host), "boot", text_or_null(meta->boot_id), "folder",
+        text_or_null(meta->folder), "command", command, "directory", text_or_null(meta->directory),
+        "start", (json_int_t)meta->start, "start_realtime", (json_int_t)meta->start_realtime,
+        "collector", (json_int_t)meta->collector, "collector_start",
+        (json_int_t)meta->collector_start, "namespace", (json_int_t)meta->pid_namespace, "main",
         (json_int_t)meta->main_pid, "mask", text_or_null(meta->mask_start), "oom_kills",
         (json_int_t)meta->oom_kills, "finished", meta->finished);
     if (!root) return errno = ENOMEM, -1;
@@ -119,6 +121,7 @@ int fs_meta_read_file(const char *directory, const char *name, struct fs_meta *m
     meta->start_realtime = number_of(root, "start_realtime");
     meta->collector = (pid_t)pid;
     meta->collector_start = (uint64_t)number_of(root, "collector_start");
+    meta->pid_namespace = (uint64_t)number_of(root, "namespace");
     meta->main_pid = (pid_t)main_pid;
     meta->oom_kills = number_of(root, "oom_kills");
     meta->finished = json_is_true(json_object_get(root, "finished"));
@@ -177,6 +180,12 @@ static ssize_t read_small(const char *path, char *text, size_t size) {
 void fs_boot_id(char *text, size_t size) {
     read_small("/proc/sys/kernel/random/boot_id", text, size);
     text[strcspn(text, "\n")] = '\0';
+}
+
+uint64_t fs_pid_namespace(void) {
+    struct stat status;
+
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
 }
 
 uint64_t fs_start_ticks(pid_t pid) {

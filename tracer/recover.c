@@ -141,7 +141,8 @@ static int fold_and_write(struct fs_jobdir *job, struct fs_meta *meta, const cha
 }
 
 static bool is_at_work(const struct fs_meta *meta) {
-    return is_this_boot(meta) && fs_start_ticks(meta->collector) == meta->collector_start;
+    return is_this_boot(meta) && meta->pid_namespace == fs_pid_namespace() &&
+           fs_start_ticks(meta->collector) == meta->collector_start;
 }
 
 enum { COLLECTOR_MS = 10000 };
@@ -182,8 +183,10 @@ struct recovery {
 
 static int recover_record(struct recovery *recovery, struct fs_jobdir *job, struct fs_meta *meta) {
     char folder[PATH_MAX];
-    /* Several hosts may run in one kernel, and segment folders of one name be on many. */
-    const bool here = meta->host && strcmp(meta->host, job->host) == 0;
+    /* Several hosts may run in one kernel, and segment folders of one name be on many. Who lives
+     * in another PID namespace cannot be told. */
+    const bool here = meta->host && strcmp(meta->host, job->host) == 0 &&
+                      meta->pid_namespace == fs_pid_namespace();
 
     if (here && is_this_boot(meta) && find_folder(meta, folder, sizeof folder))
         return fold_and_write(job, meta, folder, recovery->error, recovery->error_size);

@@ -134,6 +134,22 @@ def processes_with_numbers_of_their_own_are_nobody_elses(folder):
 
 
 @h.test
+def a_run_with_numbers_of_its_own_leaves_the_records_of_others_alone(folder):
+    """It finds their folders in /dev/shm, and none of their processes in its /proc."""
+    h.need_root()
+    words = ["unshare", "-p", "-f", "--mount-proc"]
+    if h.execute([*words, "true"]).status != 0:
+        raise h.Skip("no PID namespaces here")
+    other = " ".join(map(str, [*words, h.FORKSIGHT, "run", "-q", "-o", "other", "--", "echo in"]))
+    report = " ".join(map(str, [*words, h.FORKSIGHT, "report", "job", ">/dev/null 2>&1"]))
+    result = h.under_forksight(["sh", "-c", f"{other}; {report}; {h.PYTHON} -c 'print(1)'"],
+                               cwd=folder)
+    h.equal((result.status, result.stdout), (0, "in\n1\n"), f"{result}")
+    h.check(re.search(r"\bcomplete: (\d+)/\1 processes", data(result)), data(result))
+    h.check("python3" in result.report.partition("Tree")[2], f"who came after it\n{result}")
+
+
+@h.test
 def tasks_of_srun_in_containers_are_named_or_recorded(folder):
     """A container on each of two nodes, without what the recorder needs and with it."""
     enter(folder)

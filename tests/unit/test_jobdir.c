@@ -187,6 +187,7 @@ static void meta_comes_back(void **state) {
                                  .start_realtime = 7,
                                  .collector = 11,
                                  .collector_start = 13,
+                                 .pid_namespace = 4026531836,
                                  .main_pid = 17,
                                  .mask_start = "0-3",
                                  .oom_kills = -1};
@@ -199,6 +200,7 @@ static void meta_comes_back(void **state) {
     assert_string_equal(read.command[1], "?? pool.py");
     assert_int_equal(read.collector, 11);
     assert_int_equal(read.collector_start, 13);
+    assert_int_equal(read.pid_namespace, 4026531836);
     assert_int_equal(read.main_pid, 17);
     assert_int_equal(read.oom_kills, -1);
     assert_string_equal(read.mask_start, "0-3");
@@ -322,14 +324,19 @@ static void folder_is_private_and_goes_away(void **state) {
 }
 
 /* A folder whose owner is pid (start as given), for the job directory "job". */
-static void leave_folder(const char *name, pid_t pid, uint64_t start) {
+static void leave_folder_of(const char *name, pid_t pid, uint64_t start, uint64_t pid_namespace) {
     char path[256], text[256];
     snprintf(path, sizeof path, "forksight-%u-%s", (unsigned)geteuid(), name);
     assert_int_equal(mkdir(path, 0700), 0);
     strcat(path, "/owner");
-    snprintf(text, sizeof text, "{\"pid\": %d, \"start\": %llu, \"job\": \"%s/job\"}", (int)pid,
-             (unsigned long long)start, place);
+    snprintf(text, sizeof text,
+             "{\"pid\": %d, \"start\": %llu, \"namespace\": %llu, \"job\": \"%s/job\"}", (int)pid,
+             (unsigned long long)start, (unsigned long long)pid_namespace, place);
     put(path, text);
+}
+
+static void leave_folder(const char *name, pid_t pid, uint64_t start) {
+    leave_folder_of(name, pid, start, fs_pid_namespace());
 }
 
 static bool left(const char *name) {
@@ -346,9 +353,11 @@ static void sweep_takes_only_what_nobody_wants(void **state) {
     leave_folder("inuse", getpid(), 1);
     snprintf(path, sizeof path, "forksight-%u-inuse/%d-5.seg", (unsigned)geteuid(), (int)getpid());
     put(path, "");
+    leave_folder_of("container", getpid(), 1, fs_pid_namespace() + 1); /* its pids are others */
     assert_int_equal(mkdir("other-1-x", 0700), 0);
     fs_folder_sweep(place);
     assert_false(left("lost"));
+    assert_true(left("container"));
     assert_true(left("collected"));
     assert_true(left("inuse"));
     assert_true(exists("other-1-x"));
