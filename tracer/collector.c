@@ -122,9 +122,15 @@ static void start_clocks(struct fs_collector *collector, int64_t t) {
     collector->t_oom_look = t;
 }
 
+/* t was taken before the fork, which may have waited for a CPU, but the process is there now. */
+static void note_root(struct fs_collector *collector, int pid, int ppid, int64_t t) {
+    struct fs_record *root = fs_table_add_root(&collector->table, pid, ppid, t);
+
+    if (root && !collector->recovered) root->t_seen = fs_now();
+}
+
 void fs_collector_started(struct fs_collector *collector, const struct fs_supervisor *supervisor) {
-    fs_table_add_root(&collector->table, supervisor->pid, collector->table.run_pid,
-                      supervisor->t_start);
+    note_root(collector, supervisor->pid, collector->table.run_pid, supervisor->t_start);
     fs_sampler_add_session(&collector->sampler, getsid(0));
     collector->meta.main_pid = supervisor->pid;
     start_clocks(collector, supervisor->t_start);
@@ -142,7 +148,7 @@ void fs_collector_task_started(struct fs_collector *collector, int pid, int ppid
     }
     if (mask && collector->mask_start)
         hwloc_bitmap_or(collector->mask_start, collector->mask_start, mask);
-    fs_table_add_root(&collector->table, pid, ppid, t);
+    note_root(collector, pid, ppid, t);
     const int sid = getsid(pid);
     if (sid > 0) fs_sampler_add_session(&collector->sampler, sid);
     if (collector->meta.main_pid) return;

@@ -52,6 +52,19 @@ def short_static_helper(folder):
 
 
 @h.test
+def main_process_whose_fork_waited_for_a_cpu(folder):
+    """It began long after forksight took the time of its fork, and is the main process still."""
+    h.need_tool("strace", "busybox")
+    forks = "clone,clone3,fork,vfork"
+    late = ["strace", "-o", folder / "trace", "-e", f"trace={forks}", "-e",
+            f"inject={forks}:delay_enter=200000"]
+    result = h.under_forksight(["busybox", "sh", "-c", "busybox sleep 0.3; echo $?"], outer=late,
+                               cwd=folder)
+    h.equal((result.status, result.stdout), (0, "0\n"), f"{result}")
+    h.check("2/2 processes" in result.report, f"its child was not seen\n{result}")
+
+
+@h.test
 def serial_script(folder):
     clean([h.PYTHON, "-c", "print(sum(i * i for i in range(30_000_000)))"], folder, "PRC-03", "MEM-02")
 
