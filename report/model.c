@@ -55,6 +55,16 @@ static double smaller(double cpus, double quota) {
     return quota < cpus ? quota : cpus;
 }
 
+static double worth_of(const struct fs_load *load) {
+    const struct fs_group *group = load->group;
+    const int64_t time = group->busy_ns > 0 ? group->busy_ns : group->window_ns;
+    const double threads = (double)load->workers * load->threads;
+    const double rest = (double)time * threads - (double)group->wait_ns;
+
+    if (time <= 0 || threads <= 0) return NAN;
+    return rest > 0 ? (double)group->run_ns / rest * threads : INFINITY;
+}
+
 static void derive_load(struct fs_load *load, const struct fs_node *node,
                         const struct fs_group *group) {
     *load = (struct fs_load){
@@ -70,6 +80,7 @@ static void derive_load(struct fs_load *load, const struct fs_node *node,
         .wait = NAN,
         .use = NAN,
         .demand = NAN,
+        .worth = NAN,
     };
     if (load->threads > 1 && fs_threads_only_spun(load)) load->threads = 1;
     if (group->masks_known && group->mask_union) {
@@ -83,6 +94,7 @@ static void derive_load(struct fs_load *load, const struct fs_node *node,
     if (group->workers_scheduled > 0 && group->run_ns >= 0 && group->wait_ns >= 0 && runnable > 0) {
         load->wait = (double)group->wait_ns / runnable;
         if (group->window_ns > 0) load->demand = runnable / (double)group->window_ns;
+        load->worth = worth_of(load);
     }
     if (group->window_ns > 0 && group->window_cpu_ns >= 0 && load->effective > 0)
         load->use = (double)group->window_cpu_ns / ((double)group->window_ns * load->effective);

@@ -50,6 +50,9 @@ struct fs_load {
     double wait;      /* D: run-queue wait / (run + wait), 0 to 1; NAN */
     double use;       /* U: CPU time / (window x E); NAN */
     double demand;    /* threads that ran or wanted to, mean over the window; NAN */
+    double worth;     /* CPUs that they would use while any is at work if none ever waited: other
+                         programs on their CPUs make them wait, too. INFINITY: they did nothing
+                         else than run and wait; NAN */
 };
 
 struct fs_node {

@@ -121,17 +121,6 @@ static void report_squeeze(const struct fs_load *load, struct fs_outcome *outcom
     fs_set_cores_gain(outcome, load);
 }
 
-/* CPUs that the workers would use while any is at work if they never waited. That they wait tells
- * less: other programs on their CPUs make them wait, too. INFINITY: they did nothing else. */
-static double cpus_worth(const struct fs_load *load) {
-    const struct fs_group *group = load->group;
-    const double time = (double)(group->busy_ns > 0 ? group->busy_ns : group->window_ns);
-    const double rest = time * load->workers * load->threads - (double)group->wait_ns;
-
-    if (rest <= 0) return INFINITY;
-    return (double)group->run_ns / rest * load->workers * load->threads;
-}
-
 static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds *thresholds,
                           struct fs_outcome *outcome) {
     const struct fs_node *node = load->node;
@@ -158,9 +147,9 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
                 "workers overlapped for less than %g s", overlap);
     else if (load->wait < least_wait)
         fs_vote(outcome, FS_PASS, "workers hardly waited for a CPU (%.0f %%)", 100 * load->wait);
-    else if (cpus_worth(load) <= load->cores)
+    else if (load->worth <= load->cores)
         fs_vote(outcome, FS_PASS, "the workers' own work would fit their cores (%.1f of %d)",
-                cpus_worth(load), load->cores);
+                load->worth, load->cores);
     else
         report_squeeze(load, outcome);
 }

@@ -246,6 +246,9 @@ static void judge_crowd(const struct fs_load *load, const struct fs_thresholds *
         fs_vote(outcome, FS_PASS, "the workers left CPUs free (%.0f %% used)", 100 * load->use);
     else if (load->wait < least_wait)
         fs_vote(outcome, FS_PASS, "workers hardly waited for a CPU (%.0f %%)", 100 * load->wait);
+    else if (load->worth <= load->effective)
+        fs_vote(outcome, FS_PASS, "the workers' own work would fit the CPUs (%.1f of %g)",
+                load->worth, load->effective);
     else
         report_crowd(load, total >= error * load->effective ? FS_ERROR : FS_WARNING, outcome);
 }
@@ -322,11 +325,13 @@ const struct fs_rule fs_rule_ovs_02 = {
     .why = "Workers beyond the number of CPUs do not run, they take turns: the work is not done "
            "sooner, and every turn costs a context switch and cold caches. A pool without a size "
            "often counts the CPUs of the machine, not those that the job was given.",
-    .decided = "Busy workers x busy threads of a worker exceed the CPUs that the workers can use "
-               "(the union of their masks, or the CPU quota if that is less); the CPUs are used "
-               "to `use` or more, or the workers' demand (run + wait) exceeds the CPUs; and the "
-               "run-queue wait is at least `wait`. An error from `error` threads per CPU. Pools "
-               "that fit one by one are judged together, too.",
+    .decided =
+        "Busy workers x busy threads of a worker exceed the CPUs that the workers can use "
+        "(the union of their masks, or the CPU quota if that is less); the CPUs are used "
+        "to `use` or more, or the workers' demand (run + wait) exceeds the CPUs; the run-queue "
+        "wait is at least `wait`; and without it they would have used more CPUs than there "
+        "are. An error from `error` threads per CPU. Pools "
+        "that fit one by one are judged together, too.",
     .exceptions = "Silent for workers that sleep or wait for input. With two hardware threads per "
                   "core, workers up to the number of hardware threads are not too many.",
     .fix = "Pool(len(os.sched_getaffinity(0))), or ask the batch system for as many CPUs as there "

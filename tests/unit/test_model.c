@@ -23,6 +23,7 @@ static void quantities(void **state) {
     assert_true(fabs(node->loads[0].wait - 0.25) < 1e-9);
     assert_true(fabs(node->loads[0].use - 1) < 1e-9);
     assert_true(fabs(node->loads[0].demand - 4) < 1e-9);
+    assert_true(fabs(node->loads[0].worth - 4) < 1e-9);
     fs_job_free(&f.job);
 
     f.digest.quota.cpus = 1.5;

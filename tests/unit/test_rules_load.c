@@ -216,6 +216,14 @@ static void sleepers(struct fixture *f) {
     f->group[0].run_ns = 10 * SECOND;
     f->group[0].wait_ns = 2 * SECOND;
 }
+static void bursts_beside_others(struct fixture *f) {
+    f->group[0].window_cpu_ns = f->group[0].run_ns = 8 * SECOND;
+    f->group[0].wait_ns = 14 * SECOND;
+}
+static void work_beside_others(struct fixture *f) {
+    f->group[0].window_cpu_ns = f->group[0].run_ns = 4 * SECOND;
+    f->group[0].wait_ns = f->group[0].workers_peak * 10 * SECOND - 4 * SECOND;
+}
 static void few_busy(struct fixture *f) {
     f->group[0].workers_busy_peak = 2;
 }
@@ -230,6 +238,8 @@ static void crowd_guards(void **state) {
     (void)state;
     static const struct guard guards[] = {
         {"sleeping workers", sleepers, FS_PASS},
+        {"bursts, held up by others", bursts_beside_others, FS_PASS},
+        {"... that work all the time", work_beside_others, FS_FINDING},
         {"few busy at once", few_busy, FS_PASS},
         {"a CPU each", smt, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
