@@ -1,11 +1,13 @@
 #include "report/model.h"
 
+#include "preload/segment.h"
 #include "report/overview.h"
 #include "report/thread_libraries.h"
 #include "report/totals.h"
 #include "report/whole.h"
 #include "tracer/job_mask.h"
 #include "tracer/launch_options.h"
+#include "tracer/libraries.h"
 #include "tracer/variables.h"
 
 #include <errno.h>
@@ -65,6 +67,15 @@ static double worth_of(const struct fs_load *load) {
     return rest > 0 ? (double)group->run_ns / rest * threads : INFINITY;
 }
 
+/* Threads that Python code started, of which no more than one at a time wants a CPU: they feed a
+ * queue, watch a pool, or wait for the interpreter's lock. */
+static bool threads_take_turns(const struct fs_load *load) {
+    static const double one_each = 1.1; /* CPUs that a worker wants, with those that hand over */
+    const char *owner = load->group->threads_owner;
+    return owner && fs_library_of(owner) == FSP_LIBRARY_PYTHON &&
+           load->demand <= one_each * load->workers;
+}
+
 static void derive_load(struct fs_load *load, const struct fs_node *node,
                         const struct fs_group *group) {
     *load = (struct fs_load){
@@ -94,6 +105,7 @@ static void derive_load(struct fs_load *load, const struct fs_node *node,
     if (group->workers_scheduled > 0 && group->run_ns >= 0 && group->wait_ns >= 0 && runnable > 0) {
         load->wait = (double)group->wait_ns / runnable;
         if (group->window_ns > 0) load->demand = runnable / (double)group->window_ns;
+        if (load->threads > 1 && threads_take_turns(load)) load->threads = 1;
         load->worth = worth_of(load);
     }
     if (group->window_ns > 0 && group->window_cpu_ns >= 0 && load->effective > 0)

@@ -3,6 +3,7 @@
 #include "report/rule.h"
 #include "tracer/command_text.h"
 #include "tracer/text.h"
+#include "tracer/tools.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -259,8 +260,8 @@ void fs_add_birth_cause(struct fs_outcome *outcome, const struct fs_load *load) 
     };
     const struct fs_group *group = load->group;
     const char *place = fs_place_text(outcome->arena, &group->site);
-    fs_add_cause(outcome, "%d workers were %s %s %s; a child inherits its parent's mask",
-                 load->workers, how[group->kind], place ? "at" : "by",
+    fs_add_cause(outcome, "%d worker%s %s %s %s; a child inherits its parent's mask", load->workers,
+                 load->workers == 1 ? " was" : "s were", how[group->kind], place ? "at" : "by",
                  place ? place : fs_base_name(group->parent_executable));
 }
 
@@ -276,25 +277,43 @@ static const char *python_pool(struct fs_arena *arena, const char *stack, const 
     return fs_arena_printf(arena, "Pool(%s)", size);
 }
 
+/* The program that made the workers; a script's own name where perl runs it. */
+static const char *maker_of(const struct fs_group *group) {
+    static const char parallel[] = "/parallel";
+    const char *name = fs_base_name(group->parent_executable);
+    const char *script = group->parent_command ? strchr(group->parent_command, ' ') : NULL;
+    const size_t length = script ? strcspn(script + 1, " ") : 0;
+
+    if (!fs_begins(name, "perl") || length < sizeof parallel - 1) return name;
+    const char *end = script + 1 + length - (sizeof parallel - 1);
+    return strncmp(end, parallel, sizeof parallel - 1) == 0 ? parallel + 1 : name;
+}
+
+/* A shell or a tool may start interpreters, too: there is no Pool then. */
+static bool is_pool_of_python(const struct fs_group *group) {
+    return group->python &&
+           (group->kind != FS_GROUP_EXECUTABLE || group->site.stack || !group->parent_executable ||
+            fs_is_python(fs_base_name(group->parent_executable)));
+}
+
 const char *fs_pool_size_code(struct fs_arena *arena, const struct fs_load *load, int cpus,
                               int count) {
     static const struct {
-        const char *tool, *option;
+        const char *maker, *command;
     } tools[] = {
-        {"xargs", "-P "},
-        {"parallel", "-j "},
-        {"make", "-j"},
-        {"ninja", "-j "},
+        {"xargs", "xargs -P "}, {"parallel", "parallel -j "}, {"make", "make -j"},
+        {"ninja", "ninja -j "}, {"bash", "xargs -P "},        {"sh", "xargs -P "},
+        {"dash", "xargs -P "},  {"zsh", "xargs -P "},         {"ksh", "xargs -P "},
     };
-    const char *parent = fs_base_name(load->group->parent_executable);
     const char *number = fs_arena_printf(arena, "%d", count);
-    if (load->group->python)
+    if (is_pool_of_python(load->group))
         return python_pool(arena, load->group->site.stack,
                            count < cpus ? number : "len(os.sched_getaffinity(0))");
     /* No $(nproc): it obeys OMP_NUM_THREADS, which other findings advise to set to 1. */
+    const char *maker = maker_of(load->group);
     for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
-        if (strcmp(parent, tools[i].tool) == 0)
-            return fs_arena_printf(arena, "%s %s%s", parent, tools[i].option, number);
+        if (strcmp(maker, tools[i].maker) == 0)
+            return fs_arena_printf(arena, "%s%s", tools[i].command, number);
     if (count < cpus) return fs_arena_printf(arena, "workers = %s;", number);
     return fs_arena_printf(arena,
                            "sched_getaffinity(0, sizeof set, &set); workers = "

@@ -22,10 +22,10 @@ static const char *cpus_of(struct fs_arena *arena, double effective) {
     return fs_arena_printf(arena, "%g CPU%s", effective, effective == 1 ? "" : "s");
 }
 
-/* Threads that no variable of a thread library sizes: the program's own. */
+/* Threads that no variable of a thread library sizes: the program's own, or its Python code's. */
 static bool are_own_threads(const struct fs_load *load) {
     const char *owner = load->group->threads_owner;
-    return owner && fs_library_of(owner) == 0;
+    return owner && (fs_library_of(owner) & ~(uint32_t)FSP_LIBRARY_PYTHON) == 0;
 }
 
 static void add_own_fix(const struct fs_load *load, int each, struct fs_outcome *outcome) {
@@ -37,7 +37,9 @@ static void add_own_fix(const struct fs_load *load, int each, struct fs_outcome 
     else
         fs_add_fix(outcome, FS_FIX_CODE,
                    fs_arena_printf(outcome->arena, "where %s starts its threads", owner),
-                   "threads = %d;  /* CPUs / workers */", each);
+                   load->group->python ? "threads = %d  # CPUs / workers"
+                                       : "threads = %d;  /* CPUs / workers */",
+                   each);
 }
 
 /* What made the teams so large: as the library read it, or as the workers have it. */

@@ -45,6 +45,7 @@ static void threads_of_the_program_itself(void **state) {
         const char *owner, *fix;
     } cases[] = {
         {"/home/u/solver", "threads = 2;  /* CPUs / workers */"},
+        {"/usr/bin/python3.11", "threads = 2  # CPUs / workers"},
         {"/usr/lib/jvm/lib/server/libjvm.so",
          "export JAVA_TOOL_OPTIONS=-XX:ActiveProcessorCount=2"},
     };
@@ -52,6 +53,8 @@ static void threads_of_the_program_itself(void **state) {
         struct fixture f;
         teams(&f);
         f.group[0].threads_owner = (char *)(uintptr_t)cases[i].owner;
+        f.group[0].python = strstr(cases[i].owner, "python") != NULL;
+        if (f.group[0].python) f.group[0].wait_ns = 9 * f.group[0].run_ns;
         const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-01");
         assert_int_equal(finding->fix_count, 1);
         assert_string_equal(finding->fix[0].text, cases[i].fix);
@@ -70,6 +73,14 @@ static void threads_unknown(struct fixture *f) {
 static void threads_of_an_mpi(struct fixture *f) {
     f->group[0].threads_busy_peak = 3;
     f->group[0].threads_owner = (char *)"/lib/x86_64-linux-gnu/libpmix.so.2";
+}
+/* One thread computes, one feeds a queue; others on the machine make both wait. */
+static void python_threads_that_take_turns(struct fixture *f) {
+    f->group[0].workers = f->group[0].workers_peak = 16;
+    f->group[0].threads_busy_peak = 2;
+    f->group[0].threads_owner = (char *)"/usr/bin/python3.11";
+    f->group[0].libraries = FSP_LIBRARY_PYTHON;
+    f->group[0].run_ns = f->group[0].wait_ns = 16 * 5 * SECOND;
 }
 static void few_threads(struct fixture *f) {
     f->group[0].threads_busy_peak = 2;
@@ -98,6 +109,7 @@ static void teams_guards(void **state) {
     static const struct guard guards[] = {
         {"one thread each", one_thread, FS_PASS},
         {"threads of an MPI", threads_of_an_mpi, FS_PASS},
+        {"Python's threads take turns", python_threads_that_take_turns, FS_PASS},
         {"the threads fit", few_threads, FS_PASS},
         {"idle pool", idle_pool, FS_PASS},
         {"short overlap", short_overlap, FS_PASS},
@@ -155,18 +167,26 @@ static void crowd_of_an_executor(void **state) {
 
 /* coreutils' nproc obeys OMP_NUM_THREADS, which is to be 1 beside workers. */
 static void crowd_of_a_tool_gets_a_number(void **state) {
-    static const char *const fixes[][2] = {{"/usr/bin/xargs", "xargs -P 2"},
-                                           {"/usr/bin/parallel", "parallel -j 2"},
-                                           {"/usr/bin/make", "make -j2"},
-                                           {"/usr/bin/ninja", "ninja -j 2"}};
+    static const struct {
+        const char *executable, *command, *fix;
+    } cases[] = {
+        {"/usr/bin/xargs", NULL, "xargs -P 2"},
+        {"/usr/bin/parallel", NULL, "parallel -j 2"},
+        {"/usr/bin/perl", "/usr/bin/perl /usr/bin/parallel -j4 ./fit", "parallel -j 2"},
+        {"/usr/bin/make", NULL, "make -j2"},
+        {"/usr/bin/ninja", NULL, "ninja -j 2"},
+        {"/usr/bin/bash", NULL, "xargs -P 2"},
+    };
     (void)state;
-    for (size_t i = 0; i < sizeof fixes / sizeof *fixes; i++) {
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         struct fixture f;
         crowd(&f);
-        f.group[0].python = false;
-        f.group[0].parent_executable = (char *)(uintptr_t)fixes[i][0];
+        f.group[0].kind = FS_GROUP_EXECUTABLE;
+        f.group[0].python = i % 2; /* what it starts may be an interpreter */
+        f.group[0].parent_executable = (char *)(uintptr_t)cases[i / 2].executable;
+        f.group[0].parent_command = (char *)(uintptr_t)cases[i / 2].command;
         const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "OVS-02");
-        assert_string_equal(finding->fix[0].text, fixes[i][1]);
+        assert_string_equal(finding->fix[0].text, cases[i / 2].fix);
         fixture_free(&f);
     }
 }
