@@ -94,6 +94,19 @@ bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a,
     return (end_a < end_b ? end_a : end_b) - begin >= least_overlap_ns;
 }
 
+static bool in_other_step_meanwhile(const struct fs_task *a, const struct fs_task *b) {
+    return a->step >= 0 && b->step >= 0 && a->step != b->step &&
+           (a->end == FS_UNKNOWN || b->start < a->end) &&
+           (b->end == FS_UNKNOWN || a->start < b->end);
+}
+
+bool fs_has_packed_steps(const struct fs_digest *digest) {
+    for (size_t i = 1; i < digest->task_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (in_other_step_meanwhile(&digest->tasks[i], &digest->tasks[j])) return true;
+    return false;
+}
+
 static bool was_given(const struct fs_task *task, hwloc_const_bitmap_t mask) {
     return task->mask && !task->mask_before && mask && hwloc_bitmap_isincluded(mask, task->mask);
 }

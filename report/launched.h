@@ -29,6 +29,10 @@ double fs_tasks_wait(const struct fs_task *tasks, size_t count);
 /* Whether the task ran or waited for a CPU for half of its life, and for half a second. */
 bool fs_task_computes(const struct fs_node *node, const struct fs_task *task);
 
+/* Whether steps that the record itself holds shared the node at some time: fs_has_steps_beside()
+ * is about those that it does not hold. */
+bool fs_has_packed_steps(const struct fs_digest *digest);
+
 /* Did they live at one time for a second or more? */
 bool fs_tasks_overlap(const struct fs_node *node, const struct fs_task *a, const struct fs_task *b);
 

@@ -77,6 +77,7 @@ struct fs_whole {
     size_t step_list_count;
     bool step_lists_cut;
     bool steps_beside;  /* another step of the job ran at the same time */
+    bool steps_packed;  /* steps that are all recorded shared a node */
     bool steps_unknown; /* an audit could not tell that of a node */
 };
 

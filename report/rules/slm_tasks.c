@@ -104,7 +104,7 @@ static void judge_fit(const struct fs_job *job, const struct fs_whole_launch *la
         fs_vote(outcome, FS_STATUS_UNKNOWN, "a node, a task or its mask was not recorded");
     else if (launch->where.count < whole->allocated.count)
         fs_vote(outcome, FS_NOT_APPLICABLE, "the step was given some of the job's nodes");
-    else if (whole->steps_beside)
+    else if (whole->steps_beside || whole->steps_packed)
         fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
     else if (whole->steps_unknown)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "whether other steps run beside it is not seen");

@@ -26,7 +26,8 @@ if __name__ == "__main__":
 """
 # The pool on the first node, nothing on the others, as a script does that checks its rank.
 FIRST_ONLY = POOL.replace('"__main__":', '"__main__" and os.environ["SLURM_PROCID"] == "0":')
-PROGRAMS = {"serial.py": SERIAL, "ranked.py": RANKED, "pool.py": POOL, "first.py": FIRST_ONLY}
+SHORT_POOL = POOL.replace("[2, 2]", "[1.2, 1.2]")
+PROGRAMS = {"short_pool.py": SHORT_POOL, "serial.py": SERIAL, "ranked.py": RANKED, "pool.py": POOL, "first.py": FIRST_ONLY}
 
 
 class Job:
@@ -94,7 +95,9 @@ def job(name):
                 "srun -N2 -n2 -w n2,n3 sleep 60 &",
                 f"forksight run -q -o beside -- {h.PYTHON} pool.py",
                 "kill %1; wait")
-            record(cluster, ["-N1"], f"forksight run -q -o one -- {h.PYTHON} pool.py")
+            packed = f"srun -n1 -c1 --exact {h.PYTHON} short_pool.py &"
+            record(cluster, ["-N1"], f"forksight run -q -o one -- {h.PYTHON} pool.py",
+                   f"forksight run -q -o packed -- sh -c '{packed} {packed} wait'")
             record(
                 cluster, ["-N2"],
                 f"forksight run -q -o copies -- srun -n4 {h.PYTHON} serial.py",
@@ -160,6 +163,11 @@ def slm_02_aff_01_ovs_03_guard_two_steps_that_share_the_node(_folder):
     half.expect_silent("AFF-01", ("pass", "the other CPUs may be those of the job's other steps"))
     half.expect_silent("OVS-03", ("n/a", "other steps of the job ran beside it"))
     half.expect("OVS-02", "2 workers on 1 CPU")
+    packed = job("packed")  # both by one script, in one record
+    packed.expect_silent("SLM-02", ("n/a", "other steps of the job ran beside it"))
+    packed.expect_silent("AFF-01", ("pass", "the other CPUs may be those of the job's other steps"))
+    packed.expect("OVS-02", "2 workers on 1 CPU")
+    h.check("2/2 ranks" in packed.text, f"text\n{packed.text}")
 
 
 @h.test

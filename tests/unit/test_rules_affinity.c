@@ -360,6 +360,20 @@ static void narrowed_inside(struct fixture *f) {
 static void steps_beside(struct fixture *f) {
     f->digest.scheduler.steps_beside = 1;
 }
+/* A script that started two steps at once, both of which are recorded. */
+static void steps_after_each_other(struct fixture *f) {
+    for (int step = 0; step < 2; step++) {
+        struct fs_task *task = fixture_task(f, "0,1");
+        task->launch = FS_LAUNCH_SRUN;
+        task->step = step;
+        task->start = 10 * SECOND * step;
+        task->end = task->start + 10 * SECOND;
+    }
+}
+static void packed_steps(struct fixture *f) {
+    steps_after_each_other(f);
+    f->tasks[1].start -= 5 * SECOND;
+}
 static void few_have_work(struct fixture *f) {
     f->group[0].workers_busy_peak = 2;
 }
@@ -369,13 +383,25 @@ static void busy_unknown(struct fixture *f) {
 
 static void squeezed_beside_another_step(void **state) {
     (void)state;
+    static void (*const besides[])(struct fixture *) = {steps_beside, packed_steps};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        narrow_step(&f);
+        f.digest.mask_job = fixture_mask(&f, "0-63");
+        besides[i](&f);
+        fixture_judge(&f, NULL);
+        assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_PASS);
+        assert_non_null(fs_verdict_find(&f.verdict, "OVS-02"));
+        fixture_free(&f);
+    }
+}
+
+static void slm_02_fires_for_steps_after_each_other(void **state) {
+    (void)state;
     struct fixture f;
     narrow_step(&f);
-    f.digest.mask_job = fixture_mask(&f, "0-63");
-    f.digest.scheduler.steps_beside = 1;
-    fixture_judge(&f, NULL);
-    assert_int_equal(fixture_outcome(&f, "AFF-01")->status, FS_PASS);
-    assert_non_null(fs_verdict_find(&f.verdict, "OVS-02"));
+    steps_after_each_other(&f);
+    assert_non_null(fs_verdict_find(fixture_judge(&f, NULL), "SLM-02"));
     fixture_free(&f);
 }
 
@@ -389,6 +415,7 @@ static void step_guards(void **state) {
         {"enough CPUs", enough, FS_PASS},
         {"narrowed by the job", narrowed_inside, FS_PASS},
         {"another step has the rest", steps_beside, FS_NOT_APPLICABLE},
+        {"another step of the record has it", packed_steps, FS_NOT_APPLICABLE},
         {"few have work at once", few_have_work, FS_PASS},
         {"not sampled", busy_unknown, FS_STATUS_UNKNOWN},
         {"masks unknown", no_masks, FS_STATUS_UNKNOWN},
@@ -411,6 +438,7 @@ int main(void) {
         cmocka_unit_test(step_finding),
         cmocka_unit_test(step_finding_in_front_of_srun),
         cmocka_unit_test(squeezed_beside_another_step),
+        cmocka_unit_test(slm_02_fires_for_steps_after_each_other),
         cmocka_unit_test(step_guards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

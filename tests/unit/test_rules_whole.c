@@ -358,6 +358,14 @@ static void some_nodes(struct whole_fixture *job) {
 static void steps_beside(struct whole_fixture *job) {
     job->node[0].digest.scheduler.steps_beside = 2;
 }
+static void packed_steps(struct whole_fixture *job) {
+    for (int i = 0; i < 3; i++)
+        for (int step = 0; step < 2; step++) {
+            job->tasks[i][step].step = step;
+            job->tasks[i][step].rank = i;
+            job->tasks[i][step].size = 3;
+        }
+}
 static void sleeping(struct whole_fixture *job) {
     for (int i = 0; i < 3; i++)
         job->tasks[i][0].cpu_ns = job->tasks[i][1].cpu_ns = SECOND;
@@ -397,6 +405,7 @@ static void slm_03_guards(void **state) {
         {"one hardware thread of each core", one_thread_of_each_core, FS_PASS},
         {"some of the nodes", some_nodes, FS_NOT_APPLICABLE},
         {"other steps", steps_beside, FS_NOT_APPLICABLE},
+        {"two steps of the record on one node", packed_steps, FS_NOT_APPLICABLE},
         {"idle tasks", sleeping, FS_NOT_APPLICABLE},
         {"mask unknown", mask_unknown, FS_STATUS_UNKNOWN},
         {"task without record", a_task_without_record, FS_STATUS_UNKNOWN},
