@@ -191,11 +191,23 @@ static enum fs_language language_of_launches(const struct fs_digest *digest) {
     return found ? languages[fs_launcher_of(found->executable)] : FS_LANGUAGE_PLAIN;
 }
 
+/* Of tasks alone, whose launcher was started elsewhere: what ended there was one of them. */
+static bool is_led_by_task(const struct fs_digest *digest) {
+    for (size_t i = 0; i < digest->task_count; i++)
+        if (digest->tasks[i].pid == digest->main_pid) return true;
+    return false;
+}
+
 const struct fs_digest *fs_job_front(const struct fs_job *job) {
+    const struct fs_digest *of_tasks = NULL;
+
     for (size_t i = 0; i < job->node_count; i++) {
         const struct fs_digest *digest = job->nodes[i].digest;
-        if (digest->status >= 0 || digest->interrupted > 0) return digest;
+        if (digest->status < 0 && digest->interrupted <= 0) continue;
+        if (!is_led_by_task(digest)) return digest;
+        if (!of_tasks) of_tasks = digest;
     }
+    if (of_tasks) return of_tasks;
     return job->node_count ? job->nodes[0].digest : NULL;
 }
 

@@ -116,6 +116,12 @@ def users_prolog_and_epilog_run_and_export_is_told(_folder):
         for row in ("n1.0-1 ", "n2.0 ", "n2.1 "):
             h.check(re.search(f"^{re.escape(row)}", result.report, re.M), f"no row {row}\n{result}")
 
+        # How the command ended is known where it was started, not where its tasks were.
+        result = cluster.run(*RUN, "ended", "--", "salloc", "-Q", "-N2", "sh", "-c",
+                             "srun -n2 /bin/true; exit 3")
+        h.equal(result.status, 3, f"status\n{result}")
+        h.check("exit status 3" in result.report and "2/2 ranks" in result.report, f"{result}")
+
         # Who only asks starts no task: nothing is missing.
         for number, question in enumerate((["srun", "--version"], ["srun", "--help"], ["sinfo"],
                                            ["squeue"])):

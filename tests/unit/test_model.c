@@ -41,6 +41,31 @@ static void quantities(void **state) {
     fixture_free(&f);
 }
 
+/* Of a launcher's end its tasks know nothing. */
+static void front_is_where_the_command_was_started(void **state) {
+    (void)state;
+    struct fs_digest digests[3];
+    struct fs_task tasks[3] = {{.pid = 7}, {.pid = 7}};
+    struct fs_job job;
+    for (int i = 0; i < 3; i++) {
+        fs_digest_init(&digests[i]);
+        digests[i].main_pid = 7;
+        digests[i].status = 0;
+        digests[i].tasks = &tasks[i];
+        digests[i].task_count = 1;
+    }
+    digests[0].status = FS_UNKNOWN;
+    digests[2].status = 3 << 8;
+    assert_int_equal(fs_job_build(&job, digests, 3), 0);
+    assert_ptr_equal(fs_job_front(&job), &digests[2]);
+    fs_job_free(&job);
+
+    tasks[2].pid = 7;
+    assert_int_equal(fs_job_build(&job, digests, 3), 0);
+    assert_ptr_equal(fs_job_front(&job), &digests[1]);
+    fs_job_free(&job);
+}
+
 static void unknown_digest_yields_no_finding(void **state) {
     (void)state;
     struct fs_digest digest;
@@ -191,6 +216,7 @@ static void report_usage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantities),
+        cmocka_unit_test(front_is_where_the_command_was_started),
         cmocka_unit_test(unknown_digest_yields_no_finding),
         cmocka_unit_test(empty_job_yields_no_finding),
         cmocka_unit_test(loads_what_was_written),
