@@ -108,17 +108,22 @@ static bool is_empty(const char *path) {
     return empty;
 }
 
+static bool has_record(const char *path) {
+    char meta[PATH_MAX + 16];
+
+    snprintf(meta, sizeof meta, "%s/" FS_META_NAME, path);
+    return access(meta, F_OK) == 0;
+}
+
 /* Says why a directory that is there already cannot be used. */
 static int refuse_existing(const char *path, char *error, size_t error_size) {
-    char meta[PATH_MAX + 16];
     struct stat status;
 
     if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
         snprintf(error, error_size, "%s is not a directory; name another one with -o DIR", path);
         return errno = ENOTDIR, -1;
     }
-    snprintf(meta, sizeof meta, "%s/" FS_META_NAME, path);
-    if (access(meta, F_OK) == 0)
+    if (has_record(path))
         snprintf(error, error_size,
                  "%s holds an earlier record; remove it or name another directory with -o DIR",
                  path);
@@ -211,11 +216,25 @@ static int set_path(struct fs_jobdir *job, const char *wanted, char *error, size
     return 0;
 }
 
+/* A job that was put back into the queue comes again with the same words; its script cannot know.
+ * Whether there is another name than that of its earlier record. */
+static bool name_restart(struct fs_jobdir *job) {
+    const int restarts = fs_slurm_restarts(environ);
+    size_t length = strlen(job->path);
+
+    if (restarts == 0 || !has_record(job->path)) return false;
+    while (length > 1 && job->path[length - 1] == '/')
+        length--;
+    const size_t room = sizeof job->path - length;
+    return snprintf(job->path + length, room, "-%d", restarts + 1) < (int)room;
+}
+
 int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size) {
     name_node(job);
     if (!wanted || !*wanted) return make_default(job, error, error_size);
     if (set_path(job, wanted, error, error_size) != 0) return -1;
-    return make_directory(job, error, error_size);
+    if (make_directory(job, error, error_size) == 0) return 0;
+    return name_restart(job) ? make_directory(job, error, error_size) : -1;
 }
 
 /* --- a directory that many share --- */
@@ -278,10 +297,8 @@ int fs_jobdir_refused(const struct fs_jobdir *job, char *error, size_t error_siz
     return errno = reason, -1;
 }
 
-int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallback,
-                    const char *identity, char **command, char *error, size_t error_size) {
-    name_node(job);
-    if (set_path(job, wanted && *wanted ? wanted : fallback, error, error_size) != 0) return -1;
+static int share(struct fs_jobdir *job, const char *identity, char **command, char *error,
+                 size_t error_size) {
     if (mkdir(job->path, 0700) != 0 && errno != EEXIST)
         return make_directory(job, error, error_size);
     int known = check_identity(job, identity);
@@ -293,6 +310,14 @@ int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallb
         known = check_identity(job, identity); /* it came between the two looks */
     }
     return known == 1 ? 0 : refuse_existing(job->path, error, error_size);
+}
+
+int fs_jobdir_share(struct fs_jobdir *job, const char *wanted, const char *fallback,
+                    const char *identity, char **command, char *error, size_t error_size) {
+    name_node(job);
+    if (set_path(job, wanted && *wanted ? wanted : fallback, error, error_size) != 0) return -1;
+    if (share(job, identity, command, error, error_size) == 0) return 0;
+    return name_restart(job) ? share(job, identity, command, error, error_size) : -1;
 }
 
 void fs_jobdir_join(struct fs_jobdir *job, const char *path, const char *step) {

@@ -63,7 +63,8 @@ struct fs_meta {
 /*
  * Makes the job directory: `wanted` (with %j job id, %A job array, %a its task, %s step, %h host,
  * %p pid) or, if NULL, forksight-<jobid.step | host-pid-time> in the working directory.
- * An existing directory must be empty.
+ * An existing directory must be empty; where a job that Slurm put back into the queue finds the
+ * record of an earlier start, it takes "wanted-2" (-3, ...).
  */
 int fs_jobdir_make(struct fs_jobdir *job, const char *wanted, char *error, size_t error_size);
 

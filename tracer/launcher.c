@@ -41,7 +41,7 @@ bool fs_slurm_step(char *const *environment, char *step, size_t size) {
 
 /* A job that Slurm put back into the queue has the same numbers again when it starts anew. */
 static void label_step(char *const *environment, struct fs_launched *launch) {
-    const int restarts = count_of(environment, "SLURM_RESTART_COUNT");
+    const int restarts = fs_slurm_restarts(environment);
     const char *step = strchr(launch->name, '.');
     char array[FS_ARRAY_TASK_SIZE], again[16] = "";
 

@@ -271,6 +271,12 @@ bool fs_slurm_real_step(const char *id) {
     return number != FS_UNKNOWN && number < FIRST_SPECIAL;
 }
 
+int fs_slurm_restarts(char *const *environment) {
+    const int restarts = number_of(environment, "SLURM_RESTART_COUNT");
+
+    return restarts > 0 ? restarts : 0;
+}
+
 bool fs_slurm_array_task(char *const *environment, char *name, size_t size) {
     const int array = number_of(environment, "SLURM_ARRAY_JOB_ID");
     const int task = number_of(environment, "SLURM_ARRAY_TASK_ID");

@@ -41,6 +41,9 @@ bool fs_slurm_real_step(const char *id);
 enum { FS_ARRAY_TASK_SIZE = 32 };
 bool fs_slurm_array_task(char *const *environment, char *name, size_t size);
 
+/* How often Slurm has put the job back into the queue: each time it starts with the same number. */
+int fs_slurm_restarts(char *const *environment);
+
 /* Position of host in a Slurm node list ("n[001-003,7],login1"); names are compared
  * up to the first dot. -1: not in it, or no such list. */
 int fs_slurm_node_index(const char *list, const char *host);

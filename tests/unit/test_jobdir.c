@@ -236,6 +236,32 @@ static void directory_is_shared_by_one_launch(void **state) {
     assert_non_null(strstr(error, "is not empty"));
 }
 
+/* Its script says -o once more: the job must run, and the earlier record stay. */
+static void a_requeued_job_finds_its_earlier_record(void **state) {
+    (void)state;
+    struct fs_jobdir job;
+    assert_int_equal(fs_jobdir_make(&job, "alone/", error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_claim(&job, error, sizeof error), 0);
+    assert_int_equal(fs_jobdir_share(&job, "many", "x", "slurm 1.0", app, error, sizeof error), 0);
+    assert_int_equal(mkdir("other", 0700), 0);
+    put("other/file", "");
+    assert_int_equal(fs_jobdir_make(&job, "alone/", error, sizeof error), -1);
+
+    setenv("SLURM_RESTART_COUNT", "2", 1);
+    assert_int_equal(fs_jobdir_make(&job, "alone/", error, sizeof error), 0);
+    assert_string_equal(strrchr(job.path, '/'), "/alone-3");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            fs_jobdir_share(&job, "many", "x", "slurm 1.0-3", app, error, sizeof error), 0);
+        assert_string_equal(strrchr(job.path, '/'), "/many-3");
+    }
+    assert_int_equal(fs_jobdir_share(&job, "new", "x", "slurm 1.0-3", app, error, sizeof error), 0);
+    assert_string_equal(strrchr(job.path, '/'), "/new");
+    assert_int_equal(fs_jobdir_make(&job, "other", error, sizeof error),
+                     -1); /* no record of ours */
+    unsetenv("SLURM_RESTART_COUNT");
+}
+
 static void collectors_of_one_host_get_names_of_their_own(void **state) {
     (void)state;
     struct fs_jobdir job, other;
@@ -391,6 +417,7 @@ int main(void) {
         CASE(files_appear_whole_or_not_at_all),
         CASE(meta_comes_back),
         CASE(directory_is_shared_by_one_launch),
+        CASE(a_requeued_job_finds_its_earlier_record),
         CASE(collectors_of_one_host_get_names_of_their_own),
         CASE(owner_of_a_folder_is_told),
         CASE(foreign_meta_is_refused),
