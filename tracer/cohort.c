@@ -256,6 +256,14 @@ int fs_ascending(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
+/* Until when a member lived for certain: one that looks alone miss may have ended right after the
+ * last look that found it, and made room for the next. */
+static int64_t alive_until(const struct fs_record *record, int64_t begin, int64_t end) {
+    if (record->t_exit != FS_UNKNOWN || record->t_reaped != FS_UNKNOWN || record->t_seen >= end)
+        return end;
+    return record->t_seen > begin ? record->t_seen : begin;
+}
+
 int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now,
                     int64_t *lived_ns) {
     int64_t *ends = calloc(count + 1, sizeof *ends), lived = 0, covered = INT64_MIN;
@@ -268,6 +276,7 @@ int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now,
         const int64_t from = begin > covered ? begin : covered;
         if (ends[i] > from) lived += ends[i] - from;
         if (ends[i] > covered) covered = ends[i];
+        if (end != FS_UNKNOWN) ends[i] = alive_until(members[i], begin, ends[i]);
     }
     if (ends) qsort(ends, count, sizeof *ends, fs_ascending);
     for (size_t i = 0; ends && i < count; i++) {

@@ -86,7 +86,7 @@ void fs_cohorts_forget(struct fs_cohorts *cohorts, size_t keep, int64_t now);
 struct fs_record **fs_cohorts_members(const struct fs_cohorts *cohorts, size_t *count);
 
 /* From begins and ends of members sorted by begin (those alive end at `now`): the most
- * alive at one time, and *lived_ns (may be NULL) the time in which any lived. */
+ * alive at one time for certain, and *lived_ns (may be NULL) the time in which any lived. */
 int fs_members_peak(struct fs_record *const *members, size_t count, int64_t now, int64_t *lived_ns);
 
 /* Compares two int64_t, for qsort. */

@@ -151,6 +151,32 @@ static void parent_without_zombies_need_not_wait(void **state) {
     assert_int_equal(evaluate()->unwaited, 0);
 }
 
+/* Seen from outside: one after the other, and a look now and then. */
+static void one_that_is_missed_later_was_no_colleague(void **state) {
+    (void)state;
+    struct fs_record *first = forked(200, second), *next = forked(201, 3 * second);
+    first->t_seen = 2 * second;
+    first->t_gone = next->t_seen = 4 * second;
+    next->t_gone = 5 * second;
+    fs_record_close(first);
+    fs_record_close(next);
+    const struct fs_group *group = evaluate();
+    assert_int_equal(group->workers, 2);
+    assert_int_equal(group->workers_peak, 1);
+    assert_int_equal(group->window_ns, 4 * second);
+}
+
+static void two_that_were_seen_together_are_colleagues(void **state) {
+    (void)state;
+    struct fs_record *const both[] = {forked(200, second), forked(201, 2 * second)};
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->t_seen = 3 * second;
+        both[i]->t_gone = 4 * second;
+        fs_record_close(both[i]);
+    }
+    assert_int_equal(evaluate()->workers_peak, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(death_tells_who_sent_the_signal),
@@ -161,6 +187,8 @@ int main(void) {
         CASE(parent_that_went_on_did_not_wait),
         CASE(children_nobody_waited_for),
         CASE(parent_without_zombies_need_not_wait),
+        CASE(one_that_is_missed_later_was_no_colleague),
+        CASE(two_that_were_seen_together_are_colleagues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
