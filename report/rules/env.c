@@ -13,7 +13,7 @@ static void report_lost(const struct fs_node *node, const struct fs_lost_variabl
 
     fs_add_finding(outcome, FS_WARNING, node, NULL);
     fs_set_title(outcome, "%s lost at exec of %s", lost->name, fs_base_name(lost->executable));
-    fs_set_population(outcome, lost->count, 0, "processes");
+    fs_set_population(outcome, lost->count, 0, lost->count == 1 ? "process" : "processes");
     fs_add_evidence(outcome, "lost", lost->count, "count",
                     "%s has %s=%s, %s (process %d) started without it",
                     fs_base_name(lost->parent_executable), lost->name, value,

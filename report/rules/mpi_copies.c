@@ -64,9 +64,10 @@ static void report_copies(const struct fs_job *job, const struct fs_whole_launch
     fs_add_evidence(outcome, "cpu_time", launch->cpu_s, "s",
                     "each used %.1f to %.1f s of CPU, together %.1f s", launch->cpu_least_s,
                     launch->cpu_most_s, launch->cpu_s);
-    fs_add_cause(outcome, "%s starts a program once for each task; one that does not ask which",
+    fs_add_cause(outcome,
+                 "%s starts a program once for each task; one that does not ask which of them it "
+                 "is computes the same in each",
                  launcher);
-    fs_add_cause(outcome, "of them it is computes the same in each");
     add_copies_fixes(launch, node, outcome);
     fs_set_gain(
         outcome, "%s",

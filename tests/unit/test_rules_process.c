@@ -270,6 +270,16 @@ static void lost_variable(struct fixture *f) {
     f->digest.lost_variable_count = 1;
 }
 
+static void one_that_lost_a_variable(void **state) {
+    (void)state;
+    struct fixture f;
+    lost_variable(&f);
+    lost.count = 1;
+    const struct fs_finding *finding = fs_verdict_find(fixture_judge(&f, NULL), "ENV-03");
+    assert_string_equal(finding->unit, "process");
+    fixture_free(&f);
+}
+
 static void no_reader(struct fixture *f) {
     (void)f;
     lost.libraries = FSP_LIBRARY_PYTHON;
@@ -392,6 +402,7 @@ int main(void) {
         cmocka_unit_test(killed_main_process_is_a_victim),
         cmocka_unit_test(shm_guards),
         cmocka_unit_test(shm_other_findings),
+        cmocka_unit_test(one_that_lost_a_variable),
         cmocka_unit_test(lost_guards),
         cmocka_unit_test(display_guards),
         cmocka_unit_test(odd_guards),

@@ -31,6 +31,7 @@ static void mpi_03_fires_for_identical_copies(void **state) {
     copies(&f);
     whole_judge(&f);
     const struct fs_finding *finding = finding_of("MPI-03");
+    assert_non_null(strstr(finding->cause[0], "computes the same in each"));
     assert_int_equal(finding->severity, FS_ERROR);
     assert_int_equal(finding->population, 4);
     assert_int_equal(finding->nodes, 2);
