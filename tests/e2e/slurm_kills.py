@@ -56,7 +56,8 @@ def by_scancel(cluster, job):
 
 def by_time_limit(cluster, job):
     # As at the end of the time that was asked for, which nobody wants to wait for.
-    cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now")
+    result = cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now")
+    h.equal(result.status, 0, f"{result}")
 
 
 def by_kill_of_a_rank(cluster, _job):
