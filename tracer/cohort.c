@@ -12,7 +12,7 @@ static const int64_t watch_window = FS_SECOND / 2;
  * wake-ups, and on a busy node for longer than it runs; one that is at work and gets none waits
  * all the time. */
 static const double polling_share = 0.02, queueing_share = 0.2;
-/* A window over these is work. One between them and those above may be a wake-up that the machine
+/* A window over these is work. One with more than polling takes may be a wake-up that the machine
  * made dear: it counts where there was another one not long before. */
 static const double work_share = 0.1, starving_share = 0.5;
 static const int64_t doubt_kept = 2 * FS_SECOND;
@@ -168,7 +168,7 @@ static bool is_waiting(const struct fs_used *used, int64_t window) {
 static bool is_work(struct fs_cohort *cohort, int64_t window, int64_t now) {
     const struct fs_used *used = &cohort->watch_used;
 
-    if (is_waiting(used, window)) return false;
+    if (is_below(used, polling_share, starving_share, window)) return false;
     const bool again = cohort->doubt_until >= now;
     cohort->doubt_until = now + doubt_kept;
     return again || !is_below(used, work_share, starving_share, window);

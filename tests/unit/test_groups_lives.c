@@ -70,7 +70,8 @@ static void parent_that_polls_on_a_busy_node_does_nothing(void **state) {
     assert_true(counts_as_active(pool, 20 * millisecond, 0));  /* work, if little */
     for (int i = 0; i < 4; i++)
         assert_false(counts_as_active(pool, 0, 0));
-    assert_false(counts_as_active(pool, 5 * millisecond, 200 * millisecond));
+    for (int i = 0; i < 4; i++) /* it slept for most of the time, so it is not at work */
+        assert_false(counts_as_active(pool, 5 * millisecond, 200 * millisecond));
     for (int i = 0; i < 4; i++)
         assert_false(counts_as_active(pool, 0, 0));
     assert_true(counts_as_active(pool, 400 * millisecond, 0));
