@@ -228,11 +228,11 @@ def odd_surroundings_of_the_command(folder):
         return h.execute([*outer, "sh", "-c", f'{setting}; exec "$@"', "sh", *user, forksight, "run",
                           "-q", "-o", folder / name, "--", "sh", "-c", shell], cwd=folder,
                          env=h.environment(FORKSIGHT_LOCAL_DIR=local))
-    for place, limit, status in (("none", 0, 125), ("little", 1, 7)):
+    for place, limit, status in (("none", 0, 125), ("little", 2, 7)):
         result = run(f"ulimit -f {limit}", name=place)
         h.equal(result.status, status, f"status with files of {limit} blocks\n{result}")
         h.check("File too large" in result.stderr, f"not said\n{result}")
-    h.equal(result.stdout, "0022\n1\n", f"the limit of the command\n{result}")
+    h.equal(result.stdout, "0022\n2\n", f"the limit of the command\n{result}")
     result = run("umask 0777", name="umask")
     h.equal((result.status, result.stdout), (7, "0777\nunlimited\n"), f"umask of the command\n{result}")
     h.check("complete: " in h.execute([h.FORKSIGHT, "report", folder / "umask"]).stdout, "record")

@@ -159,7 +159,9 @@ def a_killed_slurmstepd_leaves_the_other_nodes_whole(_folder):
             # Without it srun waits for ever, without forksight, too.
             cluster.cancel(job)
             cluster.wait(job)
-            h.wait_until(lambda: is_n3_alone_missing(report(cluster, name)), f"{name} without n3")
+            # The collectors of the others may still be about to write.
+            h.wait_until(lambda: is_n3_alone_missing(
+                cluster.run(h.FORKSIGHT, "report", cluster.shared / name).stdout), f"{name} without n3")
             if form == "outer":
                 # Its tasks end late: their record is whole all the same.
                 kill_tasks(cluster, "n3")

@@ -170,7 +170,7 @@ def frk_08_guard_idle_pool_server_and_shell_are_not_touched(folder):
 @h.test
 def prc_02_fires_with_the_place_of_the_wait(folder):
     program = h.PROGRAMS / "hung_pool.py"
-    text = run_until_interrupted(folder, [h.PYTHON, program, folder / "log"], seconds=7)
+    text = run_until_interrupted(folder, [h.PYTHON, program, folder / "log"], seconds=10)
     section = h.section(text, "PRC-02")
     line = 1 + program.read_text().splitlines().index(
         "        pool.map(compute, range(4), chunksize=1)")
