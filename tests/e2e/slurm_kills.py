@@ -113,10 +113,11 @@ def a_killed_collector_and_a_killed_node_are_named_and_swept(_folder):
         expect_gone(cluster)
         expect_whole(report(cluster, "collector"), "killed collector")
 
-        # All of a step on n3 at once, as when a node dies.
+        # All of a step on n3 at once, as when a node dies. A collector that outlives its tasks
+        # would tidy up.
         job = start(cluster, "inner", "node")
-        for process in reversed(cluster.processes("n3")):
-            cluster.kill(process)
+        collectors = cluster.processes("n3", "forksight-collector")
+        cluster.kill(*collectors, *reversed(cluster.processes("n3")))
         h.check(segments(cluster, "n3"), "nothing was left on n3: the test shows nothing")
         cluster.cancel(job)
         cluster.wait(job)
@@ -160,8 +161,9 @@ def a_killed_slurmstepd_leaves_the_other_nodes_whole(_folder):
             cluster.cancel(job)
             cluster.wait(job)
             # The collectors of the others may still be about to write.
-            h.wait_until(lambda: is_n3_alone_missing(
-                cluster.run(h.FORKSIGHT, "report", cluster.shared / name).stdout), f"{name} without n3")
+            page = [h.FORKSIGHT, "report", cluster.shared / name]
+            h.wait_until(lambda page=page: is_n3_alone_missing(cluster.run(*page).stdout),
+                         f"{name} without n3")
             if form == "outer":
                 # Its tasks end late: their record is whole all the same.
                 kill_tasks(cluster, "n3")

@@ -142,9 +142,9 @@ class Cluster:
                 result.append(process)
         return result
 
-    def kill(self, process, number=signal.SIGKILL):
-        """It may have ended by itself, or with another one that was killed."""
-        subprocess.run([*AS_ROOT, "kill", f"-{int(number)}", str(process.pid)],
+    def kill(self, *processes, number=signal.SIGKILL):
+        """In that order, at once. Some may have ended by themselves, or with others."""
+        subprocess.run([*AS_ROOT, "kill", f"-{int(number)}", *(str(p.pid) for p in processes)],
                        stderr=subprocess.DEVNULL)
 
     def on_node(self, node, *command):
