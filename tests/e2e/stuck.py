@@ -311,8 +311,8 @@ def signals_of_a_held_process_are_delivered(folder):
 @h.test
 def busy_threads_compute_the_same_when_held(folder):
     """50 times every thread of a busy Python; `make soak` does it a thousand times."""
-    h.equal(h.execute([h.PYTHON, h.ROOT / "tests" / "lib" / "attach_soak.py", STACKS, "50"]).status,
-            0, "status")
+    result = h.execute([h.PYTHON, h.ROOT / "tests" / "lib" / "attach_soak.py", STACKS, "50"])
+    h.equal(result.status, 0, f"{result}")
 
 
 if __name__ == "__main__":
