@@ -1,6 +1,7 @@
 """Programs in a container, of which a root directory of their own is the stand-in: they run as
 bare, and are recorded or named with what their container lacks."""
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -140,13 +141,20 @@ def a_run_with_numbers_of_its_own_leaves_the_records_of_others_alone(folder):
     words = ["unshare", "-p", "-f", "--mount-proc"]
     if h.execute([*words, "true"]).status != 0:
         raise h.Skip("no PID namespaces here")
-    other = " ".join(map(str, [*words, h.FORKSIGHT, "run", "-q", "-o", "other", "--", "echo in"]))
-    report = " ".join(map(str, [*words, h.FORKSIGHT, "report", "job", ">/dev/null 2>&1"]))
-    result = h.under_forksight(["sh", "-c", f"{other}; {report}; {h.PYTHON} -c 'print(1)'"],
-                               cwd=folder)
-    h.equal((result.status, result.stdout), (0, "in\n1\n"), f"{result}")
-    h.check(re.search(r"\bcomplete: (\d+)/\1 processes", data(result)), data(result))
-    h.check("python3" in result.report.partition("Tree")[2], f"who came after it\n{result}")
+    script = f"touch begun; until [ -e go ]; do sleep 0.05; done; {h.PYTHON} -c 'print(1)'"
+    with subprocess.Popen([h.FORKSIGHT, "run", "-o", "job", "--", "sh", "-c", script], cwd=folder,
+                          env=h.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as job:
+        h.wait_until((folder / "begun").exists, "the job to begin")
+        other = h.execute([*words, h.FORKSIGHT, "run", "-q", "-o", "other", "--", "echo", "in"],
+                          cwd=folder)
+        h.equal((other.status, other.stdout), (0, "in\n"), f"{other}")
+        h.execute([*words, h.FORKSIGHT, "report", "job"], cwd=folder)
+        (folder / "go").touch()
+        printed, page = job.communicate(timeout=h.HANG)
+    h.equal((job.returncode, printed), (0, "1\n"), page)
+    h.check(re.search(r"\bcomplete: (\d+)/\1 processes", page), page)
+    h.check("python3" in page.partition("Tree")[2], f"who came after it\n{page}")
 
 
 @h.test
