@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -340,6 +341,8 @@ void fs_collector_interim(struct fs_collector *collector, const struct fs_superv
     const int64_t now = fs_now();
 
     write_files(collector, supervisor, false);
+    /* What another PID namespace knows of it is how long nobody touched it (folder.c). */
+    if (collector->fold.directory >= 0) futimens(collector->fold.directory, NULL);
     collector->t_interim = now;
     collector->stuck.fresh = false;
     if (collector->interim_every_ns < longest_interim) collector->interim_every_ns *= 2;
