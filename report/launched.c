@@ -100,7 +100,10 @@ static bool in_other_step_meanwhile(const struct fs_task *a, const struct fs_tas
            (b->end == FS_UNKNOWN || a->start < b->end);
 }
 
+/* Tasks come by step: mostly there is one. */
 bool fs_has_packed_steps(const struct fs_digest *digest) {
+    const size_t count = digest->task_count;
+    if (count == 0 || digest->tasks[0].step == digest->tasks[count - 1].step) return false;
     for (size_t i = 1; i < digest->task_count; i++)
         for (size_t j = 0; j < i; j++)
             if (in_other_step_meanwhile(&digest->tasks[i], &digest->tasks[j])) return true;

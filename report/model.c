@@ -1,6 +1,7 @@
 #include "report/model.h"
 
 #include "preload/segment.h"
+#include "report/launched.h"
 #include "report/overview.h"
 #include "report/thread_libraries.h"
 #include "report/totals.h"
@@ -120,6 +121,7 @@ int fs_node_build(struct fs_node *node, const struct fs_digest *digest) {
         .job_cores = fs_mask_cores(digest->topology, digest->mask_job),
         .start_cpus = fs_mask_cpus(digest->mask_start),
         .quota = digest->quota.cpus > 0 ? digest->quota.cpus : NAN,
+        .packed_steps = fs_has_packed_steps(digest),
     };
     if (digest->topology)
         node->cpus = fs_mask_cpus(hwloc_topology_get_complete_cpuset(digest->topology));

@@ -61,6 +61,7 @@ struct fs_node {
     int job_cpus, job_cores; /* J, Jc; FS_UNKNOWN */
     int start_cpus;          /* of the mask that forksight started with; FS_UNKNOWN */
     double quota;            /* Q in CPUs; INFINITY: none; NAN: unknown */
+    bool packed_steps;       /* steps that the record itself holds shared the node */
     struct fs_load *loads;   /* one for each group of the digest, same order */
     size_t load_count;
 };

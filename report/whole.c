@@ -185,7 +185,7 @@ static int add_node(struct fs_whole *whole, const struct fs_node *node) {
     if (digest->framework && !whole->framework)
         whole->framework = fs_arena_text(&whole->arena, digest->framework);
     whole->steps_beside = whole->steps_beside || scheduler->steps_beside > 0;
-    whole->steps_packed = whole->steps_packed || fs_has_packed_steps(digest);
+    whole->steps_packed = whole->steps_packed || node->packed_steps;
     whole->steps_unknown =
         whole->steps_unknown || (fs_is_outside(digest) && scheduler->steps_beside < 0);
     note_lists(whole, scheduler);

@@ -134,8 +134,7 @@ static void judge_squeeze(const struct fs_load *load, const struct fs_thresholds
         fs_vote(outcome, FS_PASS, "the workers may use all cores of the job");
     else if (load->cores >= load->workers)
         fs_vote(outcome, FS_PASS, "every worker has a core to itself");
-    else if (!group->narrowing &&
-             (fs_has_steps_beside(node->digest) || fs_has_packed_steps(node->digest)))
+    else if (!group->narrowing && (fs_has_steps_beside(node->digest) || node->packed_steps))
         fs_vote(outcome, FS_PASS, "the other CPUs may be those of the job's other steps");
     else if (fs_has_launched_share(load))
         fs_vote(outcome, FS_PASS, "the launcher spread all cores of the job over its tasks");

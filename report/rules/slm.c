@@ -137,7 +137,7 @@ static void judge_step(const struct fs_load *load, const struct fs_thresholds *t
         fs_vote(outcome, FS_STATUS_UNKNOWN, "which CPUs srun gave is not seen from outside");
     else if (outside ? was_given_narrow(load) == 0 : !step_was_narrow(load))
         fs_vote(outcome, FS_PASS, "the job narrowed the mask itself");
-    else if (fs_has_steps_beside(load->node->digest) || fs_has_packed_steps(load->node->digest))
+    else if (fs_has_steps_beside(load->node->digest) || load->node->packed_steps)
         fs_vote(outcome, FS_NOT_APPLICABLE, "other steps of the job ran beside it");
     else if (load->busy < 0)
         fs_vote(outcome, FS_STATUS_UNKNOWN, "how many workers were busy at once was not sampled");
