@@ -115,6 +115,9 @@ static void words_seen_while_they_are_made_say_nothing(void **state) {
     struct fsp_process *killed = add_heir(&made, 1, start);
     killed->random_kill = view_of(torn);
     killed->random_exit.seen = 0;
+    killed->reaped = 1; /* in so short a life that all it can have come to is looked through */
+    killed->reaper = PARENT;
+    killed->t_reap = 31 * MILLISECOND;
     add_heir(&made, 2, drawn(start, 1, 1));
     put_state(start);
     put(&made, "1000-10.seg");
